@@ -1,0 +1,88 @@
+//! What can be set: times, lengths, seeds.
+
+use crate::limits::{SUCCESSORS_MAX, SUCCESSORS_MIN};
+use alloc::string::String;
+use core::time::Duration;
+
+/// How a node behaves. The defaults are for a local network and hold on the Internet.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The ring's name: nodes with another name do not hear each other. Default `sky`.
+    pub ring: String,
+    /// How many successors a node knows, 3 to 20. More survive more crashes at once and cost longer messages. Default 8.
+    pub successors: usize,
+    /// The shortest pause between two exchanges with the successor. Default 0.6 s.
+    pub stabilise_min: Duration,
+    /// The longest; the pause is drawn anew each time, so that nodes do not fall into step. Default 0.7 s.
+    pub stabilise_max: Duration,
+    /// How long one consent lasts on its holder's clock. Shorter makes takeovers faster, longer makes lapses rarer; at
+    /// least three exchanges should fit. Default 2.5 s. A pledge lasts one twentieth longer on its giver's clock, so the
+    /// two clocks may differ in rate by nearly 5 %.
+    pub consent: Duration,
+    /// The first timeout of a request while the round-trip time is unknown, and the shortest ever; it doubles with each
+    /// repetition. Long enough that a busy machine is not taken for a dead one. Default 150 ms.
+    pub timeout_min: Duration,
+    /// The longest first timeout, however slow the peer. Default 1 s.
+    pub timeout_max: Duration,
+    /// How often a request is sent before the peer counts as silent. Default 3.
+    pub tries: u8,
+    /// How long another neighbour gets to hear a silent node, before that is dropped. Default 0.6 s.
+    pub indirect: Duration,
+    /// How long an operation of a client may take until it is answered that its outcome is unknown or that it was not
+    /// done. Default 5 s.
+    pub deadline: Duration,
+    /// How long a node that is its own seed looks for the others before it creates the ring. Default 4 s.
+    pub found_after: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ring: String::from("sky"),
+            successors: 8,
+            stabilise_min: Duration::from_millis(600),
+            stabilise_max: Duration::from_millis(700),
+            consent: Duration::from_millis(2500),
+            timeout_min: Duration::from_millis(150),
+            timeout_max: Duration::from_secs(1),
+            tries: 3,
+            indirect: Duration::from_millis(600),
+            deadline: Duration::from_secs(5),
+            found_after: Duration::from_secs(4),
+        }
+    }
+}
+
+impl Config {
+    /// How long a pledge lasts on its giver's clock.
+    pub fn pledge(&self) -> Duration {
+        self.consent + self.consent / 20
+    }
+
+    /// The same with every number inside the range that the protocol was checked for.
+    pub fn checked(mut self) -> Self {
+        self.successors = self.successors.clamp(SUCCESSORS_MIN, SUCCESSORS_MAX);
+        self.tries = self.tries.max(2);
+        self.stabilise_max = self.stabilise_max.max(self.stabilise_min);
+        self.timeout_max = self.timeout_max.max(self.timeout_min);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consent_spans_three_exchanges_and_a_pledge_outlasts_it() {
+        let config = Config::default();
+        assert!(config.consent >= config.stabilise_max * 3);
+        assert!(config.pledge() > config.consent);
+    }
+
+    #[test]
+    fn checked_brings_numbers_into_their_range() {
+        let config = Config { successors: 1, tries: 0, ..Config::default() }.checked();
+        assert_eq!((config.successors, config.tries), (3, 2));
+    }
+}

@@ -1,0 +1,145 @@
+//! Positions on the ring, and the only arithmetic on them.
+//!
+//! All of it rests on one operation, the clockwise distance: a wrapping subtraction. Intervals are open or half open as
+//! in the Chord paper (Stoica et al., SIGCOMM 2001, section 4): a key belongs to the first node at or after its id.
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::str::FromStr;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A position on the ring of 2^128.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(u128);
+
+impl Id {
+    /// How many bits a position has, and so how many fingers a node can have.
+    pub const BITS: u32 = u128::BITS;
+
+    /// The position with this number.
+    pub const fn new(position: u128) -> Self {
+        Self(position)
+    }
+
+    /// The position as a number.
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+
+    /// Where a key belongs: the first 16 bytes, big endian, of its BLAKE3 hash.
+    pub fn of_key(key: &[u8]) -> Self {
+        let mut first = [0; 16];
+        first.copy_from_slice(&blake3::hash(key).as_bytes()[..16]);
+        Self(u128::from_be_bytes(first))
+    }
+
+    /// Where a node stands unless it was told otherwise: the id of its address written `ip:port`.
+    pub fn of_addr(addr: SocketAddr) -> Self {
+        // "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535" is the longest: 60 characters.
+        let mut text = heapless::String::<64>::new();
+        let written = fmt::Write::write_fmt(&mut text, format_args!("{addr}"));
+        debug_assert!(written.is_ok(), "an address is at most 60 characters");
+        Self::of_key(text.as_bytes())
+    }
+
+    /// How far it is from here to `to`, going clockwise; zero only to itself.
+    pub const fn distance_to(self, to: Self) -> u128 {
+        to.0.wrapping_sub(self.0)
+    }
+
+    /// The position `distance` further on, clockwise.
+    pub const fn plus(self, distance: u128) -> Self {
+        Self(self.0.wrapping_add(distance))
+    }
+
+    /// True if this lies strictly inside the open arc from `a` clockwise to `b`. Where both are the same, the arc is the
+    /// whole ring but that point: a node alone on the ring has everyone else between itself and itself.
+    pub const fn is_between(self, a: Self, b: Self) -> bool {
+        let here = a.distance_to(self);
+        here != 0 && (a.0 == b.0 || here < a.distance_to(b))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// Why a text is not an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseIdError;
+
+impl fmt::Display for ParseIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an id is 32 hexadecimal digits")
+    }
+}
+
+impl core::error::Error for ParseIdError {}
+
+impl FromStr for Id {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(ParseIdError);
+        }
+        u128::from_str_radix(text, 16).map(Self).map_err(|_| ParseIdError)
+    }
+}
+
+// On the wire an id is 16 bytes, big endian: postcard would write a u128 as a varint of up to 19.
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.to_be_bytes().serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        <[u8; 16]>::deserialize(from).map(|bytes| Self(u128::from_be_bytes(bytes)))
+    }
+}
+
+/// A stretch of the ring: what lies after `after` up to and including `upto`, clockwise. Where both are the same it is
+/// the whole ring, as for the arc of a node alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arc {
+    /// The last position before the arc.
+    pub after: Id,
+    /// The last position in the arc.
+    pub upto: Id,
+}
+
+impl Arc {
+    /// The arc (`after`, `upto`].
+    pub const fn new(after: Id, upto: Id) -> Self {
+        Self { after, upto }
+    }
+
+    /// True if `id` lies in the arc.
+    pub const fn contains(self, id: Id) -> bool {
+        id.0 == self.upto.0 || id.is_between(self.after, self.upto)
+    }
+
+    /// How many positions the arc has, less one: the whole ring has 2^128, which does not fit.
+    pub const fn span(self) -> u128 {
+        self.after.distance_to(self.upto).wrapping_sub(1)
+    }
+
+    /// True if no position of `other` lies outside this arc.
+    pub const fn covers(self, other: Self) -> bool {
+        let first = self.after.distance_to(other.after);
+        self.after.0 == self.upto.0 || (other.span() <= self.span() && first <= self.span() - other.span())
+    }
+}
+
+impl fmt::Display for Arc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({:08x}, {:08x}]", self.after.0 >> 96, self.upto.0 >> 96)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Every capacity, with its unit and its reason, and the relations between them checked when the crate is compiled.
+
+/// The largest datagram, in bytes of UDP payload: IPv6's minimum MTU of 1,280 less 40 (IPv6) and 8 (UDP).
+pub const DATAGRAM_MAX: usize = 1232;
+
+/// Bytes of a datagram kept free, so that authenticated encryption can wrap it later without changing a message.
+pub const SEAL_RESERVE: usize = 40;
+
+/// The largest frame that a node builds, in bytes.
+pub const FRAME_MAX: usize = DATAGRAM_MAX - SEAL_RESERVE;
+
+/// The longest key, in bytes. A key is any bytes, at least one.
+pub const KEY_MAX: usize = 255;
+
+/// The longest value, in bytes: with the longest key and a full log of operations it still fits one frame.
+pub const VALUE_MAX: usize = 640;
+
+/// How many of its last writes an entry remembers, so that a repeated write gets its first answer.
+pub const OPERATIONS_MAX: usize = 4;
+
+/// The longest successor list. The default is 8; simulations of published experiments use 20.
+pub const SUCCESSORS_MAX: usize = 20;
+
+/// The shortest successor list that the ring's invariant was checked with while nodes are wrongly suspected.
+pub const SUCCESSORS_MIN: usize = 3;
+
+/// How many nodes that answer a lookup or a survey are named beside the answer.
+pub const ALTERNATIVES_MAX: usize = 4;
+
+/// How many entries, as id and version, one page of a survey lists.
+pub const ITEMS_MAX: usize = 20;
+
+/// How many dropped nodes in a row one Stabilise names; three are enough to silence its receiver.
+pub const DROPPED_MAX: usize = 4;
+
+/// From how many neighbours dropped in a row on a node must think itself cut off, and be silent.
+pub const ROW_MAX: usize = 3;
+
+/// How many nodes a settling node asks on either side.
+pub const SETTLE_DEPTH: usize = 3;
+
+/// Peers of which a node remembers stamps and round-trip times. The one used longest ago makes room.
+pub const PEERS_MAX: usize = 256;
+
+/// Dropped nodes and seeds that a node remembers in order to probe them.
+pub const REMEMBERED_MAX: usize = 32;
+
+/// Requests of a node that may wait for an answer at one time. Beyond it a client's request is refused as busy;
+/// the last `PENDING_RESERVE` are kept for the ring itself.
+pub const PENDING_MAX: usize = 1024;
+
+/// Requests that only the maintenance of the ring may still open when clients have used up theirs.
+pub const PENDING_RESERVE: usize = 256;
+
+/// Operations of clients that a node coordinates at one time; the next is refused as busy.
+pub const CLIENT_MAX: usize = 512;
+
+/// Operations that an owner has under way or queued at one time; the next is refused as busy.
+pub const OWNER_MAX: usize = 512;
+
+/// Transfers of an arc that a node pulls at one time: two to join or to settle, two to repair.
+pub const PULLS_MAX: usize = 8;
+
+/// Entries that one transfer asks for at one time.
+pub const PULL_WINDOW: usize = 16;
+
+/// Bytes of datagrams that wait to be sent; beyond it they are dropped, as a network would, and counted.
+pub const OUTBOX_MAX: usize = 1 << 20;
+
+/// Events that wait to be taken by the driver; beyond it the oldest that is not a reply is dropped.
+pub const EVENTS_MAX: usize = 4096;
+
+/// Stretches of the ring with a term of their own; the two most alike merge, the higher term counts.
+pub const TERMS_MAX: usize = 64;
+
+/// Entries of a store, tombstones included, before writes are refused.
+pub const ENTRIES_MAX: usize = 1 << 20;
+
+/// Steps of a lookup, or of a walk back to the predecessor, before it is given up: far beyond log2 of any ring.
+pub const LOOKUP_STEPS_MAX: usize = 160;
+
+/// Nodes that one printing of the ring visits, unless asked for fewer.
+pub const WALK_MAX: usize = 1000;
+
+/// Bytes of a frame that are neither key nor value nor the log of operations: see `wire::codec`.
+const REPLICATE_OVERHEAD: usize =
+    // version, transaction, incarnations, stamp, kind, extension, tag; term; key length, version, forgotten, log length, value length
+    (1 + 8 + 4 + 4 + 9 + 1 + 1 + 8) + 10 + (2 + 28 + 20 + 1 + 3);
+/// One entry of the log of operations: id and version.
+const OPERATION_SIZE: usize = 16 + 28;
+/// A peer at its longest: id, IPv6 address, port, incarnation.
+const PEER_SIZE: usize = 17 + 20 + 4;
+const ITEM_SIZE: usize = 16 + 28;
+
+const _: () = assert!(REPLICATE_OVERHEAD + KEY_MAX + VALUE_MAX + OPERATIONS_MAX * OPERATION_SIZE <= FRAME_MAX);
+const _: () = assert!(VALUE_MAX >= 512);
+const _: () = assert!(36 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
+const _: () = assert!(36 + 40 + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
+const _: () = assert!(SUCCESSORS_MIN >= 2 && SUCCESSORS_MIN < SUCCESSORS_MAX);
+const _: () = assert!(ROW_MAX <= DROPPED_MAX);
+const _: () = assert!(PENDING_RESERVE < PENDING_MAX);

@@ -1,0 +1,215 @@
+//! What is stored: versions, operations, entries.
+
+use crate::limits::OPERATIONS_MAX;
+use core::fmt;
+use core::str::FromStr;
+use serde::{Deserialize, Serialize};
+
+/// Which of two entries of a key is the newer: compared in the order of the fields, the highest wins everywhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Version {
+    /// The term of the arc under which the owner wrote it.
+    pub term: u64,
+    /// The owner's hybrid logical clock, in milliseconds: never below any version it has seen.
+    pub time_ms: u64,
+    /// The first half of the owner's id, for the case that all else is the same.
+    #[serde(with = "fixed")]
+    pub writer: u64,
+}
+
+/// Eight bytes instead of a varint: the bits are random.
+mod fixed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
+        number.to_be_bytes().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+        <[u8; 8]>::deserialize(from).map(u64::from_be_bytes)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}-{:016x}", self.term, self.time_ms, self.writer)
+    }
+}
+
+/// Why a text is not a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseVersionError;
+
+impl FromStr for Version {
+    type Err = ParseVersionError;
+
+    /// Reads what `Display` writes, and nothing else.
+    fn from_str(text: &str) -> Result<Self, ParseVersionError> {
+        let mut parts = text.split('-').map(|part| u64::from_str_radix(part, 16).map_err(|_| ParseVersionError));
+        let mut next = || parts.next().unwrap_or(Err(ParseVersionError));
+        let version = Self { term: next()?, time_ms: next()?, writer: next()? };
+        let mut written = heapless::String::<64>::new();
+        let same = fmt::Write::write_fmt(&mut written, format_args!("{version}")).is_ok() && written == text;
+        same.then_some(version).ok_or(ParseVersionError)
+    }
+}
+
+/// How much a coordinator had seen of an arc's history before it first sent a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Freshness {
+    /// The arc's term.
+    pub term: u64,
+    /// The hybrid logical clock of whoever answered the lookup, in milliseconds.
+    pub time_ms: u64,
+}
+
+impl From<Version> for Freshness {
+    fn from(version: Version) -> Self {
+        Self { term: version.term, time_ms: version.time_ms }
+    }
+}
+
+/// The name of a write, the same in all its repetitions: 128 random bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationId(pub [u8; 16]);
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+/// A write as a coordinator sends it: repeating it cannot apply it twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its name.
+    pub id: OperationId,
+    /// How fresh its first attempt was.
+    pub fresh: Freshness,
+}
+
+/// The last writes of an entry, and the newest that it has forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationLog {
+    recent: heapless::Vec<(OperationId, Version), OPERATIONS_MAX>,
+    forgotten: Freshness,
+}
+
+impl OperationLog {
+    /// The version that the operation was given, if it is remembered.
+    pub fn find(&self, id: OperationId) -> Option<Version> {
+        self.recent.iter().find(|(known, _)| *known == id).map(|(_, version)| *version)
+    }
+
+    /// True if the operation may have been applied and forgotten since. A fresher one was not: its coordinator had seen
+    /// an arc newer than every write that this log has forgotten.
+    pub fn may_have_forgotten(&self, operation: &Operation) -> bool {
+        self.forgotten != Freshness::default() && operation.fresh <= self.forgotten
+    }
+
+    /// Remembers that the operation was given this version; the oldest one may be forgotten for it.
+    pub fn push(&mut self, id: OperationId, version: Version) {
+        if self.recent.is_full() {
+            let (_, oldest) = self.recent.remove(0);
+            self.forgotten = self.forgotten.max(oldest.into());
+        }
+        let pushed = self.recent.push((id, version));
+        debug_assert!(pushed.is_ok(), "room was made");
+    }
+}
+
+/// On what the present state of a key a write depends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Condition {
+    /// On nothing.
+    None,
+    /// The key must not exist: create only.
+    Absent,
+    /// The key must exist, in any version.
+    Present,
+    /// The key must exist in this version.
+    Match(Version),
+}
+
+impl Condition {
+    /// True if a key in the version, or absent, meets the condition.
+    pub fn holds(self, present: Option<Version>) -> bool {
+        match self {
+            Self::None => true,
+            Self::Absent => present.is_none(),
+            Self::Present => present.is_some(),
+            Self::Match(version) => present == Some(version),
+        }
+    }
+}
+
+/// A key with its value, or with the tombstone of a delete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry<'a> {
+    /// The key: 1 to 255 bytes.
+    pub key: &'a [u8],
+    /// Its version.
+    pub version: Version,
+    /// The writes that led to it.
+    pub log: OperationLog,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+/// An entry as a survey lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The id of its key.
+    pub id: crate::id::Id,
+    /// Its version.
+    pub version: Version,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(term: u64, time_ms: u64, writer: u64) -> Version {
+        Version { term, time_ms, writer }
+    }
+
+    #[test]
+    fn versions_compare_by_term_then_time_then_writer() {
+        let rising = [version(1, 9, 9), version(2, 0, 9), version(2, 1, 0), version(2, 1, 1)];
+        assert!(rising.is_sorted());
+    }
+
+    #[test]
+    fn a_version_reads_back_from_its_text_and_nothing_else_does() {
+        let it = version(3, 0x0001_93a0_0000_0000, 0xfeed);
+        assert_eq!(it.to_string().parse(), Ok(it));
+        for wrong in ["", "3", "3-1", "3-1-feed", "3-01-000000000000feed", "+3-1-000000000000feed", "3-1-000000000000feed-"] {
+            assert_eq!(wrong.parse::<Version>(), Err(ParseVersionError), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_log_knows_its_last_writes_and_what_it_may_have_forgotten() {
+        let mut log = OperationLog::default();
+        let id = |n: u8| OperationId([n; 16]);
+        let writes = OPERATIONS_MAX as u8 + 2;
+        for n in 0..writes {
+            log.push(id(n), version(1, 10 * u64::from(n), 0));
+        }
+        assert_eq!(log.find(id(writes - 1)), Some(version(1, 10 * u64::from(writes - 1), 0)));
+        assert_eq!(log.find(id(0)), None);
+        let fresh = |time_ms| Operation { id: id(99), fresh: Freshness { term: 1, time_ms } };
+        assert!(log.may_have_forgotten(&fresh(10)), "as old as the newest forgotten write");
+        assert!(!log.may_have_forgotten(&fresh(11)));
+    }
+
+    #[test]
+    fn conditions_hold_when_they_say() {
+        let v = version(1, 1, 1);
+        assert!(Condition::None.holds(None) && Condition::None.holds(Some(v)));
+        assert!(Condition::Absent.holds(None) && !Condition::Absent.holds(Some(v)));
+        assert!(!Condition::Present.holds(None) && Condition::Present.holds(Some(v)));
+        assert!(Condition::Match(v).holds(Some(v)) && !Condition::Match(v).holds(Some(version(1, 1, 2))));
+        assert!(!Condition::Match(v).holds(None));
+    }
+}

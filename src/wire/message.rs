@@ -1,0 +1,325 @@
+//! The messages. This page is the protocol: who asks what, who answers what.
+//!
+//! A node speaks for the keys between its predecessor and itself while both neighbours *consent* to that; the exchange
+//! that asks for consent is `Stabilise`, and all else stands around it:
+//!
+//! ```text
+//! joiner   --FindSuccessor(own id)-->  any node          Closer, Closer, ..., Found{predecessor, owner}
+//! joiner   --Survey, Fetch-->          both of them      what they hold of the arcs that it will hold
+//! joiner   --Stabilise-->              its successor     "I am your predecessor": Neighbours
+//! node     --Stabilise-->              its successor     every 0.65 s: notify, heartbeat, consent and digest in one
+//! node     --Release-->                former neighbour  "my pointer moved away from you; perhaps to a closer one"
+//! node     --Survey, Settle-->         three a side      before it speaks: what do you hold of my arc; a higher term
+//! anyone   --FindSuccessor(key)-->     any node          then Get, Put, Delete to the owner: Value, Stored
+//! owner    --Replicate-->              both neighbours   before a write is acknowledged
+//! ```
+//!
+//! Every request has one kind of answer, named beside it, or a [`Refusal`]. All are idempotent: a request may arrive twice,
+//! late, or not at all. Variants are only ever appended, since postcard numbers them by position.
+
+use super::entry::{Condition, Entry, Freshness, Item, Operation, Version};
+use super::peer::{Peer, Place};
+use super::stamp::Stamp;
+use crate::id::{Arc, Id};
+use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, ITEMS_MAX, SUCCESSORS_MAX};
+use serde::{Deserialize, Serialize};
+
+/// Nodes in ring order.
+pub type PeerList = heapless::Vec<Peer, SUCCESSORS_MAX>;
+
+/// A few nodes named beside an answer.
+pub type Alternatives = heapless::Vec<Peer, ALTERNATIVES_MAX>;
+
+/// What a frame says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message<'a> {
+    /// It asks.
+    #[serde(borrow)]
+    Request(Request<'a>),
+    /// It answers the request with the same transaction id.
+    Answer(Answer<'a>),
+}
+
+/// What a node may be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// Are you alive? → `Pong`.
+    Ping,
+    /// Ping this node for me, I do not hear it. → `Pong` if you heard it.
+    PingFor(Peer),
+    /// Who is the successor of this id? → `Found` by its owner or by the owner's predecessor, else `Closer`.
+    FindSuccessor(Id),
+    /// You are my successor. → `Neighbours`.
+    Stabilise(Stabilise),
+    /// You are no longer my neighbour on this side. It ends your pledges to me that are older than the stamp. → `Done`.
+    Release {
+        /// Which of my pointers moved away from you.
+        side: Pledged,
+        /// My newest stamp for you.
+        stamp: Stamp,
+        /// The neighbour that I have instead, if you would find it between us.
+        closer: Option<Peer>,
+    },
+    /// A pledge that stood in your way is over: stabilise with me now. → `Done`.
+    Hint,
+    /// What do you hold of this arc, from the id on? → `Surveyed`.
+    Survey {
+        /// The arc.
+        arc: Arc,
+        /// The sum of what I hold of it: nothing is listed if yours is the same.
+        digest: u64,
+        /// The last id that the page before this one listed.
+        from: Option<Id>,
+    },
+    /// Give me the entry with this id, in this version or a higher one. → `Fetched`.
+    Fetch(Item),
+    /// I am about to speak for this arc under this term: take nothing under a lower one. → `Done`.
+    Settle {
+        /// The arc, which ends at me.
+        arc: Arc,
+        /// The new term.
+        term: u64,
+    },
+    /// Keep a copy, as my neighbour. → `Done` when stored.
+    Replicate {
+        /// The term that I speak under.
+        term: u64,
+        /// What to keep.
+        #[serde(borrow)]
+        entry: Entry<'a>,
+    },
+    /// I hold this, but neither owner nor neighbour of the owner am I; you are the owner. → `Offered`.
+    Offer(Entry<'a>),
+    /// What is the value? → `Value`.
+    Get {
+        /// Of which key.
+        key: &'a [u8],
+    },
+    /// Write the value; creating is writing under the condition that the key is absent. → `Stored`.
+    Put {
+        /// The name of this write.
+        operation: Operation,
+        /// The key.
+        key: &'a [u8],
+        /// When to refuse.
+        condition: Condition,
+        /// The value.
+        value: &'a [u8],
+    },
+    /// Remove the key. → `Stored`, with the version of the tombstone.
+    Delete {
+        /// The name of this write.
+        operation: Operation,
+        /// The key.
+        key: &'a [u8],
+        /// When to refuse.
+        condition: Condition,
+    },
+    /// Tell me your place on the ring, for a picture of it. → `Step`.
+    Walk,
+}
+
+/// What may be answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer<'a> {
+    /// I am alive.
+    Pong {
+        /// Who I am.
+        place: Place,
+        /// I have a place on the ring.
+        member: bool,
+        /// I am one of my own seeds, and will create a ring if nobody else has one.
+        founder: bool,
+    },
+    /// The successor of the id.
+    Found {
+        /// The node before the owner; the id is after it. The answerer is this one or the owner.
+        predecessor: Peer,
+        /// The first node at or after the id.
+        owner: Peer,
+        /// Whom to ask if the owner is silent: the nodes after it.
+        successors: Alternatives,
+        /// What the answerer knows of the arc's history, for the first attempt of a write.
+        fresh: Freshness,
+    },
+    /// Nodes between me and the id, the closest to it first.
+    Closer(Alternatives),
+    /// My neighbours, and my consent.
+    Neighbours(Neighbours),
+    /// What I hold of the arc, and where I stand.
+    Surveyed(Surveyed),
+    /// The entry.
+    #[serde(borrow)]
+    Fetched(Entry<'a>),
+    /// Whether all of the owner's group holds the entry, in this version or a higher one.
+    Offered {
+        /// It does: the stray may be dropped.
+        confirmed: bool,
+    },
+    /// The value.
+    Value {
+        /// Its version.
+        version: Version,
+        /// How many nodes hold it.
+        copies: u8,
+        /// The value.
+        value: &'a [u8],
+    },
+    /// The write is stored by the whole group.
+    Stored {
+        /// The version that it was given.
+        version: Version,
+        /// How many nodes that is.
+        copies: u8,
+        /// The key did not exist before.
+        created: bool,
+    },
+    /// My place on the ring.
+    Step(Step),
+    /// It is as you said.
+    Done,
+    /// It cannot be done.
+    Refused(Refusal),
+}
+
+/// Why a request was refused. Nothing was changed, except where it says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// Echo the stamp of this answer: your address is not proven.
+    Unproven,
+    /// I am not on the ring, or you mean an earlier incarnation of mine.
+    NotMember,
+    /// The key is not in my claim.
+    NotOwner,
+    /// It is in my claim, but I may not answer yet.
+    NotSettled,
+    /// You are not my neighbour on that side.
+    NotNeighbour,
+    /// I know a higher term of the arc.
+    Stale {
+        /// This one.
+        term: u64,
+    },
+    /// The condition does not hold; the key exists in this version, or not at all.
+    Conflict {
+        /// The version.
+        version: Option<Version>,
+    },
+    /// There is no such key.
+    NotFound,
+    /// I hold a higher version.
+    Newer {
+        /// This one.
+        version: Version,
+    },
+    /// Key, value or list is beyond a limit.
+    TooLarge,
+    /// Too much at one time: again in a moment.
+    Busy,
+    /// I do not hear it either.
+    Unreachable,
+    /// I stored the write, but cannot say whether it will stay: repeat it under the same name.
+    Unknown,
+    /// The operation is older than what the entry remembers: it may have been applied.
+    Forgotten,
+}
+
+/// Which side a promise is on, seen from the one who gave it and named after the holder's pointer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pledged {
+    /// You were my predecessor.
+    Predecessor,
+    /// You were my successor.
+    Successor,
+}
+
+/// The periodic exchange with the successor: notify (Zave 2017), heartbeat, consent and digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stabilise {
+    /// The asker.
+    pub place: Place,
+    /// "You are my successor", counted from the stamp that the frame echoes: that of your last answer to this question.
+    pub consents: bool,
+    /// My stamp for you: pledges that you give now end by a `Release` with a newer one.
+    pub stamp: Stamp,
+    /// The id of my predecessor: the arcs that we share end at you and begin after it.
+    pub after: Id,
+    /// The sum of what I hold of them.
+    pub digest: u64,
+    /// A hash of the list that I have from you.
+    pub list: u32,
+    /// The nodes that I dropped, one after another, since our arcs last matched. Three of them say that I am silent.
+    pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
+}
+
+/// The answer to `Stabilise`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbours {
+    /// My predecessor.
+    pub predecessor: Named,
+    /// My successors; `None` if you have this list already.
+    pub successors: Option<PeerList>,
+    /// "You are my predecessor", counted from when you first sent the request.
+    pub consents: bool,
+    /// If not: for how long a pledge to another stands in the way, in milliseconds.
+    pub wait_ms: u16,
+    /// The arcs that we share hold the same entries.
+    pub matched: bool,
+    /// I once had the consent of a predecessor: only then I give mine on that side.
+    pub had_predecessor: bool,
+    /// I once had the consent of a successor.
+    pub had_successor: bool,
+}
+
+/// A predecessor as the answer to `Stabilise` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Named {
+    /// There is none.
+    Nobody,
+    /// It is the asker.
+    You,
+    /// It is this one.
+    Other(Peer),
+}
+
+/// The answer to `Survey`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surveyed {
+    /// My predecessor.
+    pub predecessor: Option<Peer>,
+    /// My next successors.
+    pub successors: Alternatives,
+    /// My predecessor's consent is unexpired, or I am alone.
+    pub consented: bool,
+    /// The highest term that I know of any part of the arc.
+    pub term: u64,
+    /// What I hold of the arc, in ring order; nothing if the digests are the same.
+    pub items: heapless::Vec<Item, ITEMS_MAX>,
+    /// There is more after the last item.
+    pub more: bool,
+}
+
+/// The answer to `Walk`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Who I am.
+    pub place: Place,
+    /// My predecessor.
+    pub predecessor: Option<Peer>,
+    /// My next successors.
+    pub successors: Alternatives,
+    /// I speak for the whole of my claim.
+    pub settled: bool,
+    /// Entries that I hold, copies and tombstones included.
+    pub entries: u32,
+}
+
+impl Request<'_> {
+    /// True if it may change something at the receiver: then the asker's address must be proven.
+    pub const fn changes(&self) -> bool {
+        !matches!(
+            self,
+            Self::Ping | Self::FindSuccessor(_) | Self::Survey { .. } | Self::Fetch(_) | Self::Get { .. } | Self::Walk
+        )
+    }
+}

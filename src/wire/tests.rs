@@ -1,0 +1,103 @@
+//! Hostile and odd bytes. The golden bytes of every message stand in `tests/wire_vectors.rs`.
+
+use super::*;
+use crate::limits::*;
+
+fn frame<'a>(message: Message<'a>, extension: &'a [u8]) -> Frame<'a> {
+    let (from, to) = (Incarnation::new(7), Incarnation::UNKNOWN);
+    Frame { transaction: [9; 8], from, to, stamp: None, message, extension }
+}
+
+fn bytes(key: &RingKey, frame: &Frame<'_>) -> Vec<u8> {
+    let mut buffer = [0; FRAME_MAX];
+    let length = key.encode(frame, &mut buffer).unwrap();
+    buffer[..length].to_vec()
+}
+
+#[test]
+fn the_largest_replicate_fits_a_frame() {
+    let mut log = OperationLog::default();
+    let version = Version { term: u64::MAX, time_ms: u64::MAX, writer: u64::MAX };
+    (0..=OPERATIONS_MAX as u8).for_each(|n| log.push(OperationId([n; 16]), version));
+    let (key, value) = ([1; KEY_MAX], [2; VALUE_MAX]);
+    let entry = Entry { key: &key, version, log, value: Some(&value) };
+    let ring = RingKey::new("sky");
+    let mut largest = frame(Message::Request(Request::Replicate { term: u64::MAX, entry }), &[]);
+    largest.stamp = Some(Stamper::new([0; 32]).make(Default::default(), "[::1]:1".parse().unwrap()));
+    let datagram = bytes(&ring, &largest);
+    assert!(datagram.len() <= FRAME_MAX);
+    assert_eq!(ring.decode(&datagram), Ok(largest));
+}
+
+#[test]
+fn an_id_that_follows_from_the_address_is_not_sent() {
+    let addr = "127.0.0.1:4321".parse().unwrap();
+    let ring = RingKey::new("sky");
+    let named = |id| {
+        let peer = Peer { place: Place { addr, id }, incarnation: Incarnation::new(1) };
+        let datagram = bytes(&ring, &frame(Message::Request(Request::PingFor(peer)), &[]));
+        assert_eq!(ring.decode(&datagram).unwrap().message, Message::Request(Request::PingFor(peer)));
+        datagram.len()
+    };
+    assert_eq!(named(crate::id::Id::new(5)), named(crate::id::Id::of_addr(addr)) + 16);
+}
+
+#[test]
+fn what_is_flawed_is_dropped_for_its_reason() {
+    let ring = RingKey::new("sky");
+    let good = bytes(&ring, &frame(Message::Request(Request::Ping), &[]));
+    assert!(ring.decode(&good).is_ok());
+    assert_eq!(ring.decode(&[]), Err(Flaw::Length));
+    assert_eq!(ring.decode(&good[..9]), Err(Flaw::Length));
+    assert_eq!(ring.decode(&[1; DATAGRAM_MAX + 1]), Err(Flaw::Length));
+    assert_eq!(RingKey::new("cloud").decode(&good), Err(Flaw::Tag));
+    for bit in 0..good.len() * 8 {
+        let mut flipped = good.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let expected = if bit < 8 { Flaw::Version } else { Flaw::Tag };
+        assert_eq!(ring.decode(&flipped), Err(expected), "bit {bit}");
+    }
+    for cut in 10..good.len() {
+        assert_eq!(ring.decode(&good[..cut]), Err(Flaw::Tag));
+    }
+}
+
+/// The datagram with other content and the right tag, as a member of the ring could send it.
+fn retagged(ring: &RingKey, mut framed: Vec<u8>) -> Vec<u8> {
+    let tag = ring.tag_for_tests(&framed);
+    framed.extend_from_slice(&tag);
+    framed
+}
+
+#[test]
+fn well_tagged_nonsense_is_malformed_or_trailing() {
+    let ring = RingKey::new("sky");
+    let good = bytes(&ring, &frame(Message::Request(Request::Ping), &[]));
+    let framed = good[..good.len() - 8].to_vec();
+    let mut trailing = framed.clone();
+    trailing.push(0);
+    assert_eq!(ring.decode(&retagged(&ring, trailing)), Err(Flaw::Trailing));
+    assert_eq!(ring.decode(&retagged(&ring, framed[..framed.len() - 1].to_vec())), Err(Flaw::Malformed));
+    let mut unknown_kind = framed;
+    unknown_kind[19] = 200;
+    assert_eq!(ring.decode(&retagged(&ring, unknown_kind)), Err(Flaw::Malformed));
+}
+
+#[test]
+fn an_unknown_extension_is_skipped() {
+    let ring = RingKey::new("sky");
+    let datagram = bytes(&ring, &frame(Message::Request(Request::Walk), &[1, 2, 3]));
+    assert_eq!(ring.decode(&datagram).unwrap().message, Message::Request(Request::Walk));
+}
+
+#[test]
+fn a_list_beyond_its_limit_is_malformed() {
+    let ring = RingKey::new("sky");
+    let good = bytes(&ring, &frame(Message::Answer(Answer::Closer(Alternatives::new())), &[]));
+    let mut framed = good[..good.len() - 8].to_vec();
+    let length_at = framed.len() - 2;
+    assert_eq!(framed[length_at], 0);
+    framed[length_at] = ALTERNATIVES_MAX as u8 + 1;
+    framed.extend_from_slice(&[0; 200]);
+    assert_eq!(ring.decode(&retagged(&ring, framed)), Err(Flaw::Malformed));
+}
