@@ -12,3 +12,10 @@ pub mod time;
 // Floor 1: what nodes say to each other, in bytes.
 pub mod config;
 pub mod wire;
+
+// Floor 2: tables.
+pub mod routing;
+pub mod store;
+
+// Floor 3: the sans-I/O state machine.
+pub mod node;

@@ -50,8 +50,8 @@ fn an_arc_covers_what_has_no_position_outside_it() {
         for (c, d) in (0..RING).flat_map(|c| (0..RING).map(move |d| (c, d))) {
             // Sixteen members are the whole ring only if no real position between the sixteen is missed.
             let whole = |x: u128, y: u128| x == y;
-            let expected =
-                whole(a, b) || (!whole(c, d) && members(c, d).iter().all(|x| members(a, b).contains(x)) && fits(a, b, c, d));
+            let expected = whole(a, b)
+                || (!whole(c, d) && members(c, d).iter().all(|x| members(a, b).contains(x)) && fits(a, b, c, d));
             assert_eq!(Arc::new(at(a), at(b)).covers(Arc::new(at(c), at(d))), expected, "({a}, {b}] over ({c}, {d}]");
         }
     }

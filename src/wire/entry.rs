@@ -183,7 +183,9 @@ mod tests {
     fn a_version_reads_back_from_its_text_and_nothing_else_does() {
         let it = version(3, 0x0001_93a0_0000_0000, 0xfeed);
         assert_eq!(it.to_string().parse(), Ok(it));
-        for wrong in ["", "3", "3-1", "3-1-feed", "3-01-000000000000feed", "+3-1-000000000000feed", "3-1-000000000000feed-"] {
+        for wrong in
+            ["", "3", "3-1", "3-1-feed", "3-01-000000000000feed", "+3-1-000000000000feed", "3-1-000000000000feed-"]
+        {
             assert_eq!(wrong.parse::<Version>(), Err(ParseVersionError), "{wrong:?}");
         }
     }

@@ -222,6 +222,8 @@ pub enum Refusal {
     Unknown,
     /// The operation is older than what the entry remembers: it may have been applied.
     Forgotten,
+    /// There is no room for another entry.
+    Full,
 }
 
 /// Which side a promise is on, seen from the one who gave it and named after the holder's pointer to it.

@@ -18,6 +18,11 @@ impl Incarnation {
     pub const fn new(random: u32) -> Self {
         Self(if random == 0 { 1 } else { random })
     }
+
+    /// Its four bytes, as on the wire.
+    pub const fn to_bytes(self) -> [u8; 4] {
+        self.0.to_be_bytes()
+    }
 }
 
 impl fmt::Display for Incarnation {
@@ -29,7 +34,7 @@ impl fmt::Display for Incarnation {
 // Random bits: as a varint they would mostly take five bytes.
 impl Serialize for Incarnation {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.0.to_be_bytes().serialize(to)
+        self.to_bytes().serialize(to)
     }
 }
 

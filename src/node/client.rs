@@ -1,0 +1,264 @@
+//! The coordinator: operations of this node's own clients. It finds the owner, sends the operation, and repeats it under
+//! the same name until there is an answer or the deadline. A refusal says that nothing was changed; once a write was sent
+//! and not answered, only "unknown" may be said.
+
+use super::Node;
+use super::command::{Command, Event, Reply, Ticket, Unavailable};
+use super::keys::{Asker, Deed};
+use super::lookup::{Found, LookupFor};
+use super::pending::{Manner, Pending, Purpose, Silence};
+use super::timers::Timer;
+use crate::id::{Arc, Id};
+use crate::limits::{CLIENT_MAX, KEY_MAX, VALUE_MAX};
+use crate::time::Instant;
+use crate::wire::{Answer, Condition, Freshness, Operation, OperationId, Peer, Refusal, Request};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+#[derive(Clone, Debug)]
+enum Wish {
+    Get,
+    Write { name: OperationId, fresh: Option<Freshness>, condition: Condition, value: Option<Box<[u8]>> },
+    Owner,
+}
+
+/// An operation of a client.
+#[derive(Debug)]
+pub(super) struct ClientOp {
+    id: Id,
+    key: Box<[u8]>,
+    wish: Wish,
+    deadline: Instant,
+    tries: u32,
+    /// A lookup, a request or an operation of our own as owner is under way.
+    busy: bool,
+    /// The write was sent and not answered: it may have been stored.
+    uncertain: bool,
+}
+
+impl Node {
+    /// Begins a client's operation.
+    pub(super) fn start_client(&mut self, ticket: Ticket, command: Command) {
+        let (key, wish) = match command {
+            Command::Get { key } => (key, Wish::Get),
+            Command::Put { key, value, condition, operation } => {
+                (key, Wish::Write { name: self.name(operation), fresh: None, condition, value: Some(value) })
+            }
+            Command::Delete { key, condition, operation } => {
+                (key, Wish::Write { name: self.name(operation), fresh: None, condition, value: None })
+            }
+            Command::Lookup { id } => return self.insert_client(ticket, id, Box::default(), Wish::Owner),
+            Command::Walk { .. } | Command::Seeds(_) => return,
+        };
+        let too_long = matches!(&wish, Wish::Write { value: Some(value), .. } if value.len() > VALUE_MAX);
+        if !(1..=KEY_MAX).contains(&key.len()) || too_long {
+            return self.emit(Event::Reply(ticket, Reply::TooLarge));
+        }
+        self.insert_client(ticket, Id::of_key(&key), key, wish);
+    }
+
+    /// The name of a write: the client's own, or a new one that nobody can guess.
+    fn name(&mut self, given: Option<OperationId>) -> OperationId {
+        given.unwrap_or_else(|| {
+            let number = self.next_number();
+            let hash = blake3::keyed_hash(&self.transaction_key, &[&b"operation"[..], &number.to_be_bytes()].concat());
+            let mut name = [0; 16];
+            name.copy_from_slice(&hash.as_bytes()[..16]);
+            OperationId(name)
+        })
+    }
+
+    fn insert_client(&mut self, ticket: Ticket, id: Id, key: Box<[u8]>, wish: Wish) {
+        if !self.is_member() {
+            return self.emit(Event::Reply(ticket, Reply::Unavailable(Unavailable::NotMember)));
+        }
+        if self.client_ops.len() >= CLIENT_MAX {
+            return self.emit(Event::Reply(ticket, Reply::Unavailable(Unavailable::Busy)));
+        }
+        let deadline = self.now.at + self.config.deadline;
+        let op = ClientOp { id, key, wish, deadline, tries: 0, busy: false, uncertain: false };
+        self.client_ops.insert(ticket, op);
+        self.client_try(ticket);
+    }
+
+    /// One try: the own claim, or a lookup.
+    fn client_try(&mut self, ticket: Ticket) {
+        let me = self.me.id();
+        let Some(op) = self.client_ops.get_mut(&ticket) else { return };
+        op.busy = true;
+        let (id, deadline, wish) = (op.id, op.deadline, op.wish.clone());
+        self.timers.set(Timer::Client(ticket), deadline);
+        let alone = self.predecessor.is_none() && self.successors.head().is_none();
+        let own = alone || self.predecessor.is_some_and(|predecessor| Arc::new(predecessor.id(), me).contains(id));
+        match wish {
+            Wish::Owner if own => {
+                let owner = self.me;
+                let arc = Arc::new(self.predecessor.map_or(me, |predecessor| predecessor.id()), me);
+                self.client_reply(ticket, Reply::Owner { owner, arc, path: Vec::new() });
+            }
+            Wish::Owner => self.start_lookup(id, LookupFor::Owner(ticket)),
+            _ if own => self.client_own(ticket),
+            _ => self.start_lookup(id, LookupFor::Operation(ticket)),
+        }
+    }
+
+    /// The key is this node's own.
+    fn client_own(&mut self, ticket: Ticket) {
+        let Some(id) = self.client_ops.get(&ticket).map(|op| op.id) else { return };
+        let now_fresh = self.freshness(id);
+        let Some(op) = self.client_ops.get_mut(&ticket) else { return };
+        let key = op.key.clone();
+        let deed = match &mut op.wish {
+            Wish::Write { name, fresh, condition, value } => {
+                let operation = Operation { id: *name, fresh: *fresh.get_or_insert(now_fresh) };
+                Deed::Write { operation, condition: *condition, value: value.clone() }
+            }
+            Wish::Get | Wish::Owner => Deed::Get,
+        };
+        self.start_owner(Asker::Local(ticket), &key, deed);
+    }
+
+    /// The lookup has ended.
+    pub(super) fn client_found(&mut self, ticket: Ticket, found: Option<Found>) {
+        let Some(op) = self.client_ops.get_mut(&ticket) else { return };
+        let Some(found) = found else { return self.client_retry(ticket) };
+        if matches!(op.wish, Wish::Owner) {
+            let arc = Arc::new(found.predecessor.id(), found.owner.id());
+            return self.client_reply(ticket, Reply::Owner { owner: found.owner, arc, path: found.path });
+        }
+        if found.owner == self.me {
+            return self.client_own(ticket);
+        }
+        let (key, owner) = (op.key.clone(), found.owner);
+        let wish = match &mut op.wish {
+            Wish::Write { fresh, .. } => {
+                fresh.get_or_insert(found.fresh);
+                op.wish.clone()
+            }
+            other => other.clone(),
+        };
+        let request = match &wish {
+            Wish::Write { name, fresh, condition, value } => {
+                let operation = Operation { id: *name, fresh: fresh.unwrap_or_default() };
+                let (key, condition) = (&*key, *condition);
+                match value {
+                    Some(value) => Request::Put { operation, key, condition, value },
+                    None => Request::Delete { operation, key, condition },
+                }
+            }
+            Wish::Get | Wish::Owner => Request::Get { key: &key },
+        };
+        let manner = Manner { tries: self.config.tries, timeout: None, client: true };
+        if !self.ask(owner, request, Purpose::Operation(ticket), manner) {
+            self.client_retry(ticket);
+        }
+    }
+
+    /// The owner answered.
+    pub(super) fn operation_answered(&mut self, ticket: Ticket, owner: Peer, pending: &Pending, answer: &Answer<'_>) {
+        self.operation_ended(ticket, owner, pending.sent <= 1, answer);
+    }
+
+    /// The owner refused, or is silent.
+    pub(super) fn operation_silent(&mut self, ticket: Ticket, owner: Peer, pending: &Pending, silence: Silence) {
+        match silence {
+            Silence::Refused(refusal) => {
+                self.operation_ended(ticket, owner, pending.sent <= 1, &Answer::Refused(refusal));
+            }
+            Silence::Timeout { .. } | Silence::Gone => {
+                if let Some(op) = self.client_ops.get_mut(&ticket) {
+                    op.uncertain |= matches!(op.wish, Wish::Write { .. });
+                }
+                self.client_retry(ticket);
+            }
+        }
+    }
+
+    /// An answer to the operation. `sent_once`: the request was transmitted once only, so that a refusal is the whole
+    /// truth about it.
+    pub(super) fn operation_ended(&mut self, ticket: Ticket, owner: Peer, sent_once: bool, answer: &Answer<'_>) {
+        let Some(op) = self.client_ops.get_mut(&ticket) else { return };
+        let name = match op.wish {
+            Wish::Write { name, .. } => {
+                op.uncertain |= !sent_once && matches!(answer, Answer::Refused(_));
+                Some(name)
+            }
+            Wish::Get | Wish::Owner => None,
+        };
+        let uncertain = op.uncertain;
+        let reply = match (answer, name) {
+            (Answer::Value { version, copies, value }, None) => {
+                Reply::Value { value: (*value).into(), version: *version, copies: *copies, owner }
+            }
+            (Answer::Stored { version, copies, created }, Some(operation)) => {
+                let (version, copies, created) = (*version, *copies, *created);
+                Reply::Stored { version, copies, created, owner, operation }
+            }
+            (Answer::Refused(refusal), _) => match refusal {
+                Refusal::NotFound | Refusal::Conflict { .. } | Refusal::TooLarge | Refusal::Full if uncertain => {
+                    // An earlier transmission may still arrive, or has been stored and superseded.
+                    Reply::Unknown { operation: name.unwrap_or(OperationId([0; 16])) }
+                }
+                Refusal::NotFound => Reply::NotFound,
+                Refusal::Conflict { version } => Reply::Conflict { version: *version },
+                Refusal::TooLarge => Reply::TooLarge,
+                Refusal::Full => Reply::Unavailable(Unavailable::Full),
+                Refusal::Unknown => {
+                    op.uncertain = true;
+                    return self.client_retry(ticket);
+                }
+                Refusal::Forgotten if !uncertain => {
+                    // It was never applied, or it would be in doubt: it begins anew, fresher.
+                    if let Wish::Write { fresh, .. } = &mut op.wish {
+                        *fresh = None;
+                    }
+                    return self.client_retry(ticket);
+                }
+                _ => return self.client_retry(ticket),
+            },
+            _ => return self.client_retry(ticket),
+        };
+        self.client_reply(ticket, reply);
+    }
+
+    /// Tries again in a moment.
+    fn client_retry(&mut self, ticket: Ticket) {
+        let jitter = self.jitter(0, 30);
+        let Some(op) = self.client_ops.get_mut(&ticket) else { return };
+        op.busy = false;
+        // 20, 40 ... 320 ms: takeovers last seconds, a queue at the owner milliseconds.
+        let pause = Duration::from_millis(20 << op.tries.min(4)) + jitter;
+        op.tries += 1;
+        self.timers.set(Timer::Client(ticket), op.deadline.min(self.now.at + pause));
+    }
+
+    /// The next try of an operation, or its deadline.
+    pub(super) fn client_due(&mut self, ticket: Ticket) {
+        if self.walks.contains_key(&ticket) {
+            return self.walk_ended(ticket, true);
+        }
+        let Some(op) = self.client_ops.get(&ticket) else { return };
+        if op.deadline > self.now.at {
+            if !op.busy {
+                self.client_try(ticket);
+            }
+            return;
+        }
+        let reply = match op.wish {
+            // A write that is still under way somewhere may come to its end.
+            Wish::Write { name: operation, .. } if op.uncertain || op.busy => Reply::Unknown { operation },
+            _ => Reply::Unavailable(Unavailable::NoOwner),
+        };
+        self.client_reply(ticket, reply);
+    }
+
+    fn client_reply(&mut self, ticket: Ticket, reply: Reply) {
+        self.timers.cancel(Timer::Client(ticket));
+        if self.client_ops.remove(&ticket).is_some() {
+            let ours = |purpose: &Purpose| matches!(purpose, Purpose::Operation(of) if *of == ticket);
+            self.requests.abandon(&mut self.timers, ours);
+            self.emit(Event::Reply(ticket, reply));
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What a driver may ask of its node, and what the node tells it.
+
+use crate::id::{Arc, Id};
+use crate::wire::{Condition, OperationId, Peer, Version};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// Names one command; its reply carries the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What a driver asks of its node. Each is answered by exactly one [`Event::Reply`], at the latest after the deadline of
+/// [`Config`](crate::config::Config), save `Seeds`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Read a key. → `Value`, `NotFound`, `Unavailable`.
+    Get {
+        /// 1 to 255 bytes.
+        key: Box<[u8]>,
+    },
+    /// Write a key. → `Stored`, `Conflict`, `TooLarge`, `Unavailable`, `Unknown`.
+    Put {
+        /// 1 to 255 bytes.
+        key: Box<[u8]>,
+        /// At most `limits::VALUE_MAX` bytes.
+        value: Box<[u8]>,
+        /// When to refuse.
+        condition: Condition,
+        /// The name under which a client repeats a write of unknown outcome; `None` lets the node choose.
+        operation: Option<OperationId>,
+    },
+    /// Delete a key. → `Stored`, `NotFound`, `Conflict`, `Unavailable`, `Unknown`.
+    Delete {
+        /// 1 to 255 bytes.
+        key: Box<[u8]>,
+        /// When to refuse.
+        condition: Condition,
+        /// As in `Put`.
+        operation: Option<OperationId>,
+    },
+    /// Find the owner of an id. → `Owner`, `Unavailable`.
+    Lookup {
+        /// The id.
+        id: Id,
+    },
+    /// Walk the ring clockwise from this node, or from the node given. → `Ring`.
+    Walk {
+        /// Where to go on, from the `next` of an earlier reply.
+        from: Option<SocketAddr>,
+        /// How many nodes at most.
+        max: usize,
+    },
+    /// The addresses that the seeds' names stand for, in answer to [`Event::SeedsWanted`]. No reply.
+    Seeds(Vec<SocketAddr>),
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The newest value.
+    Value {
+        /// The value.
+        value: Box<[u8]>,
+        /// Its version.
+        version: Version,
+        /// How many nodes hold it.
+        copies: u8,
+        /// Who answered.
+        owner: Peer,
+    },
+    /// The write is stored by the whole group.
+    Stored {
+        /// The version that it was given.
+        version: Version,
+        /// How many nodes stored it.
+        copies: u8,
+        /// The key did not exist before.
+        created: bool,
+        /// Who answered.
+        owner: Peer,
+        /// The name of the write.
+        operation: OperationId,
+    },
+    /// There is no such key. Nothing was changed.
+    NotFound,
+    /// The condition does not hold: the key exists in this version, or not at all. Nothing was changed.
+    Conflict {
+        /// The version of the key, if it exists.
+        version: Option<Version>,
+    },
+    /// Key or value is empty or beyond its limit. Nothing was changed.
+    TooLarge,
+    /// It cannot be done now, and nothing was changed.
+    Unavailable(Unavailable),
+    /// The write may have been stored or not: repeat it under the same name.
+    Unknown {
+        /// The name of the write.
+        operation: OperationId,
+    },
+    /// The owner of an id.
+    Owner {
+        /// The owner.
+        owner: Peer,
+        /// The arc that it owns, as far as the last node on the path knew.
+        arc: Arc,
+        /// The nodes asked, in order; the last is the owner itself. Empty if this node is the owner.
+        path: Vec<Hop>,
+    },
+    /// A stretch of the ring.
+    Ring {
+        /// The nodes in ring order.
+        nodes: Vec<RingNode>,
+        /// Where to go on; `None` if the walk came round.
+        next: Option<SocketAddr>,
+    },
+}
+
+/// One node asked in a lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The node.
+    pub peer: Peer,
+    /// It answered; otherwise it was skipped as silent.
+    pub answered: bool,
+}
+
+/// One node of a walk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RingNode {
+    /// The node.
+    pub peer: Peer,
+    /// Its predecessor.
+    pub predecessor: Option<Peer>,
+    /// Its next successors.
+    pub successors: Vec<Peer>,
+    /// It answers for its whole claim.
+    pub settled: bool,
+    /// How many entries it holds, copies and tombstones included.
+    pub entries: u32,
+}
+
+/// Why a command could not be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// This node has no place on the ring yet.
+    NotMember,
+    /// Too many operations at one time.
+    Busy,
+    /// No owner answered before the deadline.
+    NoOwner,
+    /// The store of the owner is full.
+    Full,
+}
+
+/// What a node tells its driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A command has ended.
+    Reply(Ticket, Reply),
+    /// The node wants to try its seeds (again): resolve their names anew and hand them in as `Command::Seeds`.
+    SeedsWanted {
+        /// How many tries have failed before.
+        tries: u32,
+    },
+    /// Something happened in the node's life, for logs and pages.
+    Life(Life),
+}
+
+/// What happens in the life of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It created a ring.
+    Created,
+    /// It has a place on the ring.
+    Joined {
+        /// Its predecessor.
+        predecessor: Peer,
+        /// Its successor.
+        successor: Peer,
+    },
+    /// It gave the place up, because a neighbour was lost before both had consented, and joins again.
+    JoinOver,
+    /// It has another predecessor.
+    Predecessor(Option<Peer>),
+    /// It has another successor.
+    Successor(Option<Peer>),
+    /// It took a node for dead and dropped it.
+    Dropped(Peer),
+    /// It answers for this arc, under this term.
+    Settled {
+        /// The arc.
+        arc: Arc,
+        /// The term.
+        term: u64,
+    },
+    /// It answers no longer, until it has settled again.
+    Unsettled(Unsettled),
+    /// It is the only node left.
+    Alone,
+    /// It is silent, as it may be cut off from a larger ring.
+    Silent,
+    /// The silence is over.
+    Heard,
+    /// It took over what a neighbour holds of their common arcs.
+    Pulled {
+        /// From whom.
+        from: Peer,
+        /// How many entries were new or newer.
+        entries: u32,
+    },
+}
+
+/// Why a node stopped to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsettled {
+    /// A neighbour changed.
+    Neighbour,
+    /// A consent ran out.
+    Lapse,
+    /// It may be cut off.
+    Silent,
+    /// An arc was found under a higher term.
+    Term,
+}

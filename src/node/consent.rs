@@ -1,0 +1,314 @@
+//! Who may answer.
+//!
+//! A node answers for an id only while *both* neighbours consent. Consents are asked for with every `Stabilise`:
+//!
+//! - *Of the successor.* Its answer "you are my predecessor" is a pledge: for a little longer than the consent lasts it
+//!   claims nothing at or before the asker, and consents to no other predecessor. The asker counts from when it first
+//!   sent the request.
+//! - *Of the predecessor.* Its request says "you are my successor" and echoes the stamp of the receiver's last answer.
+//!   The receiver counts from that stamp, on its own clock. The predecessor's pledge to consent to no other successor
+//!   counts from when it received that answer.
+//!
+//! On each side at most one pledge is unexpired. It ends early only by its holder's word: a `Release` newer than what the
+//! pledge rests on, or an answer to our own request by which the holder turns out to be another incarnation. Two nodes
+//! that speak for one id would need a node between them that three living neighbours dropped at once.
+
+use super::Node;
+use super::command::{Life, Unsettled};
+use super::pending::Purpose;
+use super::speak::Asked;
+use crate::id::{Arc, Id};
+use crate::routing::Successors;
+use crate::time::Instant;
+use crate::wire::{Answer, Peer, Pledged, Request, Stamp};
+use core::time::Duration;
+
+/// What one side gave this node.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Consent {
+    /// Until when the present neighbour's consent lasts.
+    until: Option<Instant>,
+    /// When the pointer to that neighbour was set, in whole milliseconds: what was asked for earlier does not count.
+    pub since: Instant,
+    /// A consent of this side was received in this life. A joiner gives none before.
+    pub had: bool,
+}
+
+/// What this node promised on one side.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pledge {
+    /// Who holds it.
+    pub to: Peer,
+    /// When it ends of itself.
+    pub until: Instant,
+    /// The holder's stamp that it rests on: only a `Release` with a newer one ends it.
+    pub rests_on: Stamp,
+}
+
+/// Consents held, pledges given, and what is answered for.
+#[derive(Debug, Default)]
+pub(super) struct Rights {
+    /// The predecessor's consent.
+    pub of_predecessor: Consent,
+    /// The successor's consent.
+    pub of_successor: Consent,
+    /// "You are my predecessor."
+    pub pledge_predecessor: Option<Pledge>,
+    /// "You are my successor."
+    pub pledge_successor: Option<Pledge>,
+    /// Alone on the ring, and sure of it until then: a lone node that slept longer may have been replaced.
+    pub alone_until: Option<Instant>,
+    /// It was alone and slept: silent until one that it knew answers.
+    pub slept: bool,
+    /// The part of the claim that was settled.
+    pub settled: Option<Arc>,
+    /// Counts the pairs of neighbours that there were, from 1.
+    pub neighbourhood: u32,
+    /// The count of changes up to which the successor was seen to hold the same as this node.
+    pub matched_successor: u64,
+    /// The same of the predecessor.
+    pub matched_predecessor: u64,
+}
+
+fn unexpired(pledge: &Option<Pledge>, now: Instant) -> Option<&Pledge> {
+    pledge.as_ref().filter(|pledge| pledge.until > now)
+}
+
+/// How long a pledge to someone else still stands in the way of one to `to`.
+pub(super) fn in_the_way(pledge: &Option<Pledge>, now: Instant, to: &Peer) -> Option<Duration> {
+    unexpired(pledge, now).filter(|pledge| pledge.to != *to).map(|pledge| pledge.until.since(now))
+}
+
+impl Rights {
+    /// True if a pledge given on either side is unexpired.
+    pub fn any_pledge(&self, now: Instant) -> bool {
+        unexpired(&self.pledge_predecessor, now).is_some() || unexpired(&self.pledge_successor, now).is_some()
+    }
+
+    /// Consents asked for up to now do not count any more, and a lone node joins instead of speaking.
+    pub fn lose_consents(&mut self, now: Instant) {
+        let since = Instant::from_millis(now.as_millis() + 1);
+        for consent in [&mut self.of_predecessor, &mut self.of_successor] {
+            (consent.until, consent.since) = (None, since);
+        }
+        self.slept |= self.alone_until.take().is_some();
+    }
+
+    /// The holder has proven to live no more.
+    pub fn end_pledges_to(&mut self, gone: &Peer) {
+        for pledge in [&mut self.pledge_predecessor, &mut self.pledge_successor] {
+            if pledge.is_some_and(|pledge| pledge.to == *gone) {
+                *pledge = None;
+            }
+        }
+    }
+}
+
+impl Node {
+    /// True if both neighbours consent at this moment, or the node knows itself to be alone, and nothing keeps it silent.
+    pub(super) fn has_rights(&self, now: Instant) -> bool {
+        if !self.is_member() || self.ring.silent.is_some() || self.rights.slept {
+            return false;
+        }
+        if let Some(until) = self.rights.alone_until {
+            return until > now;
+        }
+        let lasts = |consent: &Consent| consent.until.is_some_and(|until| until > now);
+        self.predecessor.is_some()
+            && self.successors.head().is_some()
+            && lasts(&self.rights.of_predecessor)
+            && lasts(&self.rights.of_successor)
+    }
+
+    /// True if the predecessor's consent is unexpired, or there is nobody to ask.
+    pub(super) fn has_predecessors_consent(&self) -> bool {
+        let now = self.now.at;
+        self.rights.alone_until.is_some_and(|until| until > now)
+            || self.rights.of_predecessor.until.is_some_and(|until| until > now)
+    }
+
+    /// What the node would speak for: after its predecessor, or after a node nearer to it that still holds a pledge.
+    pub(super) fn claim(&self, now: Instant) -> Option<Arc> {
+        let me = self.me.id();
+        if self.rights.alone_until.is_some() {
+            return Some(Arc::new(me, me));
+        }
+        let predecessor = self.predecessor?.id();
+        let pledged = unexpired(&self.rights.pledge_predecessor, now).map(|pledge| pledge.to.id());
+        let start = pledged.filter(|id| id.is_between(predecessor, me)).unwrap_or(predecessor);
+        Some(Arc::new(start, me))
+    }
+
+    /// True if the node speaks for the id: it is in the claim, and both consents are unexpired.
+    pub fn speaks_for(&self, now: Instant, id: Id) -> bool {
+        self.has_rights(now) && self.claim(now).is_some_and(|claim| claim.contains(id))
+    }
+
+    /// True if the node may answer for the id: it speaks for it, and asked around before.
+    pub fn is_settled_for(&self, now: Instant, id: Id) -> bool {
+        self.speaks_for(now, id) && self.rights.settled.is_some_and(|arc| arc.contains(id))
+    }
+
+    /// True if the node answers for the whole of its claim.
+    pub fn is_ready(&self, now: Instant) -> bool {
+        let (claim, settled) = (self.claim(now), self.rights.settled);
+        self.has_rights(now) && claim.zip(settled).is_some_and(|(claim, settled)| settled.covers(claim))
+    }
+
+    /// Gives up what ran out since the last input.
+    pub(super) fn expire_rights(&mut self) {
+        let now = self.now.at;
+        if self.rights.alone_until.is_some_and(|until| until <= now) {
+            // Its own timer came later than a consent lasts: the others may have gone on without it.
+            self.rights.alone_until = None;
+            self.rights.slept = true;
+        }
+        if (self.rights.settled.is_some() || self.settling.is_some()) && !self.has_rights(now) {
+            self.counters.lapses += u64::from(self.rights.settled.is_some());
+            self.unsettle(Unsettled::Lapse);
+        }
+    }
+
+    /// Stops to answer until the node has settled again.
+    pub(super) fn unsettle(&mut self, why: Unsettled) {
+        self.abort_settling();
+        if self.rights.settled.take().is_some() {
+            self.wake_owner_ops();
+            self.live(Life::Unsettled(why));
+        }
+    }
+
+    /// Every change of the two pointers goes through here. Consents of former neighbours are lost, the claim changes in
+    /// this moment, and who lost us as a neighbour is released from its pledge.
+    pub(super) fn set_neighbours(&mut self, predecessor: Option<Peer>, successors: Successors) {
+        let (old_predecessor, old_head) = (self.predecessor, self.successors.head());
+        let head = successors.head();
+        self.predecessor = predecessor;
+        self.successors = successors;
+        let beyond = self.successors.as_slice().last().and_then(|last| self.fingers.first_beyond(last.id()));
+        self.fingers.covered_below(beyond);
+        if predecessor == old_predecessor && head == old_head {
+            return;
+        }
+        let me = self.me.id();
+        let since = Instant::from_millis(self.now.at.as_millis());
+        self.rights.neighbourhood += 1;
+        (self.rights.matched_predecessor, self.rights.matched_successor) = (0, 0);
+        if predecessor.is_some() || head.is_some() {
+            self.rights.alone_until = None;
+            self.rights.slept = false;
+        }
+        if predecessor != old_predecessor {
+            self.rights.of_predecessor = Consent { until: None, since, ..self.rights.of_predecessor };
+            self.ring.predecessor_changed();
+            let closer = old_predecessor.and_then(|old| predecessor.filter(|new| new.id().is_between(old.id(), me)));
+            self.counters.takeovers += u64::from(old_predecessor.is_some() && closer.is_none());
+            if let Some(old) = old_predecessor {
+                self.release(old, Pledged::Predecessor, closer);
+            }
+            self.live(Life::Predecessor(predecessor));
+        }
+        if head != old_head {
+            self.rights.of_successor = Consent { until: None, since, ..self.rights.of_successor };
+            if let Some(old) = old_head {
+                self.release(old, Pledged::Successor, None);
+            }
+            self.live(Life::Successor(head));
+            self.fingers_soon();
+        }
+        self.unsettle(Unsettled::Neighbour);
+    }
+
+    /// Tells a former neighbour that its pledge is not needed any more.
+    fn release(&mut self, from: Peer, side: Pledged, closer: Option<Peer>) {
+        let stamp = self.stamper.make(self.now.at, from.addr());
+        let manner = self.patient();
+        self.ask(from, Request::Release { side, stamp, closer }, Purpose::Notice, manner);
+    }
+
+    /// A neighbour's pointer moved away from us.
+    pub(super) fn serve_release(&mut self, asked: &Asked, side: Pledged, stamp: Stamp, closer: Option<Peer>) {
+        let now = self.now.at;
+        let ended = |pledge: &mut Option<Pledge>| {
+            let ends = pledge.is_some_and(|p| {
+                p.to.addr() == asked.source && p.to.incarnation == asked.incarnation && stamp.is_after(p.rests_on)
+            });
+            if ends { pledge.take().filter(|pledge| pledge.until > now) } else { None }
+        };
+        self.answer_done(asked);
+        match side {
+            Pledged::Predecessor => {
+                // It has another predecessor: what it said before as our successor is no link any more.
+                let holder = self.rights.pledge_successor.filter(|p| p.to.addr() == asked.source).map(|p| p.to);
+                ended(&mut self.rights.pledge_successor);
+                let head =
+                    self.successors.head().filter(|h| h.addr() == asked.source && h.incarnation == asked.incarnation);
+                if let Some(peer) = head.or(holder) {
+                    self.void_link(&peer, stamp);
+                }
+                let me = self.me.id();
+                match (head, closer) {
+                    (Some(head), Some(closer)) if closer.id().is_between(me, head.id()) => self.consider(closer),
+                    _ => self.stabilise(),
+                }
+            }
+            Pledged::Successor => {
+                if let Some(pledge) = ended(&mut self.rights.pledge_predecessor) {
+                    // The claim may reach further back now, and a predecessor may wait for what stood in its way.
+                    self.settle();
+                    if let Some(predecessor) = self.predecessor.filter(|p| *p != pledge.to) {
+                        let manner = self.patient();
+                        self.ask(predecessor, Request::Hint, Purpose::Notice, manner);
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer_done(&mut self, asked: &Asked) {
+        self.answer(asked, Answer::Done);
+    }
+
+    /// Answers of the peer up to this stamp of its own are no link any more.
+    pub(super) fn void_link(&mut self, peer: &Peer, stamp: Stamp) {
+        let relation = self.peers.relation(self.now.at, peer);
+        if relation.link_after.is_none_or(|after| stamp.is_after(after)) {
+            relation.link_after = Some(stamp);
+        }
+        if relation.link.is_some_and(|(link, _)| !link.is_after(stamp)) {
+            relation.link = None;
+        }
+    }
+
+    /// A neighbour consents, until then.
+    pub(super) fn consented(&mut self, side: Pledged, until: Instant) {
+        let now = self.now.at;
+        let consent = match side {
+            Pledged::Predecessor => &mut self.rights.of_predecessor,
+            Pledged::Successor => &mut self.rights.of_successor,
+        };
+        if until <= now || consent.until.is_some_and(|known| until <= known) {
+            return;
+        }
+        let first = !consent.had || consent.until.is_none_or(|known| known <= now);
+        consent.until = Some(until);
+        consent.had = true;
+        if first {
+            // It may be the other side's turn now.
+            self.stabilise_soon(Duration::from_millis(1));
+        }
+        if self.rights.settled.is_none() && self.has_rights(now) {
+            self.settle();
+        }
+    }
+
+    /// True if a question of ours to the peer has been open for so long that it may be dead: its pledge is not to be
+    /// renewed then.
+    pub(super) fn has_open_question(&self, peer: &Peer) -> bool {
+        let open = self.peers.get(peer).and_then(|relation| relation.open_since);
+        open.is_some_and(|since| self.now.at.since(since) > OPEN_QUESTION)
+    }
+}
+
+/// After this long without an answer a neighbour gets no consent.
+const OPEN_QUESTION: Duration = Duration::from_millis(300);

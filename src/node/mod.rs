@@ -1,0 +1,261 @@
+//! The node: bytes in, bytes out, one deadline. No clock, no socket, no thread.
+//!
+//! Each file beside this one is one concern of [`Node`]:
+//!
+//! ```text
+//! join       birth, and the way to a place on the ring        keys     operations at the owner
+//! stabilise  successor, predecessor, dropping the silent      client   operations of this node's own clients
+//! consent    stamps, pledges, claim: who may answer           lookup   finding the successor of an id
+//! settle     asking around before answering                   walk     printing the ring
+//! pull       taking over what another node holds of an arc    recover  dropped nodes, being alone, fingers, strays
+//! speak      requests, answers, repetition                    serve    which request is answered by whom
+//! ```
+
+mod client;
+mod command;
+mod consent;
+mod join;
+mod keys;
+mod lookup;
+mod outbox;
+mod peers;
+mod pending;
+mod pull;
+mod recover;
+mod serve;
+mod settle;
+mod speak;
+mod stabilise;
+mod stats;
+mod status;
+mod terms;
+mod timers;
+mod walk;
+
+pub use command::{Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};
+pub use stats::{Counters, Finger, Held, State, Status, Transmit};
+
+use crate::config::Config;
+use crate::id::Id;
+use crate::limits::{EVENTS_MAX, FRAME_MAX};
+use crate::rng::Rng;
+use crate::routing::{Fingers, Successors};
+use crate::store::Store;
+use crate::time::{Instant, Now};
+use crate::wire::{Incarnation, Peer, Place, RingKey, Stamper};
+use alloc::collections::{BTreeMap, VecDeque};
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// Who a node is.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The address that other nodes reach it at.
+    pub addr: SocketAddr,
+    /// Its position on the ring; `None` takes the one that follows from the address.
+    pub id: Option<Id>,
+}
+
+/// One node of the ring, as a state machine that a driver moves.
+///
+/// # The driver's part
+/// There are four kinds of method. Any order of calls is legal; early, late and repeated timeouts do no harm.
+/// 1. *Getters* tell how things stand.
+/// 2. `handle_datagram`, `handle_command` and `handle_timeout` take something in. `now` must have been read after the
+///    input was taken in, so that a process that was stopped never acts on an old clock.
+/// 3. After each of them, `poll_transmit` hands out datagrams to send, until there are none, and `poll_event` what the
+///    driver is to know. Both queues are bounded; what overflows is dropped and counted.
+/// 4. `poll_timeout` tells when to call `handle_timeout` next. It may be earlier after any call.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    me: Peer,
+    key: RingKey,
+    stamper: Stamper,
+    transaction_key: [u8; 32],
+    rng: Rng,
+    now: Now,
+    clock_ms: u64,
+    timers: Timers,
+    requests: Requests,
+    peers: Peers,
+    outbox: Outbox,
+    events: VecDeque<Event>,
+    counters: Counters,
+    predecessor: Option<Peer>,
+    successors: Successors,
+    fingers: Fingers,
+    finger_cursor: recover::FingerCursor,
+    birth: join::Birth,
+    rights: consent::Rights,
+    ring: stabilise::Suspicions,
+    remembered: recover::Remembered,
+    store: Store,
+    terms: terms::Terms,
+    settling: Option<settle::Settling>,
+    pulls: pull::Pulls,
+    lookups: lookup::Lookups,
+    owner_ops: BTreeMap<u64, keys::OwnerOp>,
+    client_ops: BTreeMap<Ticket, client::ClientOp>,
+    walks: BTreeMap<Ticket, walk::WalkOp>,
+    numbers: u64,
+}
+
+use outbox::Outbox;
+use peers::Peers;
+use pending::Requests;
+use timers::{Timer, Timers};
+
+impl Node {
+    /// A node that comes to life now. Without seeds it creates a ring at once; with seeds it asks for their addresses
+    /// ([`Event::SeedsWanted`]) and tries them until it has joined. `entropy` must not be guessable: stamps and
+    /// transaction ids come from it.
+    pub fn new(config: Config, identity: Identity, seeds_given: bool, entropy: [u8; 32], now: Now) -> Self {
+        let config = config.checked();
+        let secret = |purpose| blake3::derive_key(purpose, &entropy);
+        let id = identity.id.unwrap_or_else(|| Id::of_addr(identity.addr));
+        let first =
+            |key: [u8; 32]| u64::from_be_bytes([key[0], key[1], key[2], key[3], key[4], key[5], key[6], key[7]]);
+        let mut rng = Rng::new(first(secret("sky node choices v1")));
+        let incarnation = Incarnation::new(first(secret("sky node incarnation v1")) as u32);
+        let me = Peer { place: Place { addr: identity.addr, id }, incarnation };
+        let mut node = Self {
+            key: RingKey::new(&config.ring),
+            me,
+            stamper: Stamper::new(secret("sky node stamps v1")),
+            transaction_key: secret("sky node transactions v1"),
+            now,
+            clock_ms: 0,
+            timers: Timers::default(),
+            requests: Requests::default(),
+            peers: Peers::default(),
+            outbox: Outbox::default(),
+            events: VecDeque::new(),
+            counters: Counters::default(),
+            predecessor: None,
+            successors: Successors::new(id, config.successors),
+            fingers: Fingers::new(id),
+            finger_cursor: recover::FingerCursor::default(),
+            birth: join::Birth::new(seeds_given),
+            rights: consent::Rights::default(),
+            ring: stabilise::Suspicions::default(),
+            remembered: recover::Remembered::default(),
+            store: Store::default(),
+            terms: terms::Terms::default(),
+            settling: None,
+            pulls: pull::Pulls::default(),
+            lookups: lookup::Lookups::default(),
+            owner_ops: BTreeMap::new(),
+            client_ops: BTreeMap::new(),
+            walks: BTreeMap::new(),
+            numbers: rng.next_u64() >> 1,
+            rng,
+            config,
+        };
+        node.begin_life();
+        node
+    }
+
+    /// Takes in a datagram. Whatever it holds, the node stays whole; what is not understood is counted and dropped.
+    pub fn handle_datagram(&mut self, now: Now, source: SocketAddr, datagram: &[u8]) {
+        self.begin(now);
+        self.counters.datagrams_in += 1;
+        self.counters.bytes_in += datagram.len() as u64;
+        // The key is cheap to copy, and the frame borrows from the datagram alone.
+        let key = self.key.clone();
+        match key.decode(datagram) {
+            Ok(frame) => self.take_frame(source, datagram.len(), frame),
+            Err(flaw) => self.counters.count_flaw(flaw),
+        }
+    }
+
+    /// Takes in a command; its reply comes as [`Event::Reply`] with the ticket returned.
+    pub fn handle_command(&mut self, now: Now, command: Command) -> Ticket {
+        self.begin(now);
+        let ticket = Ticket(self.next_number());
+        self.take_command(ticket, command);
+        ticket
+    }
+
+    /// Does what is due. One call does a bounded amount; what is left shows in `poll_timeout`.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.begin(now);
+        for _ in 0..TIMEOUT_WORK {
+            let Some((due, timer)) = self.timers.pop(now.at) else { break };
+            match timer {
+                Timer::Round => self.round(),
+                Timer::Stabilise => self.stabilise(),
+                Timer::Join => self.join_again(),
+                Timer::JoinWatch => self.join_watch(),
+                Timer::Found => self.found_ring(),
+                Timer::Recover => self.recover(),
+                Timer::Fingers => self.fix_fingers(),
+                Timer::Strays => self.offer_strays(),
+                Timer::Settle => self.settle(),
+                Timer::Request(transaction) => self.request_due(due, transaction),
+                Timer::Client(ticket) => self.client_due(ticket),
+                Timer::Owner(op) => self.owner_due(op),
+            }
+        }
+    }
+
+    /// Hands out the next datagram to send: writes it into the buffer and tells where it goes.
+    pub fn poll_transmit(&mut self, buffer: &mut [u8; FRAME_MAX]) -> Option<Transmit> {
+        let transmit = self.outbox.pop(buffer)?;
+        self.counters.datagrams_out += 1;
+        self.counters.bytes_out += transmit.length as u64;
+        Some(transmit)
+    }
+
+    /// Hands out the next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When `handle_timeout` wants to be called next.
+    pub fn poll_timeout(&self) -> Instant {
+        self.timers.next()
+    }
+
+    /// Every input begins here: the clock is taken, and rights that ran out meanwhile are given up before anything else.
+    fn begin(&mut self, now: Now) {
+        // A clock that went back is not believed: intervals would stretch.
+        self.now = Now { at: now.at.max(self.now.at), wall_ms: now.wall_ms };
+        self.expire_rights();
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.numbers = self.numbers.wrapping_add(1);
+        self.numbers
+    }
+
+    fn emit(&mut self, event: Event) {
+        if self.events.len() >= EVENTS_MAX
+            && let Some(at) = self.events.iter().position(|event| !matches!(event, Event::Reply(..)))
+        {
+            self.events.remove(at);
+        }
+        self.events.push_back(event);
+    }
+
+    fn live(&mut self, life: Life) {
+        self.emit(Event::Life(life));
+    }
+
+    /// The hybrid logical clock, in milliseconds: above all it gave and saw before, and near the wall clock.
+    fn tick(&mut self) -> u64 {
+        self.clock_ms = self.now.wall_ms.max(self.clock_ms.saturating_add(1));
+        self.clock_ms
+    }
+
+    /// Milliseconds from `low` to `high`, drawn anew.
+    fn jitter(&mut self, low: u64, high: u64) -> Duration {
+        self.rng.between(Duration::from_millis(low), Duration::from_millis(high))
+    }
+}
+
+/// Deadlines handled in one call of `handle_timeout`.
+const TIMEOUT_WORK: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! What a node remembers of others: of an address how to speak to it, of a neighbour what was said.
+
+use crate::limits::PEERS_MAX;
+use crate::time::Instant;
+use crate::wire::{Incarnation, Peer, Stamp};
+use alloc::collections::BTreeMap;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// The way to an address.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Path {
+    used: Instant,
+    /// The newest stamp that came from there: echoing it proves our address.
+    pub stamp: Option<Stamp>,
+    round_trip: Option<(Duration, Duration)>,
+}
+
+impl Path {
+    /// Takes in one measured round trip (Jacobson 1988, as in RFC 6298).
+    fn measured(&mut self, sample: Duration) {
+        self.round_trip = Some(match self.round_trip {
+            None => (sample, sample / 2),
+            Some((mean, deviation)) => {
+                let off = sample.abs_diff(mean);
+                ((mean * 7 + sample) / 8, (deviation * 3 + off) / 4)
+            }
+        });
+    }
+
+    /// How long to wait for an answer before the request is sent again.
+    pub fn timeout(&self, shortest: Duration, longest: Duration) -> Duration {
+        self.round_trip.map_or(shortest, |(mean, deviation)| (mean + deviation * 4).clamp(shortest, longest))
+    }
+}
+
+/// What passed between a node and one incarnation of a neighbour.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Relation {
+    used: Instant,
+    /// The stamp of its last answer that named us its predecessor, and when that arrived: our consent rests on it.
+    pub link: Option<(Stamp, Instant)>,
+    /// Its answers made up to this stamp of its own do not count as a link any more.
+    pub link_after: Option<Stamp>,
+    /// Consents of it that rest on a stamp of ours made before this do not count: we had named it a closer node.
+    pub void_before: Instant,
+    /// Since when a question of ours is open and nothing was heard.
+    pub open_since: Option<Instant>,
+    /// When its last request arrived.
+    pub heard_request: Option<Instant>,
+    /// When its last answer arrived.
+    pub heard_answer: Option<Instant>,
+    /// When a probe of it last failed.
+    pub down: Option<Instant>,
+}
+
+/// Both tables, bounded: who was met longest ago is forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    paths: BTreeMap<SocketAddr, Path>,
+    relations: BTreeMap<(SocketAddr, Incarnation), Relation>,
+}
+
+impl Peers {
+    /// The way to an address, if there is one already.
+    pub fn path(&self, addr: SocketAddr) -> Option<&Path> {
+        self.paths.get(&addr)
+    }
+
+    /// An answer came from the address: with a stamp, and with a round trip if it answers a request sent only once.
+    pub fn answered(&mut self, now: Instant, addr: SocketAddr, stamp: Option<Stamp>, round_trip: Option<Duration>) {
+        make_room(&mut self.paths, &addr, |path| path.used);
+        let path = self.paths.entry(addr).or_default();
+        path.used = now;
+        path.stamp = stamp.or(path.stamp);
+        if let Some(sample) = round_trip {
+            path.measured(sample);
+        }
+    }
+
+    /// What passed between us and the peer, if anything did.
+    pub fn get(&self, peer: &Peer) -> Option<&Relation> {
+        self.relations.get(&(peer.addr(), peer.incarnation))
+    }
+
+    /// The same, to be added to.
+    pub fn relation(&mut self, now: Instant, peer: &Peer) -> &mut Relation {
+        let name = (peer.addr(), peer.incarnation);
+        make_room(&mut self.relations, &name, |relation| relation.used);
+        let relation = self.relations.entry(name).or_default();
+        relation.used = now;
+        relation
+    }
+
+    /// The peer lives no more: what it said is void.
+    pub fn forget(&mut self, peer: &Peer) {
+        self.relations.remove(&(peer.addr(), peer.incarnation));
+    }
+
+    /// Everything said is void, as we start a new life; the ways remain.
+    pub fn forget_all(&mut self) {
+        self.relations.clear();
+    }
+}
+
+fn make_room<K: Ord + Copy, V>(table: &mut BTreeMap<K, V>, for_key: &K, used: impl Fn(&V) -> Instant) {
+    if table.len() >= PEERS_MAX && !table.contains_key(for_key) {
+        let oldest = table.iter().min_by_key(|(_, value)| used(value)).map(|(key, _)| *key);
+        oldest.map(|key| table.remove(&key));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeout_follows_the_measured_round_trip_within_its_bounds() {
+        let (shortest, longest) = (Duration::from_millis(150), Duration::from_secs(1));
+        let mut path = Path::default();
+        assert_eq!(path.timeout(shortest, longest), shortest);
+        path.measured(Duration::from_millis(100));
+        assert_eq!(path.timeout(shortest, longest), Duration::from_millis(300));
+        (0..50).for_each(|_| path.measured(Duration::from_millis(2)));
+        assert_eq!(path.timeout(shortest, longest), shortest);
+        (0..50).for_each(|_| path.measured(Duration::from_secs(9)));
+        assert_eq!(path.timeout(shortest, longest), longest);
+    }
+
+    #[test]
+    fn the_one_met_longest_ago_makes_room() {
+        let mut peers = Peers::default();
+        let addr = |n: usize| SocketAddr::from(([10, 0, (n >> 8) as u8, n as u8], 1));
+        for n in 0..=PEERS_MAX {
+            peers.answered(Instant::from_millis(n as u64), addr(n), None, None);
+        }
+        assert!(
+            peers.path(addr(0)).is_none() && peers.path(addr(1)).is_some() && peers.path(addr(PEERS_MAX)).is_some()
+        );
+    }
+}

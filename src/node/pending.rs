@@ -1,0 +1,247 @@
+//! Requests in flight: sent, sent again, answered or given up.
+
+use super::command::Ticket;
+use super::speak::Asked;
+use super::stats::Counters;
+use super::timers::{Timer, Timers};
+use crate::limits::{FRAME_MAX, PENDING_MAX, PENDING_RESERVE};
+use crate::time::Instant;
+use crate::wire::{Item, Peer, Refusal};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// What a request was sent for; tells who takes its answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// Stabilise, to the head.
+    Stabilise { consents: bool, changes: u64 },
+    /// Stabilise, to a node that might become the head.
+    Candidate,
+    /// Ping, for one of several reasons.
+    Probe(Probe),
+    /// Ping, on behalf of another node.
+    Relay(Asked),
+    /// PingFor, before a node is dropped.
+    Indirect { suspect: Peer, since: Instant, role: Role },
+    /// Release or Hint: only to arrive.
+    Notice,
+    /// FindSuccessor.
+    Lookup(u64),
+    /// Survey, for a transfer.
+    Survey(u64),
+    /// Fetch, for a transfer.
+    Fetch(u64, Item),
+    /// Settle.
+    Settle(u64),
+    /// Replicate, for an operation at its owner.
+    Replicate(u64),
+    /// Fetch of a version higher than the owner's, for an operation.
+    Newer(u64),
+    /// Offer of a stray.
+    Offer(Item),
+    /// Get, Put or Delete, for a client.
+    Operation(Ticket),
+    /// Walk, for a client.
+    Walk(Ticket),
+}
+
+impl Purpose {
+    /// True if the request belongs to the place on the ring, and means nothing once that is given up.
+    pub const fn is_of_this_life(&self) -> bool {
+        match self {
+            Self::Probe(probe) => !matches!(probe, Probe::Seed | Probe::Remembered),
+            Self::Stabilise { .. } | Self::Candidate | Self::Indirect { .. } => true,
+            Self::Survey(_) | Self::Fetch(..) | Self::Settle(_) | Self::Replicate(_) | Self::Newer(_) => true,
+            Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) | Self::Operation(_) | Self::Walk(_) => {
+                false
+            }
+        }
+    }
+}
+
+/// Why a node is pinged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// It is a seed, or was once known, and we have no place on a ring.
+    Seed,
+    /// It comes after a head that is silent.
+    Next,
+    /// It is the predecessor, and missed two rounds.
+    Predecessor,
+    /// It is the predecessor, and a node behind it says to be ours.
+    Rectify(Peer),
+    /// It was dropped once, or is a seed.
+    Remembered,
+    /// It was known once, and all others failed.
+    Last,
+}
+
+/// What a suspected node is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Our successor.
+    Head,
+    /// Our predecessor.
+    Predecessor,
+    /// Our predecessor, with another that wants its place.
+    Rectify(Peer),
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub(super) struct Pending {
+    /// Whom it was sent to. The incarnation may be unknown, and the id then means nothing.
+    pub to: Peer,
+    /// What for.
+    pub purpose: Purpose,
+    /// When it was first sent.
+    pub started: Instant,
+    /// How often it was sent.
+    pub sent: u8,
+    /// How often it is to be sent at most.
+    pub tries: u8,
+    /// How long the first try waited for the answer; each further one waits twice as long as the one before.
+    pub timeout: Duration,
+    /// It was sent again with a stamp, because the first try was refused for want of one.
+    pub proven_again: bool,
+    /// The datagram.
+    pub datagram: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// None came. `late` if we were stopped meanwhile, so that the silence may be ours.
+    Timeout { late: bool },
+    /// Another incarnation lives at the address.
+    Gone,
+    /// It refused.
+    Refused(Refusal),
+}
+
+/// What a deadline of a request leads to.
+pub(super) enum Due {
+    /// It is to be sent again; `first` if it is the first time that no answer came.
+    Again { first: bool },
+    /// It is given up.
+    GiveUp(Pending, Silence),
+}
+
+/// A timer that fires later than this tells that the process was stopped.
+const LATE: Duration = Duration::from_millis(250);
+
+/// All requests in flight, by transaction.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    table: BTreeMap<u64, Pending>,
+    count: u64,
+    spare: Vec<Vec<u8>>,
+}
+
+/// How a request is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// How often at most.
+    pub tries: u8,
+    /// The first timeout, if it is not to follow the measured round trip.
+    pub timeout: Option<Duration>,
+    /// It serves a client, and so may not use what is kept for the ring.
+    pub client: bool,
+}
+
+impl Requests {
+    /// The number of the next transaction; unguessable once it went through the node's key.
+    pub fn next_number(&mut self) -> u64 {
+        self.count += 1;
+        self.count
+    }
+
+    /// True if there is room for another request.
+    pub fn has_room(&self, client: bool) -> bool {
+        self.table.len() < if client { PENDING_MAX - PENDING_RESERVE } else { PENDING_MAX }
+    }
+
+    /// A buffer for the datagram of a request.
+    pub fn buffer(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Notes a request that was just sent for the first time.
+    pub fn insert(&mut self, transaction: u64, pending: Pending) {
+        self.table.insert(transaction, pending);
+    }
+
+    /// The request with this transaction, if it was sent to this address.
+    pub fn get_mut(&mut self, transaction: u64, source: SocketAddr) -> Option<&mut Pending> {
+        self.table.get_mut(&transaction).filter(|pending| pending.to.addr() == source)
+    }
+
+    /// Takes out a request that was answered.
+    pub fn remove(&mut self, transaction: u64, timers: &mut Timers) -> Option<Pending> {
+        timers.cancel(Timer::Request(transaction));
+        self.table.remove(&transaction)
+    }
+
+    /// Gives a datagram's buffer back.
+    pub fn recycle(&mut self, mut buffer: Vec<u8>) {
+        if self.spare.len() < 16 && buffer.capacity() <= FRAME_MAX {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
+    /// True if a request to the peer for such a purpose is in flight.
+    pub fn any(&self, mut like: impl FnMut(&Peer, &Purpose) -> bool) -> bool {
+        self.table.values().any(|pending| like(&pending.to, &pending.purpose))
+    }
+
+    /// Takes out all requests for such a purpose without a word.
+    pub fn abandon(&mut self, timers: &mut Timers, mut like: impl FnMut(&Purpose) -> bool) {
+        self.table.retain(|transaction, pending| {
+            let gone = like(&pending.purpose);
+            if gone {
+                timers.cancel(Timer::Request(*transaction));
+            }
+            !gone
+        });
+    }
+
+    /// A request's deadline came, which was set for `due`.
+    pub fn due(
+        &mut self,
+        now: Instant,
+        due: Instant,
+        transaction: u64,
+        counters: &mut Counters,
+        timers: &mut Timers,
+    ) -> Option<Due> {
+        let pending = self.table.get_mut(&transaction)?;
+        let late = now.since(due) > LATE;
+        let first = pending.sent == 1;
+        if late && pending.tries > 1 {
+            // We were stopped: what was not heard meanwhile proves nothing, so the probing begins afresh.
+            pending.sent = 0;
+        }
+        if pending.sent < pending.tries {
+            let timeout = pending.timeout * (1 << pending.sent.min(6));
+            pending.sent += 1;
+            timers.set(Timer::Request(transaction), now + timeout);
+            counters.retries += 1;
+            return Some(Due::Again { first: first && !late });
+        }
+        counters.timeouts += 1;
+        self.table.remove(&transaction).map(|pending| Due::GiveUp(pending, Silence::Timeout { late }))
+    }
+
+    /// The address and the datagram of a request, to send it again.
+    pub fn datagram(&self, transaction: u64) -> Option<(SocketAddr, &[u8])> {
+        self.table.get(&transaction).map(|pending| (pending.to.addr(), &*pending.datagram))
+    }
+
+    /// What a request was sent for.
+    pub fn purpose(&self, transaction: u64) -> Option<Purpose> {
+        self.table.get(&transaction).map(|pending| pending.purpose)
+    }
+}

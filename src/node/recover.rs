@@ -1,0 +1,260 @@
+//! What goes on in the background: probing those once dropped, finding out whether one is alone, refreshing fingers,
+//! giving strays to their owners.
+
+use super::Node;
+use super::command::Life;
+use super::lookup::{Found, LookupFor};
+use super::pending::{Manner, Probe, Purpose, Silence};
+use super::timers::Timer;
+use crate::id::{Arc, Id};
+use crate::limits::REMEMBERED_MAX;
+use crate::time::Instant;
+use crate::wire::{Item, Peer, Request};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    peer: Peer,
+    since: Instant,
+    probe_at: Instant,
+    pause: Duration,
+}
+
+/// Nodes that were dropped: one of them that answers comes back.
+#[derive(Debug, Default)]
+pub(super) struct Remembered {
+    table: Vec<Memory>,
+    /// Those that have yet to fail before this node may think itself alone.
+    last: Option<Vec<Peer>>,
+}
+
+/// The first pause between two probes of one node; it doubles with each.
+const PROBE_PAUSE_MIN: Duration = Duration::from_millis(1500);
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// For how long a dropped node is remembered.
+const MEMORY: Duration = Duration::from_secs(3600);
+
+impl Remembered {
+    /// Remembers a node that was dropped; the one remembered longest makes room.
+    pub fn add(&mut self, now: Instant, peer: Peer) {
+        self.remove(&peer);
+        if self.table.len() >= REMEMBERED_MAX {
+            self.table.remove(0);
+        }
+        self.table.push(Memory { peer, since: now, probe_at: now + PROBE_PAUSE_MIN, pause: PROBE_PAUSE_MIN });
+    }
+
+    /// Forgets a node.
+    pub fn remove(&mut self, peer: &Peer) {
+        self.table.retain(|memory| memory.peer != *peer);
+    }
+}
+
+/// Which finger is looked up next, and how often.
+#[derive(Debug, Default)]
+pub(super) struct FingerCursor {
+    next: Option<u8>,
+    pause: Duration,
+    changed: bool,
+}
+
+const FINGER_PAUSE_MIN: Duration = Duration::from_secs(1);
+const FINGER_PAUSE_MAX: Duration = Duration::from_secs(120);
+
+impl Node {
+    /// No successor is left. The predecessor serves if it lives; else everyone known is asked before the node may think
+    /// itself alone.
+    pub(super) fn without_head(&mut self) {
+        let now = self.now.at;
+        if let Some(predecessor) = self.predecessor {
+            if !self.ring.predecessor_suspected {
+                let list = self.successors.cut([predecessor]);
+                self.set_neighbours(Some(predecessor), list);
+                return self.stabilise_soon(Duration::ZERO);
+            }
+            if self.join_over() {
+                return;
+            }
+            self.remembered.add(now, predecessor);
+            let none = self.successors.clone();
+            self.set_neighbours(None, none);
+        } else if self.rights.alone_until.is_some() {
+            self.rights.alone_until = Some(now + self.config.consent);
+            return;
+        } else if self.join_over() {
+            return;
+        }
+        if !self.rights.slept && !self.rights.any_pledge(now) && self.remembered.last.is_none() {
+            self.ask_the_last();
+        } else if self.rights.slept && !self.timers.is_set(Timer::Join) {
+            self.join_retry();
+        }
+    }
+
+    /// Probes everyone it remembers.
+    fn ask_the_last(&mut self) {
+        let all: Vec<Peer> = self.remembered.table.iter().map(|memory| memory.peer).collect();
+        self.remembered.last = Some(all.clone());
+        for peer in all {
+            let manner = self.patient();
+            self.ask(peer, Request::Ping, Purpose::Probe(Probe::Last), manner);
+        }
+        self.alone_if_all_failed();
+    }
+
+    /// One of the last lives.
+    pub(super) fn last_answered(&mut self, peer: Peer, member: bool) {
+        if member {
+            self.remembered.last = None;
+            self.meet_ring(peer);
+        } else {
+            self.last_silent(peer, Silence::Gone);
+        }
+    }
+
+    /// One of the last is silent.
+    pub(super) fn last_silent(&mut self, peer: Peer, silence: Silence) {
+        if silence == (Silence::Timeout { late: true }) {
+            self.remembered.last = None;
+        } else if let Some(last) = &mut self.remembered.last {
+            last.retain(|waiting| *waiting != peer);
+            self.alone_if_all_failed();
+        }
+    }
+
+    fn alone_if_all_failed(&mut self) {
+        if self.remembered.last.as_ref().is_some_and(Vec::is_empty) {
+            self.remembered.last = None;
+            if self.is_member() && self.seeks_ring() && self.rights.alone_until.is_none() && !self.rights.slept {
+                self.live(Life::Alone);
+                self.become_alone();
+            }
+        }
+    }
+
+    /// Probes one of the remembered.
+    pub(super) fn recover(&mut self) {
+        let now = self.now.at;
+        let pause = self.jitter(1200, 1800);
+        self.timers.set(Timer::Recover, now + pause);
+        self.remembered.table.retain(|memory| now.since(memory.since) < MEMORY);
+        let due = self.remembered.table.iter_mut().filter(|memory| memory.probe_at <= now).min_by_key(|m| m.probe_at);
+        if let Some(memory) = due {
+            memory.pause = (memory.pause * 2).min(PROBE_PAUSE_MAX);
+            memory.probe_at = now + memory.pause;
+            let peer = memory.peer;
+            let manner = Manner { tries: 1, ..self.patient() };
+            // Whoever lives there now is welcome, as whatever incarnation.
+            let anyone = Peer { incarnation: crate::wire::Incarnation::UNKNOWN, ..peer };
+            self.ask(anyone, Request::Ping, Purpose::Probe(Probe::Remembered), manner);
+        }
+        if self.rights.alone_until.is_some() && !self.timers.is_set(Timer::Join) {
+            // A lone node that meets a ring joins it.
+            let pause = self.jitter(5000, 10_000);
+            self.timers.set(Timer::Join, now + pause);
+        }
+    }
+
+    /// One of the remembered lives.
+    pub(super) fn remembered_answered(&mut self, peer: Peer, member: bool) {
+        let me = self.me.id();
+        self.remembered.table.retain(|memory| memory.peer.addr() != peer.addr() || memory.peer == peer);
+        if !member {
+            return;
+        }
+        if self.seeks_ring() {
+            self.meet_ring(peer);
+        } else if self.successors.head().is_some_and(|head| peer.id().is_between(me, head.id())) {
+            self.consider(peer);
+        } else {
+            self.remembered.remove(&peer);
+        }
+    }
+
+    /// Refreshes one finger. Where the successor list holds the whole ring there is nothing to do.
+    pub(super) fn fix_fingers(&mut self) {
+        let pause = self.finger_cursor.pause.clamp(FINGER_PAUSE_MIN, FINGER_PAUSE_MAX);
+        let jitter = self.jitter(0, 500);
+        self.timers.set(Timer::Fingers, self.now.at + pause + jitter);
+        let list = self.successors.as_slice();
+        let Some(last) = list.last().filter(|_| self.is_member() && list.len() >= self.config.successors) else {
+            return;
+        };
+        let first = self.fingers.first_beyond(last.id());
+        match self.finger_cursor.next.or(first) {
+            Some(exponent) => self.start_lookup(self.fingers.target(exponent), LookupFor::Finger(exponent)),
+            None => self.finger_cursor.pause = FINGER_PAUSE_MAX,
+        }
+    }
+
+    /// The neighbourhood changed, so the ring may have.
+    pub(super) fn fingers_soon(&mut self) {
+        if self.finger_cursor.pause > FINGER_PAUSE_MIN {
+            self.finger_cursor.pause = FINGER_PAUSE_MIN;
+            self.timers.set_earlier(Timer::Fingers, self.now.at + FINGER_PAUSE_MIN);
+        }
+    }
+
+    /// A finger was looked up.
+    pub(super) fn finger_found(&mut self, exponent: u8, found: Option<Found>) {
+        let owner = found.map(|found| found.owner);
+        let cursor = &mut self.finger_cursor;
+        let wraps = |owner: &Peer| self.me.id().distance_to(owner.id()) < 1 << exponent;
+        cursor.next = match owner {
+            Some(owner) if owner != self.me && !wraps(&owner) => {
+                cursor.changed |= self.fingers.set(exponent, owner);
+                self.fingers.first_beyond(owner.id())
+            }
+            Some(_) => None,
+            None => (exponent + 1 < Id::BITS as u8).then_some(exponent + 1),
+        };
+        if cursor.next.is_none() {
+            // Once round: slower if nothing changed.
+            cursor.pause = if cursor.changed { FINGER_PAUSE_MIN } else { (cursor.pause * 2).max(FINGER_PAUSE_MIN) };
+            cursor.changed = false;
+        }
+    }
+
+    /// Finds the owner of one entry that this node should not hold.
+    pub(super) fn offer_strays(&mut self) {
+        let pause = self.jitter(1500, 3000);
+        self.timers.set(Timer::Strays, self.now.at + pause);
+        let Some(elsewhere) = self.arcs_of_others() else { return };
+        let strays: Vec<Item> = self
+            .store
+            .range(elsewhere)
+            .take(STRAYS_AT_ONCE)
+            .map(|(id, _, stored)| Item { id, version: stored.version })
+            .collect();
+        for item in strays {
+            self.start_lookup(item.id, LookupFor::Stray(item));
+        }
+    }
+
+    /// Where this node has no copies to hold: after its successor and up to its predecessor's predecessor.
+    fn arcs_of_others(&self) -> Option<Arc> {
+        let (before, head) = self.ring.before_predecessor.zip(self.successors.head())?;
+        let beyond = before.is_between(head.id(), self.me.id()) && self.is_ready(self.now.at);
+        beyond.then(|| Arc::new(head.id(), before))
+    }
+
+    /// The owner of a stray was found.
+    pub(super) fn stray_found(&mut self, item: Item, found: Option<Found>) {
+        let Some(owner) = found.map(|found| found.owner).filter(|owner| *owner != self.me) else { return };
+        let Some(entry) = self.store.fetch(item).map(super::serve::owned) else { return };
+        let manner = Manner { client: true, ..self.patient() };
+        self.ask(owner, Request::Offer(entry.borrow()), Purpose::Offer(item), manner);
+    }
+
+    /// The owner took a stray. It is dropped only once its whole group holds it.
+    pub(super) fn stray_offered(&mut self, item: Item, confirmed: bool) {
+        if confirmed && self.arcs_of_others().is_some_and(|arc| arc.contains(item.id)) {
+            self.store.drop_stray(item);
+        }
+    }
+}
+
+/// Strays offered in one go.
+const STRAYS_AT_ONCE: usize = 8;

@@ -1,0 +1,228 @@
+//! Who takes which request, and who takes which answer.
+
+use super::Node;
+use super::command::{Command, Ticket};
+use super::lookup::Found;
+use super::pending::{Manner, Pending, Probe, Purpose, Silence};
+use super::speak::Asked;
+use crate::time::Instant;
+use crate::wire::{Alternatives, Answer, Freshness, Peer, Refusal, Request, Stamp, Step, Surveyed};
+use alloc::vec::Vec;
+
+impl Node {
+    /// Takes a request for this incarnation; if it may change something, its sender's address is proven.
+    pub(super) fn serve(&mut self, asked: &Asked, request: Request<'_>) {
+        match request {
+            Request::Ping => self.answer(asked, self.pong()),
+            Request::PingFor(target) => self.relay_ping(asked, target),
+            Request::Walk => self.answer(asked, Answer::Step(self.step_of_me())),
+            // All below is for members.
+            _ if !self.is_member() => self.refuse(asked, Refusal::NotMember),
+            Request::FindSuccessor(id) => self.serve_lookup(asked, id),
+            Request::Stabilise(stabilise) => self.serve_stabilise(asked, &stabilise),
+            Request::Release { side, stamp, closer } => self.serve_release(asked, side, stamp, closer),
+            Request::Hint => {
+                self.stabilise_soon(core::time::Duration::ZERO);
+                self.answer(asked, Answer::Done);
+            }
+            Request::Survey { arc, digest, from } => {
+                let surveyed = self.survey(arc, digest, from);
+                self.answer(asked, Answer::Surveyed(surveyed));
+            }
+            Request::Fetch(item) => match self.store.fetch(item).map(owned) {
+                Some(entry) => self.answer(asked, Answer::Fetched(entry.borrow())),
+                None => self.refuse(asked, Refusal::NotFound),
+            },
+            Request::Settle { arc, term } => self.serve_settle(asked, arc, term),
+            Request::Replicate { term, entry } => self.serve_replicate(asked, term, &entry),
+            Request::Offer(entry) => self.serve_offer(asked, &entry),
+            Request::Get { key } => self.serve_get(asked, key),
+            Request::Put { operation, key, condition, value } => {
+                self.serve_write(asked, operation, key, condition, Some(value));
+            }
+            Request::Delete { operation, key, condition } => self.serve_write(asked, operation, key, condition, None),
+        }
+    }
+
+    /// Takes an answer to a request that was in flight.
+    pub(super) fn answered(&mut self, pending: &Pending, stamp: Option<Stamp>, answer: Answer<'_>) {
+        let to = pending.to;
+        match (pending.purpose, answer) {
+            (Purpose::Stabilise { consents, changes }, Answer::Neighbours(answer)) => {
+                self.stabilised(to, pending.started, consents, changes, stamp, answer);
+            }
+            (Purpose::Candidate, Answer::Neighbours(answer)) => self.candidate_answered(to, stamp, answer),
+            (Purpose::Probe(probe), Answer::Pong { place, member, founder }) => {
+                let peer = Peer { place, ..to };
+                self.probe_answered(probe, peer, member, founder, pending);
+            }
+            (Purpose::Relay(asked), pong @ Answer::Pong { .. }) => self.answer(&asked, pong),
+            (Purpose::Indirect { suspect, since, role }, Answer::Pong { .. }) => {
+                self.indirectly_heard(suspect, since, role);
+            }
+            (Purpose::Lookup(lookup), Answer::Found { predecessor, owner, successors, fresh }) => {
+                let found = Found { predecessor, owner, successors, fresh, path: Vec::new() };
+                self.lookup_found(lookup, to, found);
+            }
+            (Purpose::Lookup(lookup), Answer::Closer(peers)) => self.lookup_closer(lookup, to, &peers),
+            (Purpose::Survey(pull), Answer::Surveyed(answer)) => self.pull_surveyed(pull, answer),
+            (Purpose::Fetch(pull, item), Answer::Fetched(entry)) => self.pull_fetched(pull, item, &entry),
+            (Purpose::Newer(op), Answer::Fetched(entry)) => self.newer_fetched(op, &entry),
+            (Purpose::Settle(number), Answer::Done) => self.settle_term_stored(number, to),
+            (Purpose::Replicate(op), Answer::Done) => self.replicated(op, to),
+            (Purpose::Offer(item), Answer::Offered { confirmed }) => self.stray_offered(item, confirmed),
+            (Purpose::Operation(ticket), answer) => self.operation_answered(ticket, to, pending, &answer),
+            (Purpose::Walk(ticket), Answer::Step(step)) => self.walk_answered(ticket, to, step),
+            (Purpose::Notice, _) => {}
+            // An answer of another kind than was asked for: as good as none.
+            _ => self.unanswered(pending, Silence::Refused(Refusal::NotMember)),
+        }
+    }
+
+    /// Takes the lack of an answer.
+    pub(super) fn unanswered(&mut self, pending: &Pending, silence: Silence) {
+        let to = pending.to;
+        if matches!(silence, Silence::Timeout { .. } | Silence::Gone) {
+            self.fingers.remove(to);
+        }
+        match pending.purpose {
+            Purpose::Stabilise { .. } => self.stabilise_silent(to, pending.started, silence),
+            Purpose::Candidate | Purpose::Notice => {}
+            Purpose::Probe(probe) => self.probe_silent(probe, to, pending.started, silence),
+            Purpose::Relay(asked) => self.refuse(&asked, Refusal::Unreachable),
+            Purpose::Indirect { suspect, since, role } => self.indirectly_silent(suspect, since, role, silence),
+            Purpose::Lookup(lookup) => self.lookup_silent(lookup),
+            Purpose::Survey(pull) => self.pull_failed(pull),
+            Purpose::Fetch(pull, _) => self.fetch_failed(pull, silence),
+            Purpose::Settle(number) => self.settle_refused(number, silence),
+            Purpose::Replicate(op) => self.replicate_refused(op, to, silence),
+            Purpose::Newer(op) => self.owner_retry(op),
+            Purpose::Offer(_) => {}
+            Purpose::Operation(ticket) => self.operation_silent(ticket, to, pending, silence),
+            Purpose::Walk(ticket) => self.walk_silent(ticket),
+        }
+    }
+
+    /// Takes a command of the driver.
+    pub(super) fn take_command(&mut self, ticket: Ticket, command: Command) {
+        match command {
+            Command::Seeds(addrs) => self.try_seeds(&addrs),
+            Command::Walk { from, max } => self.start_walk(ticket, from, max),
+            command => self.start_client(ticket, command),
+        }
+    }
+
+    fn pong(&self) -> Answer<'static> {
+        Answer::Pong { place: self.me.place, member: self.is_member(), founder: self.birth.is_founder() }
+    }
+
+    fn relay_ping(&mut self, asked: &Asked, target: Peer) {
+        let relayed = self.requests.any(
+            |_, purpose| matches!(purpose, Purpose::Relay(other) if other.transaction == asked.transaction && other.source == asked.source),
+        );
+        let manner = Manner { tries: 2, client: true, ..self.patient() };
+        if !relayed && !self.ask(target, Request::Ping, Purpose::Relay(*asked), manner) {
+            self.refuse(asked, Refusal::Busy);
+        }
+    }
+
+    /// What this node tells about itself for a picture of the ring.
+    pub(super) fn step_of_me(&self) -> Step {
+        Step {
+            place: self.me.place,
+            predecessor: self.predecessor,
+            successors: self.next_successors(),
+            settled: self.is_ready(self.now.at),
+            entries: u32::try_from(self.store.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The first few of the successor list.
+    pub(super) fn next_successors(&self) -> Alternatives {
+        self.successors.as_slice().iter().copied().take(crate::limits::ALTERNATIVES_MAX).collect()
+    }
+
+    /// What this node holds of an arc, behind `from`, and where it stands.
+    fn survey(&mut self, arc: crate::id::Arc, digest: u64, from: Option<crate::id::Id>) -> Surveyed {
+        let mut surveyed = Surveyed {
+            predecessor: self.predecessor,
+            successors: self.next_successors(),
+            consented: self.has_predecessors_consent(),
+            term: self.terms.highest(arc),
+            items: heapless::Vec::new(),
+            more: false,
+        };
+        if self.store.digest(arc) == digest {
+            return surveyed;
+        }
+        let rest = crate::id::Arc::new(from.filter(|id| arc.contains(*id)).unwrap_or(arc.after), arc.upto);
+        if from == Some(arc.upto) {
+            return surveyed;
+        }
+        for (id, _, stored) in self.store.range(rest) {
+            if surveyed.items.push(crate::wire::Item { id, version: stored.version }).is_err() {
+                surveyed.more = true;
+                break;
+            }
+        }
+        surveyed
+    }
+
+    /// What this node has seen of an id's history.
+    pub(super) fn freshness(&mut self, id: crate::id::Id) -> Freshness {
+        Freshness { term: self.terms.at(id), time_ms: self.tick() }
+    }
+
+    fn probe_answered(&mut self, probe: Probe, peer: Peer, member: bool, founder: bool, pending: &Pending) {
+        match probe {
+            Probe::Seed => self.seed_answered(peer, member, founder),
+            Probe::Remembered => self.remembered_answered(peer, member),
+            Probe::Last => self.last_answered(peer, member),
+            Probe::Next => {}
+            Probe::Predecessor | Probe::Rectify(_) if !member => {
+                self.probe_silent(probe, pending.to, pending.started, Silence::Refused(Refusal::NotMember));
+            }
+            Probe::Predecessor => self.ring.watching = false,
+            Probe::Rectify(_) => self.ring.rectifying = false,
+        }
+    }
+
+    fn probe_silent(&mut self, probe: Probe, peer: Peer, since: Instant, silence: Silence) {
+        match probe {
+            Probe::Seed => {}
+            // It is probed again, ever more rarely.
+            Probe::Remembered => {}
+            Probe::Last => self.last_silent(peer, silence),
+            Probe::Next => {
+                if silence != (Silence::Timeout { late: true }) {
+                    let now = self.now.at;
+                    self.peers.relation(now, &peer).down = Some(now);
+                }
+            }
+            Probe::Predecessor => self.predecessor_silent(peer, since, silence, None),
+            Probe::Rectify(candidate) => self.predecessor_silent(peer, since, silence, Some(candidate)),
+        }
+    }
+}
+
+/// An entry with its own copy of key and value, so that the store is free meanwhile.
+pub(super) struct OwnedEntry {
+    key: alloc::boxed::Box<[u8]>,
+    version: crate::wire::Version,
+    log: crate::wire::OperationLog,
+    value: Option<alloc::boxed::Box<[u8]>>,
+}
+
+/// Copies an entry.
+pub(super) fn owned(entry: crate::wire::Entry<'_>) -> OwnedEntry {
+    let (key, value) = (entry.key.into(), entry.value.map(Into::into));
+    OwnedEntry { key, version: entry.version, log: entry.log, value }
+}
+
+impl OwnedEntry {
+    /// The entry again.
+    pub fn borrow(&self) -> crate::wire::Entry<'_> {
+        let (key, value) = (&*self.key, self.value.as_deref());
+        crate::wire::Entry { key, version: self.version, log: self.log.clone(), value }
+    }
+}

@@ -1,0 +1,237 @@
+//! Settling: before a node answers for an arc it asks up to three nodes on either side what they hold of it, takes the
+//! highest version of each key, and has both neighbours store a term above all that it heard of.
+
+use super::Node;
+use super::command::{Life, Unsettled};
+use super::pending::{Purpose, Silence};
+use super::pull::{PullFor, Standing};
+use super::speak::Asked;
+use crate::id::Arc;
+use crate::limits::SETTLE_DEPTH;
+use crate::wire::{Answer, Peer, PeerList, Refusal, Request};
+use core::time::Duration;
+
+/// A direction of asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// From predecessor to predecessor.
+    Back = 0,
+    /// Along the successor lists.
+    Ahead = 1,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Asking {
+    /// Whom to ask, the first first; behind it who serves in its place.
+    candidates: PeerList,
+    heard: usize,
+    done: bool,
+}
+
+/// One try to settle.
+#[derive(Debug)]
+pub(super) struct Settling {
+    number: u64,
+    part: Arc,
+    neighbours: (Peer, Peer),
+    neighbourhood: u32,
+    term: u64,
+    sides: [Asking; 2],
+    /// Those who have yet to store the term.
+    storing: Option<heapless::Vec<Peer, 2>>,
+}
+
+impl Node {
+    /// Begins to settle whatever part of the claim is not settled.
+    pub(super) fn settle(&mut self) {
+        let now = self.now.at;
+        if self.settling.is_some() || !self.has_rights(now) {
+            return;
+        }
+        let Some(claim) = self.claim(now) else { return };
+        let part = match self.rights.settled {
+            None => claim,
+            Some(settled) if settled.covers(claim) => return,
+            Some(settled) if claim.covers(settled) => Arc::new(claim.after, settled.after),
+            Some(_) => claim,
+        };
+        let term = self.terms.highest(part);
+        let Some(neighbours) = self.predecessor.zip(self.successors.head()) else {
+            // Alone: there is nobody to ask.
+            self.terms.raise(part, term + 1);
+            return self.settled(part, term + 1);
+        };
+        let back = Asking { candidates: core::iter::once(neighbours.0).collect(), ..Asking::default() };
+        let ahead = Asking { candidates: self.successors.as_slice().iter().copied().collect(), ..Asking::default() };
+        let (number, neighbourhood) = (self.next_number(), self.rights.neighbourhood);
+        let sides = [back, ahead];
+        self.settling = Some(Settling { number, part, neighbours, neighbourhood, term, sides, storing: None });
+        self.settle_ask(Side::Back);
+        self.settle_ask(Side::Ahead);
+    }
+
+    /// Ends the present try without a word.
+    pub(super) fn abort_settling(&mut self) {
+        if self.settling.take().is_some() {
+            self.pulls.abandon(|purpose| matches!(purpose, PullFor::Settle(_)));
+            self.settle_soon();
+        }
+    }
+
+    fn settle_soon(&mut self) {
+        self.timers.set_earlier(super::Timer::Settle, self.now.at + RETRY);
+    }
+
+    /// Asks the next node of a side.
+    fn settle_ask(&mut self, side: Side) {
+        let Some(settling) = &mut self.settling else { return };
+        let part = settling.part;
+        let asking = &mut settling.sides[side as usize];
+        match asking.candidates.first().copied() {
+            // Once round: in a small ring all others were asked.
+            Some(peer) if peer.id() == self.me.id() => {
+                asking.done = true;
+                self.settle_store();
+            }
+            Some(peer) => {
+                if !self.start_pull(peer, part, PullFor::Settle(side)) {
+                    self.abort_settling();
+                }
+            }
+            None => self.abort_settling(),
+        }
+    }
+
+    /// One of the nodes told all that it has.
+    pub(super) fn settle_heard(&mut self, side: Side, standing: Standing) {
+        let Some(settling) = &mut self.settling else { return };
+        let asking = &mut settling.sides[side as usize];
+        // A stretch that slept and woke is not the ring: those behind us must hold their own predecessor's consent.
+        if side == Side::Back && !standing.consented {
+            return self.abort_settling();
+        }
+        settling.term = settling.term.max(standing.term);
+        asking.heard += 1;
+        asking.candidates = match side {
+            Side::Back => standing.predecessor.into_iter().collect(),
+            Side::Ahead => standing.successors.into_iter().collect(),
+        };
+        if asking.heard < SETTLE_DEPTH {
+            return self.settle_ask(side);
+        }
+        asking.done = true;
+        self.settle_store();
+    }
+
+    /// One of the nodes did not answer. A neighbour must; of those ahead another may serve.
+    pub(super) fn settle_unheard(&mut self, side: Side) {
+        let Some(settling) = &mut self.settling else { return };
+        let asking = &mut settling.sides[side as usize];
+        if side == Side::Back || asking.heard == 0 || asking.candidates.is_empty() {
+            return self.abort_settling();
+        }
+        asking.candidates.remove(0);
+        self.settle_ask(side);
+    }
+
+    /// Both sides were heard: now both neighbours store the new term.
+    fn settle_store(&mut self) {
+        let now = self.now.at;
+        let Some(settling) = &mut self.settling else { return };
+        if !settling.sides.iter().all(|asking| asking.done) || settling.storing.is_some() {
+            return;
+        }
+        settling.term += 1;
+        let (number, arc, term, (one, other)) = (settling.number, settling.part, settling.term, settling.neighbours);
+        let mut storing = heapless::Vec::new();
+        for peer in [Some(one), (other != one).then_some(other)].into_iter().flatten() {
+            // Two neighbours at most, as the capacity says.
+            let _ = storing.push(peer);
+        }
+        settling.storing = Some(storing.clone());
+        if !self.still_settling(now) {
+            return self.abort_settling();
+        }
+        let manner = self.patient();
+        for peer in storing {
+            if !self.ask(peer, Request::Settle { arc, term }, Purpose::Settle(number), manner) {
+                return self.abort_settling();
+            }
+        }
+    }
+
+    fn still_settling(&self, now: crate::time::Instant) -> bool {
+        self.has_rights(now)
+            && self.settling.as_ref().is_some_and(|settling| settling.neighbourhood == self.rights.neighbourhood)
+    }
+
+    /// A neighbour stored the term.
+    pub(super) fn settle_term_stored(&mut self, number: u64, peer: Peer) {
+        let still = self.still_settling(self.now.at);
+        let Some(settling) = self.settling.as_mut().filter(|settling| settling.number == number) else { return };
+        let Some(storing) = &mut settling.storing else { return };
+        storing.retain(|waiting| *waiting != peer);
+        if !storing.is_empty() {
+            return;
+        }
+        let (part, term) = (settling.part, settling.term);
+        if !still {
+            return self.abort_settling();
+        }
+        self.settling = None;
+        self.terms.raise(part, term);
+        self.settled(part, term);
+    }
+
+    /// A neighbour did not store the term.
+    pub(super) fn settle_refused(&mut self, number: u64, silence: Silence) {
+        let Some(settling) = self.settling.as_ref().filter(|settling| settling.number == number) else { return };
+        if let Silence::Refused(Refusal::Stale { term }) = silence {
+            let part = settling.part;
+            self.terms.raise(part, term);
+        }
+        self.abort_settling();
+    }
+
+    /// From here on the node answers.
+    fn settled(&mut self, part: Arc, term: u64) {
+        let arc = Arc::new(part.after, self.me.id());
+        self.rights.settled = Some(arc);
+        // What was confirmed before may have been settled over: it is confirmed anew.
+        self.rights.neighbourhood += 1;
+        (self.rights.matched_predecessor, self.rights.matched_successor) = (0, 0);
+        self.counters.settlements += 1;
+        self.live(Life::Settled { arc, term });
+        self.settle();
+    }
+
+    /// A neighbour is about to speak for the arc under this term.
+    pub(super) fn serve_settle(&mut self, asked: &Asked, arc: Arc, term: u64) {
+        let known = self.terms.highest(arc);
+        let from_its_arc = self.neighbour_asking(asked).is_some_and(|peer| peer.id() == arc.upto);
+        if !from_its_arc {
+            self.refuse(asked, Refusal::NotNeighbour);
+        } else if known > term {
+            self.refuse(asked, Refusal::Stale { term: known });
+        } else {
+            self.terms.raise(arc, term);
+            self.answer(asked, Answer::Done);
+        }
+    }
+
+    /// The neighbour, predecessor or head, whose request this is.
+    pub(super) fn neighbour_asking(&self, asked: &Asked) -> Option<Peer> {
+        let both = [self.predecessor, self.successors.head()];
+        both.into_iter().flatten().find(|peer| asked.is_from(peer))
+    }
+
+    /// Someone spoke for a part of our claim under a higher term: settle anew, above it.
+    pub(super) fn outranked(&mut self, id: crate::id::Id, term: u64) {
+        self.terms.raise(Arc::new(id.plus(u128::MAX), id), term);
+        self.unsettle(Unsettled::Term);
+        self.settle_soon();
+    }
+}
+
+/// The pause before the next try.
+const RETRY: Duration = Duration::from_millis(100);

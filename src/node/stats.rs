@@ -1,0 +1,137 @@
+//! Counters, and the picture of itself that a node shows.
+
+use crate::id::{Arc, Id};
+use crate::wire::{Flaw, Peer};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// Everything that a node counts, since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Datagrams received.
+    pub datagrams_in: u64,
+    /// Their bytes of UDP payload.
+    pub bytes_in: u64,
+    /// Datagrams handed out to be sent.
+    pub datagrams_out: u64,
+    /// Their bytes of UDP payload.
+    pub bytes_out: u64,
+    /// Datagrams dropped, by their flaw, in the order of [`Flaw`].
+    pub flawed: [u64; 5],
+    /// Answers that no request was waiting for.
+    pub unasked: u64,
+    /// Requests refused because the sender's address was not proven.
+    pub unproven: u64,
+    /// Datagrams that found the outbox full.
+    pub overflowed: u64,
+    /// Requests sent again because no answer came.
+    pub retries: u64,
+    /// Requests given up.
+    pub timeouts: u64,
+    /// Nodes dropped from the successor list, or suspected as predecessor.
+    pub suspicions: u64,
+    /// Times that a consent ran out while the node was settled.
+    pub lapses: u64,
+    /// Times that the node began to answer for an arc.
+    pub settlements: u64,
+    /// Times that the claim grew because a neighbour was lost.
+    pub takeovers: u64,
+    /// Joins started over.
+    pub join_overs: u64,
+    /// Times that the node fell silent as it might be cut off.
+    pub silences: u64,
+    /// Entries pulled from other nodes.
+    pub pulled: u64,
+    /// Writes acknowledged as owner.
+    pub writes: u64,
+    /// Reads answered as owner.
+    pub reads: u64,
+}
+
+impl Counters {
+    pub(super) fn count_flaw(&mut self, flaw: Flaw) {
+        self.flawed[flaw as usize] += 1;
+    }
+
+    /// How many datagrams were dropped for this flaw.
+    pub fn flaw(&self, flaw: Flaw) -> u64 {
+        self.flawed[flaw as usize]
+    }
+}
+
+/// How far a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has no place on a ring yet.
+    Joining,
+    /// It has a place, and waits for consents or settles.
+    Settling,
+    /// It answers for its whole claim.
+    Settled,
+    /// It has a place, but may be cut off from a larger ring, and does not answer.
+    Silent,
+}
+
+/// A finger: the first known node at or after a distance of a power of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finger {
+    /// The exponent: the finger's target is this node's id plus 2^`exponent`.
+    pub exponent: u8,
+    /// The node.
+    pub peer: Peer,
+}
+
+/// What a node shows of itself.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Who it is.
+    pub me: Peer,
+    /// How far it is.
+    pub state: State,
+    /// Its predecessor.
+    pub predecessor: Option<Peer>,
+    /// Its successors, nearest first.
+    pub successors: Vec<Peer>,
+    /// Its fingers, one for each distinct node, nearest first.
+    pub fingers: Vec<Finger>,
+    /// The arc that it claims.
+    pub claim: Option<Arc>,
+    /// The part of it that it answers for.
+    pub settled: Option<Arc>,
+    /// The highest term of its claim.
+    pub term: u64,
+    /// Entries that it holds, tombstones included.
+    pub entries: usize,
+    /// Those of its own claim.
+    pub owned: usize,
+    /// Tombstones among all.
+    pub tombstones: usize,
+    /// Bytes of keys and values.
+    pub bytes: usize,
+    /// Its counters.
+    pub counters: Counters,
+}
+
+/// An entry as a node lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The key.
+    pub key: Vec<u8>,
+    /// Its id.
+    pub id: Id,
+    /// Its version.
+    pub version: crate::wire::Version,
+    /// Bytes of its value.
+    pub length: usize,
+    /// It lies in this node's claim; otherwise it is a copy.
+    pub owned: bool,
+}
+
+/// A datagram's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where it goes.
+    pub to: SocketAddr,
+    /// How many bytes of the caller's buffer it takes.
+    pub length: usize,
+}

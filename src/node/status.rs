@@ -1,0 +1,84 @@
+//! Getters: how things stand.
+
+use super::Node;
+use super::stats::{Counters, Finger, Held, State, Status};
+use crate::id::{Arc, Id};
+use crate::limits::ENTRIES_MAX;
+use crate::time::Instant;
+use crate::wire::{Peer, Version};
+use alloc::vec::Vec;
+
+impl Node {
+    /// Who this node is. The incarnation changes when a joiner starts over.
+    pub const fn me(&self) -> Peer {
+        self.me
+    }
+
+    /// The predecessor, if there is one.
+    pub const fn predecessor(&self) -> Option<Peer> {
+        self.predecessor
+    }
+
+    /// The successors, nearest first; empty on a ring of one.
+    pub fn successors(&self) -> &[Peer] {
+        self.successors.as_slice()
+    }
+
+    /// What was counted since the start.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The version of a key's entry here, be it owned, a copy or a stray, a value or a tombstone.
+    pub fn version_of(&self, key: &[u8]) -> Option<Version> {
+        self.store.get(key).map(|stored| stored.version)
+    }
+
+    /// The whole picture.
+    pub fn status(&self, now: Instant) -> Status {
+        let claim = self.claim(now);
+        let state = match () {
+            () if !self.is_member() => State::Joining,
+            () if self.ring.silent.is_some() || self.rights.slept => State::Silent,
+            () if self.is_ready(now) => State::Settled,
+            () => State::Settling,
+        };
+        Status {
+            me: self.me,
+            state,
+            predecessor: self.predecessor,
+            successors: self.successors.as_slice().to_vec(),
+            fingers: self.fingers.iter().map(|(exponent, peer)| Finger { exponent, peer }).collect(),
+            claim,
+            settled: self.rights.settled.filter(|_| self.has_rights(now)),
+            term: claim.map_or(0, |claim| self.terms.highest(claim)),
+            entries: self.store.len(),
+            owned: claim.map_or(0, |claim| self.store.range(claim).count()),
+            tombstones: self.store.tombstones(),
+            bytes: self.store.bytes(),
+            counters: self.counters,
+        }
+    }
+
+    /// The keys held here in ring order from the id 0 on, without tombstones: at most `limit`, behind the key `after`.
+    pub fn held(&self, now: Instant, after: Option<&[u8]>, limit: usize) -> Vec<Held> {
+        let claim = self.claim(now);
+        let start = after.map(|key| (Id::of_key(key), key));
+        let arc = match start {
+            // Keys of the same id as the last one may be still to come.
+            Some((id, _)) => Arc::new(id.plus(u128::MAX), Id::new(u128::MAX)),
+            None => Arc::new(Id::new(u128::MAX), Id::new(u128::MAX)),
+        };
+        let live = self.store.range(arc).filter(|(_, _, stored)| stored.value.is_some());
+        live.filter(|(id, key, _)| start.is_none_or(|start| (*id, *key) > start))
+            .take(limit.min(ENTRIES_MAX))
+            .map(|(id, key, stored)| Held {
+                key: key.to_vec(),
+                id,
+                version: stored.version,
+                length: stored.value.as_ref().map_or(0, |value| value.len()),
+                owned: claim.is_some_and(|claim| claim.contains(id)),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,210 @@
+//! A handful of nodes on a perfect network: the smallest driver there can be. What is hard is tested in the simulator.
+
+use super::*;
+use crate::wire::Condition;
+use std::collections::BTreeMap;
+
+struct Net {
+    now: Now,
+    nodes: BTreeMap<SocketAddr, Node>,
+    seeds: Vec<SocketAddr>,
+    replies: Vec<(Ticket, Reply)>,
+}
+
+fn addr(n: u16) -> SocketAddr {
+    ([10, 0, 0, 1], n).into()
+}
+
+impl Net {
+    fn new() -> Self {
+        let now = Now { at: Instant::from_millis(1_000_000), wall_ms: 1_700_000_000_000 };
+        Self { now, nodes: BTreeMap::new(), seeds: vec![addr(1)], replies: vec![] }
+    }
+
+    fn start(&mut self, n: u16) {
+        let mut entropy = [0; 32];
+        entropy[..2].copy_from_slice(&n.to_be_bytes());
+        entropy[2..10].copy_from_slice(&self.now.at.as_micros().to_be_bytes());
+        let identity = Identity { addr: addr(n), id: None };
+        let node = Node::new(Config::default(), identity, n != 1, entropy, self.now);
+        self.nodes.insert(addr(n), node);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        let mut busy = true;
+        while std::mem::take(&mut busy) {
+            let addrs: Vec<SocketAddr> = self.nodes.keys().copied().collect();
+            for from in addrs {
+                let mut buffer = [0; FRAME_MAX];
+                while let Some(sent) = self.nodes.get_mut(&from).and_then(|node| node.poll_transmit(&mut buffer)) {
+                    busy = true;
+                    if let Some(to) = self.nodes.get_mut(&sent.to) {
+                        to.handle_datagram(self.now, from, &buffer[..sent.length]);
+                    }
+                }
+                while let Some(event) = self.nodes.get_mut(&from).and_then(Node::poll_event) {
+                    busy = true;
+                    match event {
+                        Event::Reply(ticket, reply) => self.replies.push((ticket, reply)),
+                        Event::SeedsWanted { .. } => {
+                            let seeds = self.seeds.clone();
+                            self.nodes.get_mut(&from).unwrap().handle_command(self.now, Command::Seeds(seeds));
+                        }
+                        Event::Life(life) => {
+                            if std::env::var("SKY_LOG").is_ok() {
+                                eprintln!("{} {from} {life:?}", self.now.at)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, ms: u64) {
+        let until = self.now.at + Duration::from_millis(ms);
+        loop {
+            let next = self.nodes.values().map(Node::poll_timeout).min().unwrap_or(Instant::FAR);
+            if next > until {
+                break;
+            }
+            self.step_to(next.max(self.now.at + Duration::from_micros(100)));
+            for node in self.nodes.values_mut() {
+                if node.poll_timeout() <= self.now.at {
+                    node.handle_timeout(self.now);
+                }
+            }
+            self.drain();
+        }
+        self.step_to(until);
+    }
+
+    fn step_to(&mut self, at: Instant) {
+        self.now.wall_ms += at.as_millis() - self.now.at.as_millis();
+        self.now.at = at;
+    }
+
+    fn ask(&mut self, n: u16, command: Command) -> Reply {
+        let ticket = self.nodes.get_mut(&addr(n)).unwrap().handle_command(self.now, command);
+        self.drain();
+        for _ in 0..6000 {
+            if let Some(at) = self.replies.iter().position(|(of, _)| *of == ticket) {
+                return self.replies.remove(at).1;
+            }
+            self.run(1);
+        }
+        panic!("no reply")
+    }
+
+    fn put(&mut self, n: u16, key: &str, value: &str) -> Reply {
+        let (key, value) = (key.as_bytes().into(), value.as_bytes().into());
+        self.ask(n, Command::Put { key, value, condition: Condition::None, operation: None })
+    }
+
+    fn get(&mut self, n: u16, key: &str) -> Option<String> {
+        match self.ask(n, Command::Get { key: key.as_bytes().into() }) {
+            Reply::Value { value, .. } => Some(String::from_utf8(value.to_vec()).unwrap()),
+            Reply::NotFound => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn all_ready(&self) -> bool {
+        self.nodes.values().all(|node| node.is_ready(self.now.at))
+    }
+
+    /// The nodes in ring order know each other as they should.
+    fn assert_ideal(&self) {
+        let mut ring: Vec<&Node> = self.nodes.values().collect();
+        ring.sort_by_key(|node| node.me().id());
+        for (i, node) in ring.iter().enumerate() {
+            let others: Vec<Peer> =
+                (1..ring.len()).map(|d| ring[(i + d) % ring.len()].me()).take(Config::default().successors).collect();
+            assert_eq!(node.successors(), others, "successors of {}", node.me());
+            assert_eq!(node.predecessor(), (ring.len() > 1).then(|| ring[(i + ring.len() - 1) % ring.len()].me()));
+        }
+    }
+}
+
+#[test]
+fn a_ring_of_one_answers_at_once() {
+    let mut net = Net::new();
+    net.start(1);
+    assert!(net.all_ready());
+    assert_eq!(net.get(1, "k"), None);
+    let Reply::Stored { copies: 1, created: true, .. } = net.put(1, "k", "v") else { panic!() };
+    assert_eq!(net.get(1, "k").as_deref(), Some("v"));
+}
+
+#[test]
+fn two_nodes_become_one_ring() {
+    let mut net = Net::new();
+    net.start(1);
+    net.put(1, "k", "v");
+    net.start(2);
+    net.run(2000);
+    net.assert_ideal();
+    assert!(net.all_ready());
+    assert_eq!(net.get(2, "k").as_deref(), Some("v"));
+    let Reply::Stored { copies: 2, created: false, .. } = net.put(2, "k", "w") else { panic!() };
+    assert_eq!(net.get(1, "k").as_deref(), Some("w"));
+}
+
+#[test]
+fn eight_nodes_started_at_once_become_one_ring_within_two_seconds() {
+    let mut net = Net::new();
+    (1..=8).for_each(|n| net.start(n));
+    net.run(2000);
+    net.assert_ideal();
+    net.run(3000);
+    assert!(net.all_ready());
+    for i in 0..200 {
+        assert!(matches!(net.put(1 + i % 8, &format!("k{i}"), "v"), Reply::Stored { copies: 3, .. }));
+    }
+    for i in 0..200 {
+        assert_eq!(net.get(1 + (i + 3) % 8, &format!("k{i}")).as_deref(), Some("v"));
+    }
+}
+
+#[test]
+fn a_dead_node_takes_nothing_with_it() {
+    let mut net = Net::new();
+    (1..=8).for_each(|n| net.start(n));
+    net.run(5000);
+    for i in 0..100 {
+        net.put(1, &format!("k{i}"), "v");
+    }
+    net.nodes.remove(&addr(3));
+    net.run(5000);
+    net.assert_ideal();
+    for i in 0..100 {
+        assert_eq!(net.get(1, &format!("k{i}")).as_deref(), Some("v"));
+    }
+    net.start(3);
+    net.run(3000);
+    net.assert_ideal();
+    assert!(net.all_ready());
+    for i in 0..100 {
+        assert_eq!(net.get(3, &format!("k{i}")).as_deref(), Some("v"));
+    }
+}
+
+#[test]
+fn a_ring_shrinks_to_one_and_grows_again() {
+    let mut net = Net::new();
+    (1..=3).for_each(|n| net.start(n));
+    net.run(3000);
+    net.put(1, "k", "v");
+    net.nodes.remove(&addr(1));
+    net.run(6000);
+    assert_eq!(net.get(2, "k").as_deref(), Some("v"));
+    net.nodes.remove(&addr(2));
+    net.run(9000);
+    assert_eq!(net.get(3, "k").as_deref(), Some("v"));
+    net.seeds = vec![addr(3)];
+    net.start(2);
+    net.run(3000);
+    net.assert_ideal();
+    assert_eq!(net.get(2, "k").as_deref(), Some("v"));
+}

@@ -1,0 +1,104 @@
+//! Fingers: shortcuts that halve the way (Stoica et al., SIGCOMM 2001, section 4.3). They are for speed only; nothing
+//! rests on their being right.
+
+use crate::id::Id;
+use crate::wire::Peer;
+use alloc::vec::Vec;
+
+/// The distinct nodes that a node's fingers point to, nearest first. Finger i is the first node at or after the distance
+/// 2^i; those that the successor list covers are not kept.
+#[derive(Clone, Debug)]
+pub struct Fingers {
+    me: Id,
+    table: Vec<(u8, Peer)>,
+}
+
+impl Fingers {
+    /// No fingers yet.
+    pub const fn new(me: Id) -> Self {
+        Self { me, table: Vec::new() }
+    }
+
+    /// The target of the finger with this exponent.
+    pub const fn target(&self, exponent: u8) -> Id {
+        self.me.plus(1 << exponent)
+    }
+
+    /// The lowest exponent whose target lies beyond `node`, if there is one.
+    pub fn first_beyond(&self, node: Id) -> Option<u8> {
+        let exponent = Id::BITS - self.me.distance_to(node).leading_zeros();
+        (exponent < Id::BITS).then_some(exponent as u8)
+    }
+
+    /// Records that the finger points to this node, and with it all fingers whose targets the node is after. Returns
+    /// whether anything changed. There is at most one finger an exponent, so at most 128.
+    pub fn set(&mut self, exponent: u8, node: Peer) -> bool {
+        let beyond = self.first_beyond(node.id()).unwrap_or(Id::BITS as u8);
+        if self.table.iter().any(|(e, known)| *e == exponent && *known == node)
+            && !self.table.iter().any(|(e, _)| *e > exponent && *e < beyond)
+        {
+            return false;
+        }
+        self.table.retain(|(e, known)| (*e < exponent || *e >= beyond) && known.id() != node.id());
+        let at = self.table.partition_point(|(e, _)| *e < exponent);
+        self.table.insert(at, (exponent, node));
+        true
+    }
+
+    /// Forgets the fingers below this exponent: the successor list covers them.
+    pub fn covered_below(&mut self, exponent: Option<u8>) {
+        self.table.retain(|(e, _)| exponent.is_some_and(|first| *e >= first));
+    }
+
+    /// Forgets a node that did not answer.
+    pub fn remove(&mut self, gone: Peer) {
+        self.table.retain(|(_, node)| *node != gone);
+    }
+
+    /// The fingers with their exponents, nearest first.
+    pub fn iter(&self) -> impl Iterator<Item = (u8, Peer)> {
+        self.table.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Incarnation, Place};
+
+    fn peer(id: u128) -> Peer {
+        Peer {
+            place: Place { addr: ([10, 0, 0, 1], id as u16).into(), id: Id::new(id) },
+            incarnation: Incarnation::new(1),
+        }
+    }
+
+    #[test]
+    fn one_node_serves_all_exponents_up_to_its_distance() {
+        let mut fingers = Fingers::new(Id::new(0));
+        assert!(fingers.set(3, peer(100)));
+        assert_eq!(fingers.first_beyond(Id::new(100)), Some(7), "2^6 = 64 is before it, 2^7 = 128 beyond");
+        assert!(!fingers.set(3, peer(100)));
+        assert!(fingers.set(3, peer(20)), "a nearer one took its place");
+        assert!(fingers.set(5, peer(100)));
+        assert_eq!(fingers.iter().map(|(e, p)| (e, p.id().get())).collect::<Vec<_>>(), [(3, 20), (5, 100)]);
+    }
+
+    #[test]
+    fn a_farther_node_swallows_the_fingers_that_it_is_after() {
+        let mut fingers = Fingers::new(Id::new(0));
+        fingers.set(3, peer(20));
+        fingers.set(5, peer(40));
+        assert!(fingers.set(3, peer(100)), "the nodes at 20 and 40 are gone");
+        assert_eq!(fingers.iter().count(), 1);
+    }
+
+    #[test]
+    fn the_last_finger_has_nothing_beyond() {
+        let fingers = Fingers::new(Id::new(10));
+        assert_eq!(fingers.first_beyond(Id::new(9)), None);
+        assert_eq!(fingers.first_beyond(Id::new(11)), Some(1));
+        assert_eq!(fingers.first_beyond(Id::new(10).plus(1 << 127)), None);
+        assert_eq!(fingers.target(127), Id::new(10).plus(1 << 127));
+    }
+}

@@ -1,0 +1,285 @@
+//! The table of versioned entries, in ring order. It knows nothing of peers: highest version wins.
+
+use crate::id::{Arc, Id};
+use crate::limits::ENTRIES_MAX;
+use crate::wire::{Entry, Item, OperationLog, Version};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use core::ops::Bound;
+
+/// An entry at rest.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its version.
+    pub version: Version,
+    /// The writes that led to it.
+    pub log: OperationLog,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Box<[u8]>>,
+    /// When it was last changed, on the store's own count of changes.
+    pub changed: u64,
+    /// Marked by the owner once both neighbours hold it: the number of the neighbourhood it counts in, or zero.
+    pub confirmed: u32,
+    hash: u64,
+}
+
+impl Stored {
+    /// The version of the key, if it exists: a tombstone has none.
+    pub fn present(&self) -> Option<Version> {
+        self.value.is_some().then_some(self.version)
+    }
+
+    fn entry<'a>(&'a self, key: &'a [u8]) -> Entry<'a> {
+        Entry { key, version: self.version, log: self.log.clone(), value: self.value.as_deref() }
+    }
+}
+
+type Key = (Id, Box<[u8]>);
+
+/// The entries of one node.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    entries: BTreeMap<Key, Stored>,
+    changes: u64,
+    bytes: usize,
+    tombstones: usize,
+    digests: [Option<(Arc, u64, u64)>; 4],
+}
+
+/// The store has `limits::ENTRIES_MAX` entries; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Store {
+    /// How many entries there are, tombstones included.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True if there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many of the entries are tombstones.
+    pub const fn tombstones(&self) -> usize {
+        self.tombstones
+    }
+
+    /// Bytes of keys and values.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many changes there were. An entry whose `changed` is not above an earlier count has not changed since.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The entry of the key, be it a tombstone.
+    pub fn get(&self, key: &[u8]) -> Option<&Stored> {
+        self.entries.get(&(Id::of_key(key), Box::from(key)))
+    }
+
+    /// The entry of the key as it goes over the wire.
+    pub fn fetch_key(&self, key: &[u8]) -> Option<Entry<'_>> {
+        let (at, stored) = self.entries.get_key_value(&(Id::of_key(key), Box::from(key)))?;
+        Some(stored.entry(&at.1))
+    }
+
+    /// Marks the entry as confirmed in this neighbourhood if it still has this version.
+    pub fn confirm(&mut self, key: &[u8], version: Version, neighbourhood: u32) {
+        if let Some(stored) = self.entries.get_mut(&(Id::of_key(key), Box::from(key)))
+            && stored.version == version
+        {
+            stored.confirmed = neighbourhood;
+        }
+    }
+
+    /// Takes the entry if its version is higher than the one that is here. Returns whether it was.
+    ///
+    /// # Errors
+    /// [`Full`] if the key is new and there is no room.
+    pub fn merge(&mut self, entry: &Entry<'_>) -> Result<bool, Full> {
+        let at: Key = (Id::of_key(entry.key), Box::from(entry.key));
+        if let Some(stored) = self.entries.get(&at) {
+            if stored.version >= entry.version {
+                return Ok(false);
+            }
+            self.forget(&at);
+        } else if self.entries.len() >= ENTRIES_MAX {
+            return Err(Full);
+        }
+        self.changes += 1;
+        self.bytes += entry.key.len() + entry.value.map_or(0, <[u8]>::len);
+        self.tombstones += usize::from(entry.value.is_none());
+        let stored = Stored {
+            version: entry.version,
+            log: entry.log.clone(),
+            value: entry.value.map(Box::from),
+            changed: self.changes,
+            confirmed: 0,
+            hash: item_hash(entry.key, entry.version),
+        };
+        self.entries.insert(at, stored);
+        Ok(true)
+    }
+
+    /// Removes the entry under this id altogether, if it has just this version. Only for strays that others are known to
+    /// hold.
+    pub fn drop_stray(&mut self, item: Item) {
+        let one = Arc::new(item.id.plus(u128::MAX), item.id);
+        let exact = self.range(one).find(|(_, _, stored)| stored.version == item.version);
+        if let Some(at) = exact.map(|(id, key, _)| (id, Box::from(key))) {
+            self.forget(&at);
+            self.changes += 1;
+        }
+    }
+
+    fn forget(&mut self, at: &Key) {
+        if let Some(old) = self.entries.remove(at) {
+            self.bytes -= at.1.len() + old.value.as_ref().map_or(0, |value| value.len());
+            self.tombstones -= usize::from(old.value.is_none());
+        }
+    }
+
+    /// The entries of an arc in ring order, beginning behind `after`.
+    pub fn range(&self, arc: Arc) -> impl Iterator<Item = (Id, &[u8], &Stored)> {
+        // One stretch of the numbers, or two where the arc passes zero.
+        let wraps = arc.upto <= arc.after;
+        let end = if wraps { Id::new(u128::MAX) } else { arc.upto };
+        let first = self.entries.range((Bound::Excluded(past(arc.after)), Bound::Included(past(end))));
+        let second = wraps.then(|| self.entries.range(..=past(arc.upto)));
+        first.chain(second.into_iter().flatten()).map(|((id, key), stored)| (*id, &**key, stored))
+    }
+
+    /// The sum of what is held of the arc: equal sums mean the same keys in the same versions.
+    pub fn digest(&mut self, arc: Arc) -> u64 {
+        let known = self.digests.iter().flatten().find(|(of, changes, _)| *of == arc && *changes == self.changes);
+        if let Some((_, _, sum)) = known {
+            return *sum;
+        }
+        let sum = self.range(arc).fold(0u64, |sum, (_, _, stored)| sum.wrapping_add(stored.hash));
+        self.digests.rotate_right(1);
+        self.digests[0] = Some((arc, self.changes, sum));
+        sum
+    }
+
+    /// True if the id has an entry in this version or a higher one.
+    pub fn has(&self, item: Item) -> bool {
+        self.fetch(item).is_some()
+    }
+
+    /// The entry under this id, in this version or a higher one. (Two keys of one id are possible and differ in version.)
+    pub fn fetch(&self, item: Item) -> Option<Entry<'_>> {
+        let one = Arc::new(item.id.plus(u128::MAX), item.id);
+        let newer = self.range(one).find(|(_, _, stored)| stored.version >= item.version);
+        newer.map(|(_, key, stored)| stored.entry(key))
+    }
+}
+
+/// A bound after every key of this id: no key is longer than 255 bytes of 255.
+fn past(id: Id) -> Key {
+    (id, Box::from([u8::MAX; crate::limits::KEY_MAX + 1]))
+}
+
+fn item_hash(key: &[u8], version: Version) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[key.len() as u8]);
+    hasher.update(key);
+    hasher.update(&version.term.to_be_bytes());
+    hasher.update(&version.time_ms.to_be_bytes());
+    hasher.update(&version.writer.to_be_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    u64::from_be_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry<'a>(key: &'a [u8], time_ms: u64, value: Option<&'a [u8]>) -> Entry<'a> {
+        Entry { key, version: Version { term: 1, time_ms, writer: 0 }, log: OperationLog::default(), value }
+    }
+
+    fn filled(n: u32) -> Store {
+        let mut store = Store::default();
+        for i in 0..n {
+            store.merge(&entry(&i.to_be_bytes(), 1, Some(b"v"))).unwrap();
+        }
+        store
+    }
+
+    #[test]
+    fn the_highest_version_wins_in_any_order() {
+        for order in [[1, 2, 3], [3, 2, 1], [2, 3, 1]] {
+            let mut store = Store::default();
+            for time in order {
+                let value = (time != 3).then_some(&b"v"[..]);
+                store.merge(&entry(b"k", time, value)).unwrap();
+            }
+            assert_eq!(store.get(b"k").unwrap().version.time_ms, 3);
+            assert_eq!((store.len(), store.tombstones(), store.bytes()), (1, 1, 1));
+            assert_eq!(store.get(b"k").unwrap().present(), None);
+        }
+    }
+
+    #[test]
+    fn a_range_holds_just_what_the_arc_contains_in_ring_order() {
+        let store = filled(200);
+        let quarter = u128::MAX / 4;
+        let arcs = [(0, quarter), (3 * quarter, quarter), (quarter, quarter), (quarter, quarter + 1), (u128::MAX, 0)];
+        for (after, upto) in arcs {
+            let arc = Arc::new(Id::new(after), Id::new(upto));
+            let ids: Vec<Id> = store.range(arc).map(|(id, _, _)| id).collect();
+            let expected = (0..200u32).filter(|i| arc.contains(Id::of_key(&i.to_be_bytes()))).count();
+            assert_eq!(ids.len(), expected, "{after:x} {upto:x}");
+            assert!(ids.is_sorted_by_key(|id| arc.after.plus(1).distance_to(*id)));
+        }
+    }
+
+    #[test]
+    fn a_range_ends_exactly_at_its_ids() {
+        let store = filled(1);
+        let id = Id::of_key(&0u32.to_be_bytes());
+        assert_eq!(store.range(Arc::new(id, id.plus(1))).count(), 0);
+        assert_eq!(store.range(Arc::new(id.plus(u128::MAX), id)).count(), 1);
+        assert_eq!(store.range(Arc::new(id, id)).count(), 1);
+    }
+
+    #[test]
+    fn digests_tell_stores_apart_and_do_not_depend_on_order() {
+        let whole = Arc::new(Id::new(0), Id::new(0));
+        let (mut one, mut two) = (Store::default(), Store::default());
+        for i in 0..20u8 {
+            one.merge(&entry(&[i], 1, None)).unwrap();
+            two.merge(&entry(&[19 - i], 1, None)).unwrap();
+        }
+        assert_eq!(one.digest(whole), two.digest(whole));
+        two.merge(&entry(&[7], 2, None)).unwrap();
+        assert_ne!(one.digest(whole), two.digest(whole));
+        one.merge(&entry(&[7], 2, None)).unwrap();
+        assert_eq!(one.digest(whole), two.digest(whole));
+    }
+
+    #[test]
+    fn fetch_gives_this_version_or_a_higher_one() {
+        let mut store = Store::default();
+        store.merge(&entry(b"k", 5, Some(b"v"))).unwrap();
+        let item = |time_ms| Item { id: Id::of_key(b"k"), version: Version { term: 1, time_ms, writer: 0 } };
+        assert!(store.has(item(4)) && store.has(item(5)) && !store.has(item(6)));
+    }
+
+    #[test]
+    fn confirmation_is_for_one_version_and_lost_by_a_change() {
+        let mut store = Store::default();
+        let first = entry(b"k", 5, Some(b"v"));
+        store.merge(&first).unwrap();
+        store.confirm(b"k", first.version, 3);
+        assert_eq!(store.get(b"k").unwrap().confirmed, 3);
+        store.merge(&entry(b"k", 6, None)).unwrap();
+        store.confirm(b"k", first.version, 3);
+        assert_eq!(store.get(b"k").unwrap().confirmed, 0);
+    }
+}
