@@ -15,7 +15,7 @@
 
 use super::Node;
 use super::command::{Life, Unsettled};
-use super::pending::Purpose;
+use super::pending::{Manner, Purpose};
 use super::speak::Asked;
 use crate::id::{Arc, Id};
 use crate::routing::Successors;
@@ -183,6 +183,9 @@ impl Node {
     pub(super) fn set_neighbours(&mut self, predecessor: Option<Peer>, successors: Successors) {
         let (old_predecessor, old_head) = (self.predecessor, self.successors.head());
         let head = successors.head();
+        if self.successors.as_slice() != successors.as_slice() {
+            self.timers.set_earlier(super::Timer::TellList, self.now.at + LIST_PAUSE);
+        }
         self.predecessor = predecessor;
         self.successors = successors;
         let beyond = self.successors.as_slice().last().and_then(|last| self.fingers.first_beyond(last.id()));
@@ -217,6 +220,13 @@ impl Node {
             self.fingers_soon();
         }
         self.unsettle(Unsettled::Neighbour);
+    }
+
+    /// The successor list changed: the predecessor's rests on it, and so on back, so it need not wait for its next round.
+    pub(super) fn tell_list(&mut self) {
+        let Some(predecessor) = self.predecessor.filter(|_| self.is_member()) else { return };
+        let manner = Manner { tries: 1, ..self.patient() };
+        self.ask(predecessor, Request::Hint, Purpose::Notice, manner);
     }
 
     /// Tells a former neighbour that its pledge is not needed any more.
@@ -309,6 +319,9 @@ impl Node {
         open.is_some_and(|since| self.now.at.since(since) > OPEN_QUESTION)
     }
 }
+
+/// How long changes of the successor list gather before the predecessor is asked to fetch it.
+const LIST_PAUSE: Duration = Duration::from_millis(30);
 
 /// After this long without an answer a neighbour gets no consent.
 const OPEN_QUESTION: Duration = Duration::from_millis(300);

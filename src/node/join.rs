@@ -319,7 +319,7 @@ impl Node {
         self.birth.member = false;
         self.rights.of_predecessor = Consent::default();
         self.rights.of_successor = Consent::default();
-        self.ring = super::stabilise::Suspicions::default();
+        self.ring = super::suspect::Suspicions::default();
         self.peers.forget_all();
         self.requests.abandon(&mut self.timers, Purpose::is_of_this_life);
         self.pulls.abandon(|_| true);

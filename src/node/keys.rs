@@ -5,16 +5,16 @@
 
 use super::Node;
 use super::command::Ticket;
-use super::pending::{Purpose, Silence};
+use super::pending::Purpose;
 use super::speak::Asked;
+use super::spread::Spreading;
 use super::timers::Timer;
 use crate::id::Id;
 use crate::limits::{KEY_MAX, OWNER_MAX, VALUE_MAX};
 use crate::store::{Full, Stored};
 use crate::time::Instant;
-use crate::wire::{Answer, Condition, Entry, Item, Operation, Peer, Refusal, Request, Version};
+use crate::wire::{Answer, Condition, Entry, Operation, Refusal, Version};
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 /// Who waits for an operation at its owner.
@@ -48,21 +48,12 @@ pub(super) enum Deed {
 #[derive(Debug)]
 pub(super) struct OwnerOp {
     asker: Asker,
-    key: Box<[u8]>,
+    /// The key.
+    pub key: Box<[u8]>,
     deed: Deed,
     deadline: Instant,
-    spreading: Option<Spreading>,
-}
-
-/// A version on its way to both neighbours.
-#[derive(Clone, Debug)]
-struct Spreading {
-    version: Version,
-    /// It is the operation's own write: once it is stored everywhere the operation is done. Otherwise the operation begins
-    /// only then. Holds whether the key is new.
-    own: Option<bool>,
-    neighbourhood: u32,
-    stored_by: heapless::Vec<Peer, 2>,
+    /// A version on its way to both neighbours, on which the operation rests.
+    pub spreading: Option<Spreading>,
 }
 
 /// The pause before a neighbour that refused or was silent is asked again.
@@ -120,7 +111,7 @@ impl Node {
     }
 
     /// Does the operation, as far as that needs nobody else.
-    fn run_owner(&mut self, number: u64) {
+    pub(super) fn run_owner(&mut self, number: u64) {
         let Some(op) = self.owner_ops.get(&number) else { return };
         let (key, deed) = (op.key.clone(), op.deed.clone());
         let id = Id::of_key(&key);
@@ -198,131 +189,6 @@ impl Node {
         }
     }
 
-    /// True if both neighbours are known to hold the entry.
-    fn is_confirmed(&self, stored: &Stored) -> bool {
-        let alone = self.predecessor.is_none() && self.successors.head().is_none();
-        let matched = self.rights.matched_predecessor.min(self.rights.matched_successor);
-        alone || stored.confirmed == self.rights.neighbourhood || stored.changed <= matched
-    }
-
-    /// How many nodes hold what is confirmed.
-    fn copies(&self) -> u8 {
-        1 + self.group().len() as u8
-    }
-
-    /// The two neighbours, or the one that is both, or nobody.
-    fn group(&self) -> heapless::Vec<Peer, 2> {
-        let head = self.successors.head();
-        let predecessor = self.predecessor.filter(|predecessor| Some(*predecessor) != head);
-        predecessor.into_iter().chain(head).collect()
-    }
-
-    fn begin_spreading(&mut self, number: u64, version: Version, own: Option<bool>) {
-        if let Some(op) = self.owner_ops.get_mut(&number) {
-            let neighbourhood = self.rights.neighbourhood;
-            op.spreading = Some(Spreading { version, own, neighbourhood, stored_by: heapless::Vec::new() });
-            self.spread(number);
-        }
-    }
-
-    /// Sends the version to those neighbours that have not stored it and are not being asked.
-    fn spread(&mut self, number: u64) {
-        let Some(spreading) = self.owner_ops.get(&number).and_then(|op| op.spreading.clone()) else { return };
-        let Some(key) = self.owner_ops.get(&number).map(|op| op.key.clone()) else { return };
-        let missing: Vec<Peer> = self.group().into_iter().filter(|peer| !spreading.stored_by.contains(peer)).collect();
-        if missing.is_empty() {
-            return self.spread_done(number, &key, &spreading);
-        }
-        let id = Id::of_key(&key);
-        let term = self.terms.at(id);
-        if !self.is_settled_for(self.now.at, id) {
-            return self.owner_retry(number);
-        }
-        let Some(entry) = self.store.fetch_key(&key).filter(|entry| entry.version == spreading.version) else {
-            return self.superseded(number, &spreading);
-        };
-        let entry = super::serve::owned(entry);
-        for peer in missing {
-            let asking =
-                |to: &Peer, purpose: &Purpose| *to == peer && matches!(purpose, Purpose::Replicate(n) if *n == number);
-            if self.requests.any(asking) {
-                continue;
-            }
-            let manner = self.patient();
-            let request = Request::Replicate { term, entry: entry.borrow() };
-            if !self.ask(peer, request, Purpose::Replicate(number), manner) {
-                self.owner_retry(number);
-            }
-        }
-    }
-
-    /// The version is stored by the whole group, as it is now.
-    fn spread_done(&mut self, number: u64, key: &[u8], spreading: &Spreading) {
-        if !self.is_settled_for(self.now.at, Id::of_key(key)) || spreading.neighbourhood != self.rights.neighbourhood {
-            return self.owner_retry(number);
-        }
-        self.store.confirm(key, spreading.version, self.rights.neighbourhood);
-        match spreading.own {
-            Some(created) => {
-                self.counters.writes += 1;
-                let (version, copies) = (spreading.version, self.copies());
-                self.end_owner(number, Answer::Stored { version, copies, created });
-            }
-            None => {
-                if let Some(op) = self.owner_ops.get_mut(&number) {
-                    op.spreading = None;
-                }
-                self.run_owner(number);
-            }
-        }
-    }
-
-    /// A higher version came in between: a write of ours is of unknown outcome, anything else begins again.
-    fn superseded(&mut self, number: u64, spreading: &Spreading) {
-        if spreading.own.is_some() {
-            return self.end_owner(number, Answer::Refused(Refusal::Unknown));
-        }
-        if let Some(op) = self.owner_ops.get_mut(&number) {
-            op.spreading = None;
-        }
-        self.run_owner(number);
-    }
-
-    /// A neighbour stored it.
-    pub(super) fn replicated(&mut self, number: u64, by: Peer) {
-        let neighbourhood = self.rights.neighbourhood;
-        if let Some(spreading) = self.owner_ops.get_mut(&number).and_then(|op| op.spreading.as_mut()) {
-            if spreading.neighbourhood == neighbourhood && !spreading.stored_by.contains(&by) {
-                // Two neighbours at most; one more would be a former one, which does not count anyway.
-                let _ = spreading.stored_by.push(by);
-            }
-            self.spread(number);
-        }
-    }
-
-    /// A neighbour did not store it.
-    pub(super) fn replicate_refused(&mut self, number: u64, by: Peer, silence: Silence) {
-        let Some(op) = self.owner_ops.get(&number) else { return };
-        let id = Id::of_key(&op.key);
-        match silence {
-            Silence::Refused(Refusal::Newer { version }) => {
-                let item = Item { id, version };
-                let manner = self.patient();
-                self.ask(by, Request::Fetch(item), Purpose::Newer(number), manner);
-            }
-            Silence::Refused(Refusal::Stale { term }) => self.outranked(id, term),
-            _ => {}
-        }
-        self.owner_retry(number);
-    }
-
-    /// A neighbour's higher version arrived.
-    pub(super) fn newer_fetched(&mut self, number: u64, entry: &Entry<'_>) {
-        // If there is no room for it the operation runs into its deadline.
-        let _ = self.take_entry(entry);
-        self.owner_retry(number);
-    }
-
     /// Looks at the operation again in a moment.
     pub(super) fn owner_retry(&mut self, number: u64) {
         if self.owner_ops.contains_key(&number) {
@@ -370,7 +236,7 @@ impl Node {
     }
 
     /// Ends an operation, and begins the one that waited for it.
-    fn end_owner(&mut self, number: u64, answer: Answer<'_>) {
+    pub(super) fn end_owner(&mut self, number: u64, answer: Answer<'_>) {
         self.timers.cancel(Timer::Owner(number));
         let Some(op) = self.owner_ops.remove(&number) else { return };
         self.requests.abandon(
@@ -391,42 +257,5 @@ impl Node {
             Asker::Local(ticket) => self.operation_ended(ticket, self.me, true, &answer),
             Asker::Nobody => {}
         }
-    }
-
-    /// The owner of a key, our neighbour, gives us a copy.
-    pub(super) fn serve_replicate(&mut self, asked: &Asked, term: u64, entry: &Entry<'_>) {
-        let id = Id::of_key(entry.key);
-        let known = self.terms.at(id);
-        if self.neighbour_asking(asked).is_none() {
-            return self.refuse(asked, Refusal::NotNeighbour);
-        }
-        if known > term {
-            return self.refuse(asked, Refusal::Stale { term: known });
-        }
-        let here = self.store.get(entry.key).map(|stored| stored.version);
-        if let Some(version) = here.filter(|version| *version > entry.version) {
-            return self.refuse(asked, Refusal::Newer { version });
-        }
-        match self.take_entry(entry) {
-            Ok(_) => self.answer(asked, Answer::Done),
-            Err(Full) => self.refuse(asked, Refusal::Full),
-        }
-    }
-
-    /// Someone holds an entry that is ours.
-    pub(super) fn serve_offer(&mut self, asked: &Asked, entry: &Entry<'_>) {
-        if !self.is_settled_for(self.now.at, Id::of_key(entry.key)) {
-            return self.refuse(asked, Refusal::NotSettled);
-        }
-        if self.take_entry(entry).is_err() {
-            return self.refuse(asked, Refusal::Full);
-        }
-        let stored = self.store.get(entry.key);
-        let confirmed =
-            stored.is_some_and(|stored| self.is_confirmed(stored)) && self.neighbour_asking(asked).is_none();
-        if !confirmed {
-            self.start_owner(Asker::Nobody, entry.key, Deed::Get);
-        }
-        self.answer(asked, Answer::Offered { confirmed });
     }
 }

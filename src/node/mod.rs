@@ -4,11 +4,12 @@
 //!
 //! ```text
 //! join       birth, and the way to a place on the ring        keys     operations at the owner
-//! stabilise  successor, predecessor, dropping the silent      client   operations of this node's own clients
-//! consent    stamps, pledges, claim: who may answer           lookup   finding the successor of an id
-//! settle     asking around before answering                   walk     printing the ring
-//! pull       taking over what another node holds of an arc    recover  dropped nodes, being alone, fingers, strays
-//! speak      requests, answers, repetition                    serve    which request is answered by whom
+//! stabilise  successor and predecessor                        client   operations of this node's own clients
+//! suspect    finding out and dropping the silent              lookup   finding the successor of an id
+//! consent    stamps, pledges, claim: who may answer           walk     printing the ring
+//! settle     asking around before answering                   recover  dropped nodes, being alone, fingers, strays
+//! pull       taking over what another node holds of an arc    serve    which request is answered by whom
+//! spread     copies on both neighbours                        speak    requests, answers, repetition
 //! ```
 
 mod client;
@@ -25,9 +26,11 @@ mod recover;
 mod serve;
 mod settle;
 mod speak;
+mod spread;
 mod stabilise;
 mod stats;
 mod status;
+mod suspect;
 mod terms;
 mod timers;
 mod walk;
@@ -88,7 +91,7 @@ pub struct Node {
     finger_cursor: recover::FingerCursor,
     birth: join::Birth,
     rights: consent::Rights,
-    ring: stabilise::Suspicions,
+    ring: suspect::Suspicions,
     remembered: recover::Remembered,
     store: Store,
     terms: terms::Terms,
@@ -138,7 +141,7 @@ impl Node {
             finger_cursor: recover::FingerCursor::default(),
             birth: join::Birth::new(seeds_given),
             rights: consent::Rights::default(),
-            ring: stabilise::Suspicions::default(),
+            ring: suspect::Suspicions::default(),
             remembered: recover::Remembered::default(),
             store: Store::default(),
             terms: terms::Terms::default(),
@@ -192,6 +195,7 @@ impl Node {
                 Timer::Fingers => self.fix_fingers(),
                 Timer::Strays => self.offer_strays(),
                 Timer::Settle => self.settle(),
+                Timer::TellList => self.tell_list(),
                 Timer::Request(transaction) => self.request_due(due, transaction),
                 Timer::Client(ticket) => self.client_due(ticket),
                 Timer::Owner(op) => self.owner_due(op),

@@ -2,6 +2,7 @@
 
 use super::command::Ticket;
 use super::speak::Asked;
+use super::stabilise::Said;
 use super::stats::Counters;
 use super::timers::{Timer, Timers};
 use crate::limits::{FRAME_MAX, PENDING_MAX, PENDING_RESERVE};
@@ -16,7 +17,7 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     /// Stabilise, to the head.
-    Stabilise { consents: bool, changes: u64 },
+    Stabilise(Said),
     /// Stabilise, to a node that might become the head.
     Candidate,
     /// Ping, for one of several reasons.
@@ -52,7 +53,7 @@ impl Purpose {
     pub const fn is_of_this_life(&self) -> bool {
         match self {
             Self::Probe(probe) => !matches!(probe, Probe::Seed | Probe::Remembered),
-            Self::Stabilise { .. } | Self::Candidate | Self::Indirect { .. } => true,
+            Self::Stabilise(_) | Self::Candidate | Self::Indirect { .. } => true,
             Self::Survey(_) | Self::Fetch(..) | Self::Settle(_) | Self::Replicate(_) | Self::Newer(_) => true,
             Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) | Self::Operation(_) | Self::Walk(_) => {
                 false
@@ -125,8 +126,8 @@ pub(super) enum Silence {
 pub(super) enum Due {
     /// It is to be sent again; `first` if it is the first time that no answer came.
     Again { first: bool },
-    /// It is given up.
-    GiveUp(Pending, Silence),
+    /// It is to be given up. `late` if we were stopped meanwhile.
+    GiveUp { late: bool },
 }
 
 /// A timer that fires later than this tells that the process was stopped.
@@ -232,7 +233,7 @@ impl Requests {
             return Some(Due::Again { first: first && !late });
         }
         counters.timeouts += 1;
-        self.table.remove(&transaction).map(|pending| Due::GiveUp(pending, Silence::Timeout { late }))
+        Some(Due::GiveUp { late })
     }
 
     /// The address and the datagram of a request, to send it again.

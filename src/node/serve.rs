@@ -48,8 +48,8 @@ impl Node {
     pub(super) fn answered(&mut self, pending: &Pending, stamp: Option<Stamp>, answer: Answer<'_>) {
         let to = pending.to;
         match (pending.purpose, answer) {
-            (Purpose::Stabilise { consents, changes }, Answer::Neighbours(answer)) => {
-                self.stabilised(to, pending.started, consents, changes, stamp, answer);
+            (Purpose::Stabilise(said), Answer::Neighbours(answer)) => {
+                self.stabilised(to, pending.started, said, stamp, answer);
             }
             (Purpose::Candidate, Answer::Neighbours(answer)) => self.candidate_answered(to, stamp, answer),
             (Purpose::Probe(probe), Answer::Pong { place, member, founder }) => {
@@ -86,7 +86,7 @@ impl Node {
             self.fingers.remove(to);
         }
         match pending.purpose {
-            Purpose::Stabilise { .. } => self.stabilise_silent(to, pending.started, silence),
+            Purpose::Stabilise(_) => self.stabilise_silent(to, pending.started, silence),
             Purpose::Candidate | Purpose::Notice => {}
             Purpose::Probe(probe) => self.probe_silent(probe, to, pending.started, silence),
             Purpose::Relay(asked) => self.refuse(&asked, Refusal::Unreachable),

@@ -171,9 +171,7 @@ impl Node {
         if again && (expected == Incarnation::UNKNOWN || expected == incarnation) {
             return self.send_again(transaction, stamp);
         }
-        let Some(mut pending) = self.requests.remove(transaction, &mut self.timers) else { return };
-        let buffer = core::mem::take(&mut pending.datagram);
-        self.requests.recycle(buffer);
+        let Some(mut pending) = self.take_pending(transaction) else { return };
         if expected != Incarnation::UNKNOWN && expected != incarnation {
             self.reborn(pending.to);
             return self.unanswered(&pending, Silence::Gone);
@@ -186,6 +184,14 @@ impl Node {
             Answer::Refused(refusal) => self.unanswered(&pending, Silence::Refused(refusal)),
             answer => self.answered(&pending, stamp, answer),
         }
+    }
+
+    /// Takes out a request that is over; its buffer serves another.
+    fn take_pending(&mut self, transaction: u64) -> Option<Pending> {
+        let mut pending = self.requests.remove(transaction, &mut self.timers)?;
+        let buffer = core::mem::take(&mut pending.datagram);
+        self.requests.recycle(buffer);
+        Some(pending)
     }
 
     /// Sends a request once more, with the same content but, if one is given, another stamp.
@@ -221,10 +227,9 @@ impl Node {
                     self.first_silence(transaction);
                 }
             }
-            Some(Due::GiveUp(mut pending, silence)) => {
-                let buffer = core::mem::take(&mut pending.datagram);
-                self.requests.recycle(buffer);
-                self.unanswered(&pending, silence);
+            Some(Due::GiveUp { late }) => {
+                let Some(pending) = self.take_pending(transaction) else { return };
+                self.unanswered(&pending, Silence::Timeout { late });
             }
             None => {}
         }
@@ -233,7 +238,7 @@ impl Node {
     /// A head that did not answer at once: the next ones are probed meanwhile, so that one drop may skip two dead nodes.
     fn first_silence(&mut self, transaction: u64) {
         let purpose = self.requests.purpose(transaction);
-        if let Some(Purpose::Stabilise { .. }) = purpose {
+        if let Some(Purpose::Stabilise(_)) = purpose {
             self.probe_next();
         }
     }

@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Strays,
     /// The next try to settle.
     Settle,
+    /// The predecessor hears that the successor list changed.
+    TellList,
     /// A request that was not answered yet.
     Request(u64),
     /// A client's operation: its next step, or its deadline.

@@ -31,6 +31,7 @@ pub type PeerList = heapless::Vec<Peer, SUCCESSORS_MAX>;
 pub type Alternatives = heapless::Vec<Peer, ALTERNATIVES_MAX>;
 
 /// What a frame says.
+#[expect(clippy::large_enum_variant, reason = "a message lives on the stack for one datagram; a box would allocate")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message<'a> {
     /// It asks.
@@ -60,7 +61,7 @@ pub enum Request<'a> {
         /// The neighbour that I have instead, if you would find it between us.
         closer: Option<Peer>,
     },
-    /// A pledge that stood in your way is over: stabilise with me now. → `Done`.
+    /// What you have from me is out of date, or a pledge that stood in your way is over: stabilise with me now. → `Done`.
     Hint,
     /// What do you hold of this arc, from the id on? → `Surveyed`.
     Survey {

@@ -1,0 +1,187 @@
+//! Copies: how a version gets to both neighbours of the owner, and what a neighbour does with it.
+
+use super::Node;
+use super::keys::{Asker, Deed};
+use super::pending::{Purpose, Silence};
+use super::speak::Asked;
+use crate::id::Id;
+use crate::store::{Full, Stored};
+use crate::wire::{Answer, Entry, Item, Peer, Refusal, Request, Version};
+use alloc::vec::Vec;
+
+/// A version on its way to both neighbours.
+#[derive(Clone, Debug)]
+pub(super) struct Spreading {
+    pub version: Version,
+    /// It is the operation's own write: once it is stored everywhere the operation is done. Otherwise the operation begins
+    /// only then. Holds whether the key is new.
+    pub own: Option<bool>,
+    /// The neighbourhood that it counts in.
+    pub neighbourhood: u32,
+    /// Who stored it.
+    pub stored_by: heapless::Vec<Peer, 2>,
+}
+
+impl Node {
+    /// True if both neighbours are known to hold the entry.
+    pub(super) fn is_confirmed(&self, stored: &Stored) -> bool {
+        let alone = self.predecessor.is_none() && self.successors.head().is_none();
+        let matched = self.rights.matched_predecessor.min(self.rights.matched_successor);
+        alone || stored.confirmed == self.rights.neighbourhood || stored.changed <= matched
+    }
+
+    /// How many nodes hold what is confirmed.
+    pub(super) fn copies(&self) -> u8 {
+        1 + self.group().len() as u8
+    }
+
+    /// The two neighbours, or the one that is both, or nobody.
+    fn group(&self) -> heapless::Vec<Peer, 2> {
+        let head = self.successors.head();
+        let predecessor = self.predecessor.filter(|predecessor| Some(*predecessor) != head);
+        predecessor.into_iter().chain(head).collect()
+    }
+
+    pub(super) fn begin_spreading(&mut self, number: u64, version: Version, own: Option<bool>) {
+        if let Some(op) = self.owner_ops.get_mut(&number) {
+            let neighbourhood = self.rights.neighbourhood;
+            op.spreading = Some(Spreading { version, own, neighbourhood, stored_by: heapless::Vec::new() });
+            self.spread(number);
+        }
+    }
+
+    /// Sends the version to those neighbours that have not stored it and are not being asked.
+    pub(super) fn spread(&mut self, number: u64) {
+        let Some(spreading) = self.owner_ops.get(&number).and_then(|op| op.spreading.clone()) else { return };
+        let Some(key) = self.owner_ops.get(&number).map(|op| op.key.clone()) else { return };
+        let missing: Vec<Peer> = self.group().into_iter().filter(|peer| !spreading.stored_by.contains(peer)).collect();
+        if missing.is_empty() {
+            return self.spread_done(number, &key, &spreading);
+        }
+        let id = Id::of_key(&key);
+        let term = self.terms.at(id);
+        if !self.is_settled_for(self.now.at, id) {
+            return self.owner_retry(number);
+        }
+        let Some(entry) = self.store.fetch_key(&key).filter(|entry| entry.version == spreading.version) else {
+            return self.superseded(number, &spreading);
+        };
+        let entry = super::serve::owned(entry);
+        for peer in missing {
+            let asking =
+                |to: &Peer, purpose: &Purpose| *to == peer && matches!(purpose, Purpose::Replicate(n) if *n == number);
+            if self.requests.any(asking) {
+                continue;
+            }
+            let manner = self.patient();
+            let request = Request::Replicate { term, entry: entry.borrow() };
+            if !self.ask(peer, request, Purpose::Replicate(number), manner) {
+                self.owner_retry(number);
+            }
+        }
+    }
+
+    /// The version is stored by the whole group, as it is now.
+    fn spread_done(&mut self, number: u64, key: &[u8], spreading: &Spreading) {
+        if !self.is_settled_for(self.now.at, Id::of_key(key)) || spreading.neighbourhood != self.rights.neighbourhood {
+            return self.owner_retry(number);
+        }
+        self.store.confirm(key, spreading.version, self.rights.neighbourhood);
+        match spreading.own {
+            Some(created) => {
+                self.counters.writes += 1;
+                let (version, copies) = (spreading.version, self.copies());
+                self.end_owner(number, Answer::Stored { version, copies, created });
+            }
+            None => {
+                if let Some(op) = self.owner_ops.get_mut(&number) {
+                    op.spreading = None;
+                }
+                self.run_owner(number);
+            }
+        }
+    }
+
+    /// A higher version came in between: a write of ours is of unknown outcome, anything else begins again.
+    fn superseded(&mut self, number: u64, spreading: &Spreading) {
+        if spreading.own.is_some() {
+            return self.end_owner(number, Answer::Refused(Refusal::Unknown));
+        }
+        if let Some(op) = self.owner_ops.get_mut(&number) {
+            op.spreading = None;
+        }
+        self.run_owner(number);
+    }
+
+    /// A neighbour stored it.
+    pub(super) fn replicated(&mut self, number: u64, by: Peer) {
+        let neighbourhood = self.rights.neighbourhood;
+        if let Some(spreading) = self.owner_ops.get_mut(&number).and_then(|op| op.spreading.as_mut()) {
+            if spreading.neighbourhood == neighbourhood && !spreading.stored_by.contains(&by) {
+                // Two neighbours at most; one more would be a former one, which does not count anyway.
+                let _ = spreading.stored_by.push(by);
+            }
+            self.spread(number);
+        }
+    }
+
+    /// A neighbour did not store it.
+    pub(super) fn replicate_refused(&mut self, number: u64, by: Peer, silence: Silence) {
+        let Some(op) = self.owner_ops.get(&number) else { return };
+        let id = Id::of_key(&op.key);
+        match silence {
+            Silence::Refused(Refusal::Newer { version }) => {
+                let item = Item { id, version };
+                let manner = self.patient();
+                self.ask(by, Request::Fetch(item), Purpose::Newer(number), manner);
+            }
+            Silence::Refused(Refusal::Stale { term }) => self.outranked(id, term),
+            _ => {}
+        }
+        self.owner_retry(number);
+    }
+
+    /// A neighbour's higher version arrived.
+    pub(super) fn newer_fetched(&mut self, number: u64, entry: &Entry<'_>) {
+        // If there is no room for it the operation runs into its deadline.
+        let _ = self.take_entry(entry);
+        self.owner_retry(number);
+    }
+
+    /// The owner of a key, our neighbour, gives us a copy.
+    pub(super) fn serve_replicate(&mut self, asked: &Asked, term: u64, entry: &Entry<'_>) {
+        let id = Id::of_key(entry.key);
+        let known = self.terms.at(id);
+        if self.neighbour_asking(asked).is_none() {
+            return self.refuse(asked, Refusal::NotNeighbour);
+        }
+        if known > term {
+            return self.refuse(asked, Refusal::Stale { term: known });
+        }
+        let here = self.store.get(entry.key).map(|stored| stored.version);
+        if let Some(version) = here.filter(|version| *version > entry.version) {
+            return self.refuse(asked, Refusal::Newer { version });
+        }
+        match self.take_entry(entry) {
+            Ok(_) => self.answer(asked, Answer::Done),
+            Err(Full) => self.refuse(asked, Refusal::Full),
+        }
+    }
+
+    /// Someone holds an entry that is ours.
+    pub(super) fn serve_offer(&mut self, asked: &Asked, entry: &Entry<'_>) {
+        if !self.is_settled_for(self.now.at, Id::of_key(entry.key)) {
+            return self.refuse(asked, Refusal::NotSettled);
+        }
+        if self.take_entry(entry).is_err() {
+            return self.refuse(asked, Refusal::Full);
+        }
+        let stored = self.store.get(entry.key);
+        let confirmed =
+            stored.is_some_and(|stored| self.is_confirmed(stored)) && self.neighbour_asking(asked).is_none();
+        if !confirmed {
+            self.start_owner(Asker::Nobody, entry.key, Deed::Get);
+        }
+        self.answer(asked, Answer::Offered { confirmed });
+    }
+}
