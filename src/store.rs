@@ -78,20 +78,25 @@ impl Store {
 
     /// The entry of the key, be it a tombstone.
     pub fn get(&self, key: &[u8]) -> Option<&Stored> {
-        self.entries.get(&(Id::of_key(key), Box::from(key)))
+        let id = Id::of_key(key);
+        let mut of_id = self.entries.range((Bound::Included(first_of(id)), past(id)));
+        of_id.find(|((_, other), _)| **other == *key).map(|(_, stored)| stored)
+    }
+
+    fn get_mut(&mut self, key: &[u8]) -> Option<&mut Stored> {
+        let id = Id::of_key(key);
+        let mut of_id = self.entries.range_mut((Bound::Included(first_of(id)), past(id)));
+        of_id.find(|((_, other), _)| **other == *key).map(|(_, stored)| stored)
     }
 
     /// The entry of the key as it goes over the wire.
-    pub fn fetch_key(&self, key: &[u8]) -> Option<Entry<'_>> {
-        let (at, stored) = self.entries.get_key_value(&(Id::of_key(key), Box::from(key)))?;
-        Some(stored.entry(&at.1))
+    pub fn fetch_key<'a>(&'a self, key: &'a [u8]) -> Option<Entry<'a>> {
+        self.get(key).map(|stored| stored.entry(key))
     }
 
     /// Marks the entry as confirmed in this neighbourhood if it still has this version.
     pub fn confirm(&mut self, key: &[u8], version: Version, neighbourhood: u32) {
-        if let Some(stored) = self.entries.get_mut(&(Id::of_key(key), Box::from(key)))
-            && stored.version == version
-        {
+        if let Some(stored) = self.get_mut(key).filter(|stored| stored.version == version) {
             stored.confirmed = neighbourhood;
         }
     }
@@ -101,27 +106,29 @@ impl Store {
     /// # Errors
     /// [`Full`] if the key is new and there is no room.
     pub fn merge(&mut self, entry: &Entry<'_>) -> Result<bool, Full> {
-        let at: Key = (Id::of_key(entry.key), Box::from(entry.key));
-        if let Some(stored) = self.entries.get(&at) {
-            if stored.version >= entry.version {
-                return Ok(false);
-            }
-            self.forget(&at);
-        } else if self.entries.len() >= ENTRIES_MAX {
-            return Err(Full);
-        }
-        self.changes += 1;
-        self.bytes += entry.key.len() + entry.value.map_or(0, <[u8]>::len);
-        self.tombstones += usize::from(entry.value.is_none());
-        let stored = Stored {
+        let (changed, full) = (self.changes + 1, self.entries.len() >= ENTRIES_MAX);
+        let fresh = || Stored {
             version: entry.version,
             log: entry.log.clone(),
             value: entry.value.map(Box::from),
-            changed: self.changes,
+            changed,
             confirmed: 0,
             hash: item_hash(entry.key, entry.version),
         };
-        self.entries.insert(at, stored);
+        match self.get_mut(entry.key) {
+            Some(stored) if stored.version >= entry.version => return Ok(false),
+            Some(stored) => {
+                let old = core::mem::replace(stored, fresh());
+                self.discount(entry.key.len(), &old);
+            }
+            None if full => return Err(Full),
+            None => {
+                self.entries.insert((Id::of_key(entry.key), Box::from(entry.key)), fresh());
+            }
+        }
+        self.changes = changed;
+        self.bytes += entry.key.len() + entry.value.map_or(0, <[u8]>::len);
+        self.tombstones += usize::from(entry.value.is_none());
         Ok(true)
     }
 
@@ -130,27 +137,29 @@ impl Store {
     pub fn drop_stray(&mut self, item: Item) {
         let one = Arc::new(item.id.plus(u128::MAX), item.id);
         let exact = self.range(one).find(|(_, _, stored)| stored.version == item.version);
-        if let Some(at) = exact.map(|(id, key, _)| (id, Box::from(key))) {
-            self.forget(&at);
+        if let Some(at) = exact.map(|(id, key, _)| (id, Box::from(key)))
+            && let Some(old) = self.entries.remove(&at)
+        {
+            self.discount(at.1.len(), &old);
             self.changes += 1;
         }
     }
 
-    fn forget(&mut self, at: &Key) {
-        if let Some(old) = self.entries.remove(at) {
-            self.bytes -= at.1.len() + old.value.as_ref().map_or(0, |value| value.len());
-            self.tombstones -= usize::from(old.value.is_none());
-        }
+    fn discount(&mut self, key_length: usize, old: &Stored) {
+        self.bytes -= key_length + old.value.as_ref().map_or(0, |value| value.len());
+        self.tombstones -= usize::from(old.value.is_none());
     }
 
     /// The entries of an arc in ring order, beginning behind `after`.
     pub fn range(&self, arc: Arc) -> impl Iterator<Item = (Id, &[u8], &Stored)> {
         // One stretch of the numbers, or two where the arc passes zero.
         let wraps = arc.upto <= arc.after;
-        let end = if wraps { Id::new(u128::MAX) } else { arc.upto };
-        let first = self.entries.range((Bound::Excluded(past(arc.after)), Bound::Included(past(end))));
-        let second = wraps.then(|| self.entries.range(..=past(arc.upto)));
-        first.chain(second.into_iter().flatten()).map(|((id, key), stored)| (*id, &**key, stored))
+        let end = if wraps { Bound::Unbounded } else { past(arc.upto) };
+        let after_last = arc.after == Id::new(u128::MAX);
+        let first = (!after_last).then(|| self.entries.range((Bound::Included(first_of(arc.after.plus(1))), end)));
+        let second = wraps.then(|| self.entries.range((Bound::Unbounded, past(arc.upto))));
+        let both = first.into_iter().flatten().chain(second.into_iter().flatten());
+        both.map(|((id, key), stored)| (*id, &**key, stored))
     }
 
     /// The sum of what is held of the arc: equal sums mean the same keys in the same versions.
@@ -178,9 +187,14 @@ impl Store {
     }
 }
 
-/// A bound after every key of this id: no key is longer than 255 bytes of 255.
-fn past(id: Id) -> Key {
-    (id, Box::from([u8::MAX; crate::limits::KEY_MAX + 1]))
+/// What comes before every key of this id. (No allocation: the key is empty.)
+fn first_of(id: Id) -> Key {
+    (id, Box::default())
+}
+
+/// The bound behind every key of this id.
+fn past(id: Id) -> Bound<Key> {
+    if id == Id::new(u128::MAX) { Bound::Unbounded } else { Bound::Excluded(first_of(id.plus(1))) }
 }
 
 fn item_hash(key: &[u8], version: Version) -> u64 {
