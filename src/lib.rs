@@ -1,4 +1,18 @@
 //! **Sky**, a key-value store with no master: every node is the same small program on a Chord ring.
+//!
+//! The library is built in floors; a module uses lower floors and its own folder only.
+//!
+//! ```text
+//! 0  id, time, rng, limits     plain values and arithmetic
+//! 1  config, wire              what nodes say to each other, in bytes
+//! 2  routing, store            tables: successor list, fingers; versioned entries by ring position
+//! 3  node                      the sans-I/O state machine: bytes in, bytes out, one deadline
+//! 4  sim | udp, http           the simulated world; the real one, the only place with clock, entropy and sockets
+//! 5  bin/skynode, bin/skyctl   the node; the tool beside it
+//! ```
+//!
+//! Floors 0 to 3 are `no_std` and need `alloc`; the default feature `std` adds the rest. A good way in is
+//! [`wire`], where the messages are the protocol's documentation, and then [`node::Node`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;

@@ -22,11 +22,15 @@ impl Net {
     }
 
     fn start(&mut self, n: u16) {
+        self.start_as(n, n != 1);
+    }
+
+    fn start_as(&mut self, n: u16, seeds_given: bool) {
         let mut entropy = [0; 32];
         entropy[..2].copy_from_slice(&n.to_be_bytes());
         entropy[2..10].copy_from_slice(&self.now.at.as_micros().to_be_bytes());
         let identity = Identity { addr: addr(n), id: None };
-        let node = Node::new(Config::default(), identity, n != 1, entropy, self.now);
+        let node = Node::new(Config::default(), identity, seeds_given, entropy, self.now);
         self.nodes.insert(addr(n), node);
         self.drain();
     }
@@ -207,6 +211,78 @@ fn a_ring_shrinks_to_one_and_grows_again() {
     net.run(3000);
     net.assert_ideal();
     assert_eq!(net.get(2, "k").as_deref(), Some("v"));
+}
+
+mod birth {
+    use super::*;
+
+    #[test]
+    fn a_node_that_is_its_only_seed_creates_the_ring() {
+        let mut net = Net::new();
+        net.start_as(1, true);
+        net.run(10);
+        assert!(net.all_ready());
+    }
+
+    #[test]
+    fn nodes_given_all_the_same_seeds_create_one_ring() {
+        for started_first in 1..=3 {
+            let mut net = Net::new();
+            net.seeds = vec![addr(1), addr(2), addr(3)];
+            net.start_as(started_first, true);
+            net.run(1500);
+            (1..=3).filter(|n| *n != started_first).for_each(|n| net.start_as(n, true));
+            net.run(12_000);
+            net.assert_ideal();
+            assert!(net.all_ready());
+        }
+    }
+
+    #[test]
+    fn a_first_node_that_comes_back_joins_the_ring_that_is_there() {
+        let mut net = Net::new();
+        net.seeds = vec![addr(1), addr(2), addr(3)];
+        (1..=3).for_each(|n| net.start_as(n, true));
+        net.run(12_000);
+        net.put(2, "k", "v");
+        net.start_as(1, true);
+        net.run(5000);
+        net.assert_ideal();
+        assert_eq!(net.get(1, "k").as_deref(), Some("v"));
+    }
+
+    #[test]
+    fn a_seed_that_is_not_there_yet_is_tried_again_for_ever() {
+        let mut net = Net::new();
+        net.start(2);
+        net.run(600_000);
+        assert!(!net.nodes[&addr(2)].is_member());
+        net.start(1);
+        net.run(17_000);
+        net.assert_ideal();
+    }
+
+    #[test]
+    fn any_of_several_seeds_will_do() {
+        let mut net = Net::new();
+        net.start(1);
+        net.seeds = vec![addr(70), addr(71), addr(1)];
+        net.start(2);
+        net.run(2000);
+        net.assert_ideal();
+    }
+
+    #[test]
+    fn a_lone_node_joins_the_ring_that_its_seeds_belong_to() {
+        let mut net = Net::new();
+        net.seeds = vec![addr(1), addr(2)];
+        net.start_as(2, true);
+        net.run(6000);
+        assert!(net.nodes[&addr(2)].is_ready(net.now.at), "it was its own seed, and alone");
+        net.start_as(1, false);
+        net.run(30_000);
+        net.assert_ideal();
+    }
 }
 
 mod strangers {
