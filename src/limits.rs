@@ -58,6 +58,9 @@ pub const CLIENT_MAX: usize = 512;
 /// Operations that an owner has under way or queued at one time; the next is refused as busy.
 pub const OWNER_MAX: usize = 512;
 
+/// Refused writes that an owner remembers, so that a late copy of one is refused alike.
+pub const REFUSALS_MAX: usize = 256;
+
 /// Transfers of an arc that a node pulls at one time: two to join or to settle, two to repair.
 pub const PULLS_MAX: usize = 8;
 

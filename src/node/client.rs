@@ -3,7 +3,7 @@
 //! and not answered, only "unknown" may be said.
 
 use super::Node;
-use super::command::{Command, Event, Reply, Ticket, Unavailable};
+use super::command::{Attempt, Command, Event, Reply, Ticket, Unavailable};
 use super::keys::{Asker, Deed};
 use super::lookup::{Found, LookupFor};
 use super::pending::{Manner, Pending, Purpose, Silence};
@@ -19,7 +19,13 @@ use core::time::Duration;
 #[derive(Clone, Debug)]
 enum Wish {
     Get,
-    Write { name: OperationId, fresh: Option<Freshness>, condition: Condition, value: Option<Box<[u8]>> },
+    Write {
+        name: OperationId,
+        /// Read at the first lookup, and kept for all repetitions.
+        fresh: Option<Freshness>,
+        condition: Condition,
+        value: Option<Box<[u8]>>,
+    },
     Owner,
 }
 
@@ -33,7 +39,7 @@ pub(super) struct ClientOp {
     tries: u32,
     /// A lookup, a request or an operation of our own as owner is under way.
     busy: bool,
-    /// The write was sent and not answered: it may have been stored.
+    /// The write was sent and not answered, by this node or before by another: it may have been stored.
     uncertain: bool,
 }
 
@@ -42,11 +48,13 @@ impl Node {
     pub(super) fn start_client(&mut self, ticket: Ticket, command: Command) {
         let (key, wish) = match command {
             Command::Get { key } => (key, Wish::Get),
-            Command::Put { key, value, condition, operation } => {
-                (key, Wish::Write { name: self.name(operation), fresh: None, condition, value: Some(value) })
+            Command::Put { key, value, condition, attempt } => {
+                let (name, fresh) = self.name(attempt);
+                (key, Wish::Write { name, fresh, condition, value: Some(value) })
             }
-            Command::Delete { key, condition, operation } => {
-                (key, Wish::Write { name: self.name(operation), fresh: None, condition, value: None })
+            Command::Delete { key, condition, attempt } => {
+                let (name, fresh) = self.name(attempt);
+                (key, Wish::Write { name, fresh, condition, value: None })
             }
             Command::Lookup { id } => return self.insert_client(ticket, id, Box::default(), Wish::Owner),
             Command::Walk { .. } | Command::Seeds(_) => return,
@@ -59,14 +67,18 @@ impl Node {
     }
 
     /// The name of a write: the client's own, or a new one that nobody can guess.
-    fn name(&mut self, given: Option<OperationId>) -> OperationId {
-        given.unwrap_or_else(|| {
-            let number = self.next_number();
-            let hash = blake3::keyed_hash(&self.transaction_key, &[&b"operation"[..], &number.to_be_bytes()].concat());
-            let mut name = [0; 16];
-            name.copy_from_slice(&hash.as_bytes()[..16]);
-            OperationId(name)
-        })
+    fn name(&mut self, attempt: Option<Attempt>) -> (OperationId, Option<Freshness>) {
+        match attempt {
+            Some(Attempt::Again(operation)) => (operation.id, Some(operation.fresh)),
+            Some(Attempt::First(id)) => (id, None),
+            None => {
+                let number = self.next_number();
+                let input = [&b"operation"[..], &number.to_be_bytes()].concat();
+                let mut name = [0; 16];
+                name.copy_from_slice(&blake3::keyed_hash(&self.transaction_key, &input).as_bytes()[..16]);
+                (OperationId(name), None)
+            }
+        }
     }
 
     fn insert_client(&mut self, ticket: Ticket, id: Id, key: Box<[u8]>, wish: Wish) {
@@ -77,7 +89,8 @@ impl Node {
             return self.emit(Event::Reply(ticket, Reply::Unavailable(Unavailable::Busy)));
         }
         let deadline = self.now.at + self.config.deadline;
-        let op = ClientOp { id, key, wish, deadline, tries: 0, busy: false, uncertain: false };
+        let uncertain = matches!(wish, Wish::Write { fresh: Some(_), .. });
+        let op = ClientOp { id, key, wish, deadline, tries: 0, busy: false, uncertain };
         self.client_ops.insert(ticket, op);
         self.client_try(ticket);
     }
@@ -180,9 +193,9 @@ impl Node {
     pub(super) fn operation_ended(&mut self, ticket: Ticket, owner: Peer, sent_once: bool, answer: &Answer<'_>) {
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let name = match op.wish {
-            Wish::Write { name, .. } => {
+            Wish::Write { name: id, fresh, .. } => {
                 op.uncertain |= !sent_once && matches!(answer, Answer::Refused(_));
-                Some(name)
+                Some(Operation { id, fresh: fresh.unwrap_or_default() })
             }
             Wish::Get | Wish::Owner => None,
         };
@@ -196,9 +209,11 @@ impl Node {
                 Reply::Stored { version, copies, created, owner, operation }
             }
             (Answer::Refused(refusal), _) => match refusal {
-                Refusal::NotFound | Refusal::Conflict { .. } | Refusal::TooLarge | Refusal::Full if uncertain => {
+                Refusal::NotFound | Refusal::Conflict { .. } | Refusal::TooLarge | Refusal::Full
+                    if let Some(operation) = name.filter(|_| uncertain) =>
+                {
                     // An earlier transmission may still arrive, or has been stored and superseded.
-                    Reply::Unknown { operation: name.unwrap_or(OperationId([0; 16])) }
+                    Reply::Unknown { operation }
                 }
                 Refusal::NotFound => Reply::NotFound,
                 Refusal::Conflict { version } => Reply::Conflict { version: *version },
@@ -247,7 +262,9 @@ impl Node {
         }
         let reply = match op.wish {
             // A write that is still under way somewhere may come to its end.
-            Wish::Write { name: operation, .. } if op.uncertain || op.busy => Reply::Unknown { operation },
+            Wish::Write { name: id, fresh: Some(fresh), .. } if op.uncertain || op.busy => {
+                Reply::Unknown { operation: Operation { id, fresh } }
+            }
             _ => Reply::Unavailable(Unavailable::NoOwner),
         };
         self.client_reply(ticket, reply);

@@ -1,7 +1,7 @@
 //! What a driver may ask of its node, and what the node tells it.
 
 use crate::id::{Arc, Id};
-use crate::wire::{Condition, OperationId, Peer, Version};
+use crate::wire::{Condition, Operation, OperationId, Peer, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -27,8 +27,8 @@ pub enum Command {
         value: Box<[u8]>,
         /// When to refuse.
         condition: Condition,
-        /// The name under which a client repeats a write of unknown outcome; `None` lets the node choose.
-        operation: Option<OperationId>,
+        /// The name of the write, if the client has one; otherwise the node chooses.
+        attempt: Option<Attempt>,
     },
     /// Delete a key. → `Stored`, `NotFound`, `Conflict`, `Unavailable`, `Unknown`.
     Delete {
@@ -37,7 +37,7 @@ pub enum Command {
         /// When to refuse.
         condition: Condition,
         /// As in `Put`.
-        operation: Option<OperationId>,
+        attempt: Option<Attempt>,
     },
     /// Find the owner of an id. → `Owner`, `Unavailable`.
     Lookup {
@@ -53,6 +53,15 @@ pub enum Command {
     },
     /// The addresses that the seeds' names stand for, in answer to [`Event::SeedsWanted`]. No reply.
     Seeds(Vec<SocketAddr>),
+}
+
+/// Which attempt at a write this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The first, under a name that the client chose.
+    First(OperationId),
+    /// A repetition, under the name that the answer of unknown outcome gave. It is not applied twice.
+    Again(Operation),
 }
 
 /// How a command ended.
@@ -80,7 +89,7 @@ pub enum Reply {
         /// Who answered.
         owner: Peer,
         /// The name of the write.
-        operation: OperationId,
+        operation: Operation,
     },
     /// There is no such key. Nothing was changed.
     NotFound,
@@ -96,7 +105,7 @@ pub enum Reply {
     /// The write may have been stored or not: repeat it under the same name.
     Unknown {
         /// The name of the write.
-        operation: OperationId,
+        operation: Operation,
     },
     /// The owner of an id.
     Owner {

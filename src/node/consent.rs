@@ -159,9 +159,9 @@ impl Node {
     pub(super) fn expire_rights(&mut self) {
         let now = self.now.at;
         if self.rights.alone_until.is_some_and(|until| until <= now) {
-            // Its own timer came later than a consent lasts: the others may have gone on without it.
-            self.rights.alone_until = None;
-            self.rights.slept = true;
+            // Its own timer came later than a consent lasts. If there are others, they may have gone on without it.
+            self.rights.slept = self.knows_others();
+            self.rights.alone_until = (!self.rights.slept).then(|| now + self.config.consent);
         }
         if (self.rights.settled.is_some() || self.settling.is_some()) && !self.has_rights(now) {
             self.counters.lapses += u64::from(self.rights.settled.is_some());

@@ -52,8 +52,12 @@ pub(super) struct Birth {
     contact_failures: u8,
     /// It is one of its own seeds.
     founder: bool,
+    /// There are seeds beside itself.
+    other_seeds: bool,
     /// When a seed with a lower id was heard that will create the ring instead.
     lower_founder: Option<Instant>,
+    /// When a node on a ring was heard: there is one, however long it takes to join it.
+    member_heard: Option<Instant>,
 }
 
 impl Birth {
@@ -68,8 +72,15 @@ impl Birth {
             contact: None,
             contact_failures: 0,
             founder: false,
+            other_seeds: false,
             lower_founder: None,
+            member_heard: None,
         }
+    }
+
+    /// True for a node that has seeds other than itself.
+    pub const fn has_other_seeds(&self) -> bool {
+        self.other_seeds
     }
 
     /// True for a node that is one of its own seeds.
@@ -139,6 +150,7 @@ impl Node {
             return;
         }
         let others: Vec<SocketAddr> = addrs.iter().copied().filter(|addr| *addr != self.me.addr()).collect();
+        self.birth.other_seeds |= !others.is_empty();
         if others.len() < addrs.len() {
             self.is_own_seed();
             if others.is_empty() && !self.birth.member {
@@ -164,9 +176,15 @@ impl Node {
         if seed == self.me {
             self.is_own_seed();
         } else if member {
+            self.birth.member_heard = Some(self.now.at);
             self.meet_ring(seed);
-        } else if founder && seed.id() < self.me.id() {
-            self.birth.lower_founder = Some(self.now.at);
+        } else {
+            if founder && seed.id() < self.me.id() {
+                self.birth.lower_founder = Some(self.now.at);
+            }
+            if self.rights.slept {
+                self.remembered.add(self.now.at, seed);
+            }
         }
     }
 
@@ -184,8 +202,9 @@ impl Node {
         if self.birth.member {
             return;
         }
-        let deferring = self.birth.lower_founder.is_some_and(|at| self.now.at.since(at) < self.config.found_after);
-        if deferring || self.birth.walking || self.birth.place.is_some() {
+        let recent = |heard: Option<Instant>, time| heard.is_some_and(|at| self.now.at.since(at) < time);
+        let deferring = recent(self.birth.lower_founder, self.config.found_after);
+        if deferring || recent(self.birth.member_heard, RING_LOST) || self.birth.walking || self.birth.place.is_some() {
             self.timers.set(Timer::Found, self.now.at + Duration::from_secs(1));
         } else {
             self.create_ring();
@@ -229,6 +248,7 @@ impl Node {
         }
         self.birth.contact = Some(predecessor);
         self.birth.contact_failures = 0;
+        self.birth.member_heard = Some(self.now.at);
         let arc = Arc::new(predecessor.id(), successor.id());
         let waiting = if predecessor == successor { 1 } else { 2 };
         self.birth.place = Some(Place { predecessor, successor, waiting });
@@ -252,7 +272,8 @@ impl Node {
             JoinPart::FromSuccessor => standing.predecessor == Some(predecessor),
             JoinPart::FromPredecessor | JoinPart::ArcBefore => head == Some(successor),
         };
-        if !linked {
+        // Who may be cut off must not grow into a ring of its own.
+        if !linked || standing.silent {
             return self.join_retry();
         }
         let before = standing.predecessor.filter(|_| part == JoinPart::FromPredecessor && predecessor != successor);
@@ -337,6 +358,10 @@ impl Node {
 /// The pause between two tries of the seeds: the first, and the longest.
 const SEEDS_PAUSE_MIN: Duration = Duration::from_secs(1);
 const SEEDS_PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// A node that is its own seed creates a ring in place of one that was not heard of for so long. The seeds are tried
+/// several times meanwhile.
+const RING_LOST: Duration = Duration::from_secs(60);
 
 /// Addresses tried at one time, however many the names stand for.
 const SEEDS_MAX: usize = 32;

@@ -164,20 +164,25 @@ impl Node {
             let copies = self.copies();
             return self.end_owner(number, Answer::Stored { version, copies, created: condition == Condition::Absent });
         }
-        if log.may_have_forgotten(&operation) {
-            return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
+        if let Some(refusal) = self.refusals.find(&operation) {
+            return self.end_owner(number, Answer::Refused(refusal));
         }
         let id = Id::of_key(key);
         let term = self.terms.at(id);
+        // An owner before us may have refused it, and that is not remembered: then it must have seen what is here.
+        let unseen = operation.fresh.term < term && operation.fresh < last.into();
+        if unseen || log.may_have_forgotten(&operation) {
+            return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
+        }
         if last.term > term {
             self.outranked(id, last.term);
             return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
         }
         if value.is_none() && present.is_none() {
-            return self.end_owner(number, Answer::Refused(Refusal::NotFound));
+            return self.refuse_write(number, &operation, Refusal::NotFound);
         }
         if !condition.holds(present) {
-            return self.end_owner(number, Answer::Refused(Refusal::Conflict { version: present }));
+            return self.refuse_write(number, &operation, Refusal::Conflict { version: present });
         }
         let after = last.time_ms.max(operation.fresh.time_ms).saturating_add(1);
         self.clock_ms = self.tick().max(after);
@@ -185,8 +190,14 @@ impl Node {
         log.push(operation.id, version);
         match self.store.merge(&Entry { key, version, log, value }) {
             Ok(_) => self.begin_spreading(number, version, Some(present.is_none())),
-            Err(Full) => self.end_owner(number, Answer::Refused(Refusal::Full)),
+            Err(Full) => self.refuse_write(number, &operation, Refusal::Full),
         }
+    }
+
+    /// Nothing was changed, and no late copy of the operation may change that.
+    fn refuse_write(&mut self, number: u64, operation: &Operation, refusal: Refusal) {
+        self.refusals.add(operation, refusal);
+        self.end_owner(number, Answer::Refused(refusal));
     }
 
     /// Looks at the operation again in a moment.

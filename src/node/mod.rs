@@ -23,6 +23,7 @@ mod peers;
 mod pending;
 mod pull;
 mod recover;
+mod refusals;
 mod serve;
 mod settle;
 mod speak;
@@ -35,7 +36,7 @@ mod terms;
 mod timers;
 mod walk;
 
-pub use command::{Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};
+pub use command::{Attempt, Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};
 pub use stats::{Counters, Finger, Held, State, Status, Transmit};
 
 use crate::config::Config;
@@ -99,6 +100,7 @@ pub struct Node {
     pulls: pull::Pulls,
     lookups: lookup::Lookups,
     owner_ops: BTreeMap<u64, keys::OwnerOp>,
+    refusals: refusals::Refusals,
     client_ops: BTreeMap<Ticket, client::ClientOp>,
     walks: BTreeMap<Ticket, walk::WalkOp>,
     numbers: u64,
@@ -149,6 +151,7 @@ impl Node {
             pulls: pull::Pulls::default(),
             lookups: lookup::Lookups::default(),
             owner_ops: BTreeMap::new(),
+            refusals: refusals::Refusals::default(),
             client_ops: BTreeMap::new(),
             walks: BTreeMap::new(),
             numbers: rng.next_u64() >> 1,

@@ -77,6 +77,8 @@ pub(super) enum Probe {
     Remembered,
     /// It was known once, and all others failed.
     Last,
+    /// One that was dropped was heard, so this one that was dropped too may live.
+    Review,
 }
 
 /// What a suspected node is to us.

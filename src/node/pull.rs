@@ -34,6 +34,8 @@ pub(super) struct Standing {
     pub consented: bool,
     /// The highest term that it knew of the arc.
     pub term: u64,
+    /// It might be cut off, and did not answer for anything.
+    pub silent: bool,
 }
 
 #[derive(Debug)]
@@ -140,9 +142,9 @@ impl Node {
         pull.more = answer.more && last.is_some_and(onward);
         pull.listed_upto = last.or(pull.listed_upto);
         pull.wanted.extend(answer.items);
-        let Surveyed { predecessor, successors, consented, term, .. } = answer;
+        let Surveyed { predecessor, successors, consented, term, silent, .. } = answer;
         let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term));
-        pull.standing = Some(Standing { predecessor, successors, consented, term });
+        pull.standing = Some(Standing { predecessor, successors, consented, term, silent });
         self.pull_on(number);
     }
 

@@ -9,8 +9,9 @@ use super::timers::Timer;
 use crate::id::{Arc, Id};
 use crate::limits::REMEMBERED_MAX;
 use crate::time::Instant;
-use crate::wire::{Item, Peer, Request};
+use crate::wire::{Incarnation, Item, Peer, Request};
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +26,28 @@ struct Memory {
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     table: Vec<Memory>,
-    /// Those that have yet to fail before this node may think itself alone.
-    last: Option<Vec<Peer>>,
+    /// The question whether this node is alone, while it is open.
+    last: Option<Last>,
+    last_asked: Instant,
+}
+
+/// Everyone known is asked whether there is a ring.
+#[derive(Debug)]
+struct Last {
+    waiting: Vec<SocketAddr>,
+    /// One answered that is on no ring itself: the network is not cut.
+    answered: bool,
 }
 
 /// The first pause between two probes of one node; it doubles with each.
 const PROBE_PAUSE_MIN: Duration = Duration::from_millis(1500);
 const PROBE_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// The pause before everyone is asked again, by a node that slept alone.
+const LAST_PAUSE: Duration = Duration::from_secs(3);
+
+/// While the node is silent it waits for one of them.
+const PROBE_PAUSE_SILENT: Duration = Duration::from_secs(3);
 
 /// For how long a dropped node is remembered.
 const MEMORY: Duration = Duration::from_secs(3600);
@@ -44,6 +60,16 @@ impl Remembered {
             self.table.remove(0);
         }
         self.table.push(Memory { peer, since: now, probe_at: now + PROBE_PAUSE_MIN, pause: PROBE_PAUSE_MIN });
+    }
+
+    /// Everyone remembered.
+    pub fn peers(&self) -> Vec<Peer> {
+        self.table.iter().map(|memory| memory.peer).collect()
+    }
+
+    /// True if someone at the address of the peer is remembered.
+    pub fn knows(&self, peer: &Peer) -> bool {
+        self.table.iter().any(|memory| memory.peer.addr() == peer.addr())
     }
 
     /// Forgets a node.
@@ -86,18 +112,27 @@ impl Node {
         } else if self.join_over() {
             return;
         }
-        if !self.rights.slept && !self.rights.any_pledge(now) && self.remembered.last.is_none() {
+        let paused = now.since(self.remembered.last_asked) < LAST_PAUSE;
+        if !self.rights.any_pledge(now) && self.remembered.last.is_none() && !(self.rights.slept && paused) {
             self.ask_the_last();
-        } else if self.rights.slept && !self.timers.is_set(Timer::Join) {
+        }
+        if self.rights.slept && !self.timers.is_set(Timer::Join) {
             self.join_retry();
         }
     }
 
+    /// True if there ever were others, as far as this node knows.
+    pub(super) fn knows_others(&self) -> bool {
+        !self.remembered.table.is_empty() || self.birth.has_other_seeds()
+    }
+
     /// Probes everyone it remembers.
     fn ask_the_last(&mut self) {
-        let all: Vec<Peer> = self.remembered.table.iter().map(|memory| memory.peer).collect();
-        self.remembered.last = Some(all.clone());
+        let all = self.remembered.peers();
+        self.remembered.last_asked = self.now.at;
+        self.remembered.last = Some(Last { waiting: all.iter().map(Peer::addr).collect(), answered: false });
         for peer in all {
+            let peer = Peer { incarnation: Incarnation::UNKNOWN, ..peer };
             let manner = self.patient();
             self.ask(peer, Request::Ping, Purpose::Probe(Probe::Last), manner);
         }
@@ -108,10 +143,12 @@ impl Node {
     pub(super) fn last_answered(&mut self, peer: Peer, member: bool) {
         if member {
             self.remembered.last = None;
-            self.meet_ring(peer);
-        } else {
-            self.last_silent(peer, Silence::Gone);
+            return self.meet_ring(peer);
         }
+        if let Some(last) = &mut self.remembered.last {
+            last.answered = true;
+        }
+        self.last_silent(peer, Silence::Gone);
     }
 
     /// One of the last is silent.
@@ -119,18 +156,18 @@ impl Node {
         if silence == (Silence::Timeout { late: true }) {
             self.remembered.last = None;
         } else if let Some(last) = &mut self.remembered.last {
-            last.retain(|waiting| *waiting != peer);
+            last.waiting.retain(|waiting| *waiting != peer.addr());
             self.alone_if_all_failed();
         }
     }
 
     fn alone_if_all_failed(&mut self) {
-        if self.remembered.last.as_ref().is_some_and(Vec::is_empty) {
-            self.remembered.last = None;
-            if self.is_member() && self.seeks_ring() && self.rights.alone_until.is_none() && !self.rights.slept {
-                self.live(Life::Alone);
-                self.become_alone();
-            }
+        let Some(last) = self.remembered.last.take_if(|last| last.waiting.is_empty()) else { return };
+        // One that slept alone waits for a sign that it is not cut off.
+        let sure = last.answered || !self.rights.slept;
+        if sure && self.is_member() && self.seeks_ring() && self.rights.alone_until.is_none() {
+            self.live(Life::Alone);
+            self.become_alone();
         }
     }
 
@@ -142,12 +179,13 @@ impl Node {
         self.remembered.table.retain(|memory| now.since(memory.since) < MEMORY);
         let due = self.remembered.table.iter_mut().filter(|memory| memory.probe_at <= now).min_by_key(|m| m.probe_at);
         if let Some(memory) = due {
-            memory.pause = (memory.pause * 2).min(PROBE_PAUSE_MAX);
+            let longest = if self.ring.silent.is_some() { PROBE_PAUSE_SILENT } else { PROBE_PAUSE_MAX };
+            memory.pause = (memory.pause * 2).min(longest);
             memory.probe_at = now + memory.pause;
             let peer = memory.peer;
             let manner = Manner { tries: 1, ..self.patient() };
             // Whoever lives there now is welcome, as whatever incarnation.
-            let anyone = Peer { incarnation: crate::wire::Incarnation::UNKNOWN, ..peer };
+            let anyone = Peer { incarnation: Incarnation::UNKNOWN, ..peer };
             self.ask(anyone, Request::Ping, Purpose::Probe(Probe::Remembered), manner);
         }
         if self.rights.alone_until.is_some() && !self.timers.is_set(Timer::Join) {

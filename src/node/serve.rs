@@ -113,7 +113,11 @@ impl Node {
     }
 
     fn pong(&self) -> Answer<'static> {
-        Answer::Pong { place: self.me.place, member: self.is_member(), founder: self.birth.is_founder() }
+        Answer::Pong {
+            place: self.me.place,
+            member: self.is_member() && !self.rights.slept,
+            founder: self.birth.is_founder(),
+        }
     }
 
     fn relay_ping(&mut self, asked: &Asked, target: Peer) {
@@ -148,6 +152,7 @@ impl Node {
             predecessor: self.predecessor,
             successors: self.next_successors(),
             consented: self.has_predecessors_consent(),
+            silent: self.ring.silent.is_some() || self.rights.slept,
             term: self.terms.highest(arc),
             items: heapless::Vec::new(),
             more: false,
@@ -179,6 +184,7 @@ impl Node {
             Probe::Remembered => self.remembered_answered(peer, member),
             Probe::Last => self.last_answered(peer, member),
             Probe::Next => {}
+            Probe::Review => self.reviewed(peer, member),
             Probe::Predecessor | Probe::Rectify(_) if !member => {
                 self.probe_silent(probe, pending.to, pending.started, Silence::Refused(Refusal::NotMember));
             }
@@ -193,6 +199,7 @@ impl Node {
             // It is probed again, ever more rarely.
             Probe::Remembered => {}
             Probe::Last => self.last_silent(peer, silence),
+            Probe::Review => self.reviewed(peer, false),
             Probe::Next => {
                 if silence != (Silence::Timeout { late: true }) {
                     let now = self.now.at;

@@ -208,8 +208,7 @@ impl Node {
     /// A neighbour is about to speak for the arc under this term.
     pub(super) fn serve_settle(&mut self, asked: &Asked, arc: Arc, term: u64) {
         let known = self.terms.highest(arc);
-        let from_its_arc = self.neighbour_asking(asked).is_some_and(|peer| peer.id() == arc.upto);
-        if !from_its_arc {
+        if self.neighbour_asking(asked).is_none() {
             self.refuse(asked, Refusal::NotNeighbour);
         } else if known > term {
             self.refuse(asked, Refusal::Stale { term: known });

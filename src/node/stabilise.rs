@@ -140,7 +140,7 @@ impl Node {
             self.set_neighbours(self.predecessor, list);
         }
         match answer.predecessor {
-            Named::Other(closer) if closer.id().is_between(self.me.id(), from.id()) => self.consider(closer),
+            Named::Other(closer) if closer.id().is_between(self.me.id(), from.id()) => return self.consider(closer),
             Named::You if !said.consents && self.rights.of_successor.had && !self.has_open_question(&from) => {
                 // The link is there now, and nothing stands in the way: consent without waiting for the next round.
                 let link = self.peers.get(&from).and_then(|relation| relation.link);
@@ -151,6 +151,7 @@ impl Node {
             }
             _ => {}
         }
+        self.silence_reviewed();
     }
 
     /// What an answer of a neighbour says about the link between us.

@@ -7,7 +7,9 @@ use super::pending::{Manner, Probe, Purpose, Role, Silence};
 use crate::id::Id;
 use crate::limits::{DROPPED_MAX, ROW_MAX};
 use crate::time::Instant;
-use crate::wire::{Peer, Request};
+use crate::wire::{Incarnation, Peer, Request};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// Whom a node takes for dead, and what follows from it.
@@ -38,6 +40,8 @@ pub(super) struct Quiet {
     pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
     /// The predecessor that told so, if it was not found out here. What was told is not told on.
     pub told_by: Option<Peer>,
+    /// Once one of the dropped was heard: those who have yet to answer or fail.
+    review: Option<Vec<SocketAddr>>,
 }
 
 impl Suspicions {
@@ -59,22 +63,60 @@ impl Node {
     }
 
     fn fall_silent(&mut self, dropped: &[Peer], told_by: Option<Peer>) {
-        if self.ring.silent.is_none() {
-            let dropped = dropped.iter().copied().take(DROPPED_MAX).collect();
-            self.ring.silent = Some(Quiet { dropped, told_by });
+        // What was found out here counts for more than what was told.
+        if self.ring.silent.as_ref().is_none_or(|quiet| quiet.told_by.is_some() && told_by.is_none()) {
+            let dropped: heapless::Vec<Peer, DROPPED_MAX> = dropped.iter().copied().take(DROPPED_MAX).collect();
+            dropped.iter().for_each(|node| self.remembered.add(self.now.at, *node));
+            self.ring.silent = Some(Quiet { dropped, told_by, review: None });
             self.counters.silences += 1;
             self.unsettle(Unsettled::Silent);
             self.live(Life::Silent);
         }
     }
 
-    /// A node was heard. If it was one of those dropped in a row, nothing was cut.
+    /// A node was heard. If it was one of those dropped in a row, nothing is cut any more; but first everyone else who
+    /// was dropped is asked again, so that the node finds its place among the living before it speaks.
     pub(super) fn unsilence(&mut self, heard: &Peer) {
         let among = |dropped: &[Peer]| dropped.iter().any(|node| node.id() == heard.id());
-        if self.ring.silent.as_ref().is_some_and(|quiet| among(&quiet.dropped)) {
+        let Some(quiet) = &mut self.ring.silent else {
+            if among(&self.ring.row) {
+                self.ring.row.clear();
+            }
+            return;
+        };
+        if quiet.review.is_none() && among(&quiet.dropped) {
+            let mut all = self.remembered.peers();
+            all.extend(quiet.dropped.iter().filter(|node| !self.remembered.knows(node)));
+            quiet.review = Some(all.iter().map(Peer::addr).collect());
+            for peer in all {
+                let anyone = Peer { incarnation: Incarnation::UNKNOWN, ..peer };
+                let manner = self.patient();
+                self.ask(anyone, Request::Ping, Purpose::Probe(Probe::Review), manner);
+            }
+        }
+    }
+
+    /// One of those dropped has answered, or failed again.
+    pub(super) fn reviewed(&mut self, peer: Peer, member: bool) {
+        let Some(waiting) = self.ring.silent.as_mut().and_then(|quiet| quiet.review.as_mut()) else { return };
+        waiting.retain(|addr| *addr != peer.addr());
+        let done = waiting.is_empty();
+        if member {
+            self.remembered_answered(peer, true);
+        }
+        if done && self.is_member() && self.seeks_ring() {
+            // Nobody is left beside it: it joins the ring that was met, or finds itself alone.
             self.break_silence();
-        } else if among(&self.ring.row) {
-            self.ring.row.clear();
+        }
+        self.stabilise_soon(Duration::ZERO);
+    }
+
+    /// The head answered and named nobody closer: if all that were dropped have been asked again, the silence is over.
+    pub(super) fn silence_reviewed(&mut self) {
+        let review = self.ring.silent.as_ref().and_then(|quiet| quiet.review.as_ref());
+        let considering = self.requests.any(|_, purpose| matches!(purpose, Purpose::Candidate));
+        if review.is_some_and(Vec::is_empty) && !considering {
+            self.break_silence();
         }
     }
 
@@ -82,8 +124,9 @@ impl Node {
         self.unsettle(Unsettled::Silent);
         self.ring.silent = None;
         self.ring.row.clear();
-        // Consents asked for earlier do not count, and a lone node joins instead of speaking.
+        // Consents asked for earlier do not count, and a node without neighbours joins instead of speaking.
         self.rights.lose_consents(self.now.at);
+        self.rights.slept |= self.predecessor.is_none() && self.successors.head().is_none();
         self.live(Life::Heard);
     }
 

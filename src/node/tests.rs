@@ -103,7 +103,7 @@ impl Net {
 
     fn put(&mut self, n: u16, key: &str, value: &str) -> Reply {
         let (key, value) = (key.as_bytes().into(), value.as_bytes().into());
-        self.ask(n, Command::Put { key, value, condition: Condition::None, operation: None })
+        self.ask(n, Command::Put { key, value, condition: Condition::None, attempt: None })
     }
 
     fn get(&mut self, n: u16, key: &str) -> Option<String> {

@@ -88,6 +88,41 @@ pub struct Operation {
     pub fresh: Freshness,
 }
 
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:x}-{:x}", self.id, self.fresh.term, self.fresh.time_ms)
+    }
+}
+
+/// Why a text is not the name of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParseOperationError;
+
+impl FromStr for OperationId {
+    type Err = ParseOperationError;
+
+    /// Reads 32 hexadecimal digits.
+    fn from_str(text: &str) -> Result<Self, ParseOperationError> {
+        let id: crate::id::Id = text.parse().map_err(|_| ParseOperationError)?;
+        Ok(Self(id.get().to_be_bytes()))
+    }
+}
+
+impl FromStr for Operation {
+    type Err = ParseOperationError;
+
+    /// Reads what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, ParseOperationError> {
+        let (id, fresh) = text.split_once('-').ok_or(ParseOperationError)?;
+        let (term, time_ms) = fresh.split_once('-').ok_or(ParseOperationError)?;
+        let number = |text: &str| {
+            let digits = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit());
+            digits.then(|| u64::from_str_radix(text, 16).ok()).flatten().ok_or(ParseOperationError)
+        };
+        Ok(Self { id: id.parse()?, fresh: Freshness { term: number(term)?, time_ms: number(time_ms)? } })
+    }
+}
+
 /// The last writes of an entry, and the newest that it has forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationLog {
@@ -187,6 +222,17 @@ mod tests {
             ["", "3", "3-1", "3-1-feed", "3-01-000000000000feed", "+3-1-000000000000feed", "3-1-000000000000feed-"]
         {
             assert_eq!(wrong.parse::<Version>(), Err(ParseVersionError), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_operation_reads_back_from_its_text_and_nothing_else_does() {
+        let it = Operation { id: OperationId([0xab; 16]), fresh: Freshness { term: 3, time_ms: 0x1234 } };
+        assert_eq!(it.to_string().parse(), Ok(it));
+        let id = "ab".repeat(16);
+        assert_eq!(id.parse(), Ok(it.id));
+        for wrong in ["", "ab-1-2", &id, &format!("{id}-1"), &format!("{id}-+1-2"), &format!("{id}-1-2-3")] {
+            assert_eq!(wrong.parse::<Operation>(), Err(ParseOperationError), "{wrong:?}");
         }
     }
 

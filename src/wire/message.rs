@@ -76,7 +76,7 @@ pub enum Request<'a> {
     Fetch(Item),
     /// I am about to speak for this arc under this term: take nothing under a lower one. → `Done`.
     Settle {
-        /// The arc, which ends at me.
+        /// The arc.
         arc: Arc,
         /// The new term.
         term: u64,
@@ -221,7 +221,7 @@ pub enum Refusal {
     Unreachable,
     /// I stored the write, but cannot say whether it will stay: repeat it under the same name.
     Unknown,
-    /// The operation is older than what the entry remembers: it may have been applied.
+    /// The operation is older than what is remembered here: an earlier copy of it may have been applied or refused.
     Forgotten,
     /// There is no room for another entry.
     Full,
@@ -294,6 +294,8 @@ pub struct Surveyed {
     pub successors: Alternatives,
     /// My predecessor's consent is unexpired, or I am alone.
     pub consented: bool,
+    /// I may be cut off from a larger ring, and answer for nothing: do not join beside me.
+    pub silent: bool,
     /// The highest term that I know of any part of the arc.
     pub term: u64,
     /// What I hold of the arc, in ring order; nothing if the digests are the same.

@@ -23,7 +23,10 @@ mod peer;
 mod stamp;
 
 pub use codec::{Flaw, Frame, RingKey, VERSION};
-pub use entry::{Condition, Entry, Freshness, Item, Operation, OperationId, OperationLog, Version};
+pub use entry::{
+    Condition, Entry, Freshness, Item, Operation, OperationId, OperationLog, ParseOperationError, ParseVersionError,
+    Version,
+};
 pub use message::{
     Alternatives, Answer, Message, Named, Neighbours, PeerList, Pledged, Refusal, Request, Stabilise, Step, Surveyed,
 };
