@@ -33,3 +33,7 @@ pub mod store;
 
 // Floor 3: the sans-I/O state machine.
 pub mod node;
+
+// Floor 4: the simulated world, and the real one.
+#[cfg(feature = "std")]
+pub mod sim;

@@ -6,7 +6,7 @@ use super::Node;
 use super::command::{Attempt, Command, Event, Reply, Ticket, Unavailable};
 use super::keys::{Asker, Deed};
 use super::lookup::{Found, LookupFor};
-use super::pending::{Manner, Pending, Purpose, Silence};
+use super::pending::{Manner, Purpose, Silence};
 use super::timers::Timer;
 use crate::id::{Arc, Id};
 use crate::limits::{CLIENT_MAX, KEY_MAX, VALUE_MAX};
@@ -100,7 +100,7 @@ impl Node {
         let me = self.me.id();
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         op.busy = true;
-        let (id, deadline, wish) = (op.id, op.deadline, op.wish.clone());
+        let (id, deadline, wish, op_tries) = (op.id, op.deadline, op.wish.clone(), op.tries);
         self.timers.set(Timer::Client(ticket), deadline);
         let alone = self.predecessor.is_none() && self.successors.head().is_none();
         let own = alone || self.predecessor.is_some_and(|predecessor| Arc::new(predecessor.id(), me).contains(id));
@@ -112,7 +112,8 @@ impl Node {
             }
             Wish::Owner => self.start_lookup(id, LookupFor::Owner(ticket)),
             _ if own => self.client_own(ticket),
-            _ => self.start_lookup(id, LookupFor::Operation(ticket)),
+            // What a list far away says may be out of date: after a failure the predecessor itself is asked.
+            _ => self.start_lookup(id, LookupFor::Operation { ticket, exact: op_tries > 0 }),
         }
     }
 
@@ -168,17 +169,10 @@ impl Node {
         }
     }
 
-    /// The owner answered.
-    pub(super) fn operation_answered(&mut self, ticket: Ticket, owner: Peer, pending: &Pending, answer: &Answer<'_>) {
-        self.operation_ended(ticket, owner, pending.sent <= 1, answer);
-    }
-
     /// The owner refused, or is silent.
-    pub(super) fn operation_silent(&mut self, ticket: Ticket, owner: Peer, pending: &Pending, silence: Silence) {
+    pub(super) fn operation_silent(&mut self, ticket: Ticket, owner: Peer, silence: Silence) {
         match silence {
-            Silence::Refused(refusal) => {
-                self.operation_ended(ticket, owner, pending.sent <= 1, &Answer::Refused(refusal));
-            }
+            Silence::Refused(refusal) => self.operation_ended(ticket, owner, &Answer::Refused(refusal)),
             Silence::Timeout { .. } | Silence::Gone => {
                 if let Some(op) = self.client_ops.get_mut(&ticket) {
                     op.uncertain |= matches!(op.wish, Wish::Write { .. });
@@ -188,15 +182,11 @@ impl Node {
         }
     }
 
-    /// An answer to the operation. `sent_once`: the request was transmitted once only, so that a refusal is the whole
-    /// truth about it.
-    pub(super) fn operation_ended(&mut self, ticket: Ticket, owner: Peer, sent_once: bool, answer: &Answer<'_>) {
+    /// An answer to the operation. A refusal holds for all copies of the request: the owner remembers what it refused.
+    pub(super) fn operation_ended(&mut self, ticket: Ticket, owner: Peer, answer: &Answer<'_>) {
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let name = match op.wish {
-            Wish::Write { name: id, fresh, .. } => {
-                op.uncertain |= !sent_once && matches!(answer, Answer::Refused(_));
-                Some(Operation { id, fresh: fresh.unwrap_or_default() })
-            }
+            Wish::Write { name: id, fresh, .. } => Some(Operation { id, fresh: fresh.unwrap_or_default() }),
             Wish::Get | Wish::Owner => None,
         };
         let uncertain = op.uncertain;
@@ -212,7 +202,7 @@ impl Node {
                 Refusal::NotFound | Refusal::Conflict { .. } | Refusal::TooLarge | Refusal::Full
                     if let Some(operation) = name.filter(|_| uncertain) =>
                 {
-                    // An earlier transmission may still arrive, or has been stored and superseded.
+                    // An owner before this one may have stored it, and may come back.
                     Reply::Unknown { operation }
                 }
                 Refusal::NotFound => Reply::NotFound,

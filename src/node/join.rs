@@ -226,7 +226,7 @@ impl Node {
     fn walk_to_place(&mut self) {
         if let Some(contact) = self.birth.contact {
             self.birth.walking = true;
-            self.start_lookup_from(self.me.id(), LookupFor::Join, &[contact]);
+            self.start_lookup_from(self.me.id(), LookupFor::Join, Some(contact), &[]);
         }
     }
 

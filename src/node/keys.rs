@@ -265,7 +265,7 @@ impl Node {
     fn tell(&mut self, asker: Asker, answer: Answer<'_>) {
         match asker {
             Asker::Remote(asked) => self.answer(&asked, answer),
-            Asker::Local(ticket) => self.operation_ended(ticket, self.me, true, &answer),
+            Asker::Local(ticket) => self.operation_ended(ticket, self.me, &answer),
             Asker::Nobody => {}
         }
     }

@@ -15,7 +15,12 @@ use alloc::vec::Vec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LookupFor {
     /// An operation of a client, which turns to the owner itself.
-    Operation(Ticket),
+    Operation {
+        /// Whose.
+        ticket: Ticket,
+        /// Only the predecessor itself may name the owner.
+        exact: bool,
+    },
     /// A client that wants to know the owner; the owner itself confirms it.
     Owner(Ticket),
     /// A place on the ring; the predecessor itself confirms it.
@@ -78,26 +83,39 @@ impl Lookup {
 impl Node {
     /// Begins a lookup from this node's own tables.
     pub(super) fn start_lookup(&mut self, id: Id, purpose: LookupFor) {
-        let me = self.me;
-        if let Some(head) = self.successors.head().filter(|head| Arc::new(me.id(), head.id()).contains(id))
-            && !matches!(purpose, LookupFor::Owner(_))
-        {
-            let (successors, fresh) = (self.next_successors(), self.freshness(id));
-            let found = Found { predecessor: me, owner: head, successors, fresh, path: Vec::new() };
-            return self.lookup_ended(purpose, Some(found));
-        }
-        let mut contacts = self.closest_preceding(id);
-        contacts.extend(self.successors.head());
-        self.start_lookup_from(id, purpose, &contacts);
+        let contacts = self.closest_preceding(id);
+        let Some((predecessor, owner)) = self.listed_owner(id) else {
+            return self.start_lookup_from(id, purpose, None, &contacts);
+        };
+        let first = match purpose {
+            LookupFor::Owner(_) => owner,
+            LookupFor::Operation { exact: true, .. } | LookupFor::Join if predecessor != self.me => predecessor,
+            _ => {
+                let (successors, fresh, path) = (Alternatives::new(), self.freshness(id), Vec::new());
+                let found = Found { predecessor, owner, successors, fresh, path };
+                return self.lookup_ended(purpose, Some(found));
+            }
+        };
+        self.start_lookup_from(id, purpose, Some(first), &contacts);
     }
 
-    /// Begins a lookup from certain nodes.
-    pub(super) fn start_lookup_from(&mut self, id: Id, purpose: LookupFor, contacts: &[Peer]) {
+    /// Begins a lookup from certain nodes: from the first, if there is one, and else from the nearest.
+    pub(super) fn start_lookup_from(&mut self, id: Id, purpose: LookupFor, first: Option<Peer>, contacts: &[Peer]) {
         let mut lookup = Lookup { id, purpose, path: Vec::new(), candidates: Vec::new() };
         contacts.iter().for_each(|peer| lookup.add(*peer));
+        lookup.put_first(first);
         let number = self.next_number();
         self.lookups.table.insert(number, lookup);
         self.lookup_on(number);
+    }
+
+    /// The owner of the id, and the node before it, if the successor list spans the id. Of the head this node itself is
+    /// the predecessor and knows best; farther on a node may have joined that the list does not name yet.
+    fn listed_owner(&self, id: Id) -> Option<(Peer, Peer)> {
+        let list = self.successors.as_slice();
+        let before = core::iter::once(&self.me).chain(list);
+        let mut pairs = before.zip(list);
+        pairs.find(|(a, b)| Arc::new(a.id(), b.id()).contains(id)).map(|(a, b)| (*a, *b))
     }
 
     /// The known nodes between this one and the id, nearest to the id first.
@@ -134,6 +152,7 @@ impl Node {
         lookup.answered(&from);
         let confirmed = match lookup.purpose {
             LookupFor::Owner(_) => found.owner,
+            LookupFor::Join | LookupFor::Operation { exact: true, .. } if found.owner != from => found.predecessor,
             LookupFor::Join => found.predecessor,
             _ => from,
         };
@@ -145,8 +164,7 @@ impl Node {
                 // Should the owner be silent, the node after it may own the id by now.
                 found.successors.iter().for_each(|peer| lookup.add(*peer));
             }
-            lookup.candidates.retain(|peer| *peer != confirmed);
-            lookup.candidates.insert(0, confirmed);
+            lookup.put_first(Some(confirmed));
             return self.lookup_on(number);
         }
         if let Some(lookup) = self.lookups.table.remove(&number) {
@@ -179,7 +197,7 @@ impl Node {
 
     fn lookup_ended(&mut self, purpose: LookupFor, found: Option<Found>) {
         match purpose {
-            LookupFor::Operation(ticket) | LookupFor::Owner(ticket) => self.client_found(ticket, found),
+            LookupFor::Operation { ticket, .. } | LookupFor::Owner(ticket) => self.client_found(ticket, found),
             LookupFor::Join => self.join_found(found),
             LookupFor::Finger(exponent) => self.finger_found(exponent, found),
             LookupFor::Stray(item) => self.stray_found(item, found),
@@ -189,16 +207,16 @@ impl Node {
     /// Answers who the successor of an id is, or who is closer.
     pub(super) fn serve_lookup(&mut self, asked: &Asked, id: Id) {
         let me = self.me;
-        let (predecessor, head) = (self.predecessor, self.successors.head());
-        let (predecessor, owner) = match (predecessor, head) {
-            (None, None) if self.rights.alone_until.is_some() => (me, me),
-            (Some(predecessor), _) if Arc::new(predecessor.id(), me.id()).contains(id) => (predecessor, me),
-            (_, Some(head)) if Arc::new(me.id(), head.id()).contains(id) => (me, head),
-            (_, Some(_)) => {
+        let own = self.predecessor.filter(|predecessor| Arc::new(predecessor.id(), me.id()).contains(id));
+        let found = own.map(|predecessor| (predecessor, me)).or_else(|| self.listed_owner(id));
+        let (predecessor, owner) = match found {
+            Some(found) => found,
+            None if self.rights.alone_until.is_some() => (me, me),
+            None if self.successors.head().is_some() => {
                 let closer = self.closest_preceding(id).into_iter().take(ALTERNATIVES_MAX).collect();
                 return self.answer(asked, Answer::Closer(closer));
             }
-            (_, None) => return self.refuse(asked, Refusal::NotMember),
+            None => return self.refuse(asked, Refusal::NotMember),
         };
         let (successors, fresh) = (self.next_successors(), self.freshness(id));
         self.answer(asked, Answer::Found { predecessor, owner, successors, fresh });
@@ -206,6 +224,13 @@ impl Node {
 }
 
 impl Lookup {
+    fn put_first(&mut self, first: Option<Peer>) {
+        if let Some(first) = first {
+            self.candidates.retain(|peer| *peer != first);
+            self.candidates.insert(0, first);
+        }
+    }
+
     fn answered(&mut self, from: &Peer) {
         if let Some(hop) = self.path.iter_mut().rev().find(|hop| hop.peer.addr() == from.addr()) {
             hop.answered = true;

@@ -71,7 +71,7 @@ impl Node {
             (Purpose::Settle(number), Answer::Done) => self.settle_term_stored(number, to),
             (Purpose::Replicate(op), Answer::Done) => self.replicated(op, to),
             (Purpose::Offer(item), Answer::Offered { confirmed }) => self.stray_offered(item, confirmed),
-            (Purpose::Operation(ticket), answer) => self.operation_answered(ticket, to, pending, &answer),
+            (Purpose::Operation(ticket), answer) => self.operation_ended(ticket, to, &answer),
             (Purpose::Walk(ticket), Answer::Step(step)) => self.walk_answered(ticket, to, step),
             (Purpose::Notice, _) => {}
             // An answer of another kind than was asked for: as good as none.
@@ -98,7 +98,7 @@ impl Node {
             Purpose::Replicate(op) => self.replicate_refused(op, to, silence),
             Purpose::Newer(op) => self.owner_retry(op),
             Purpose::Offer(_) => {}
-            Purpose::Operation(ticket) => self.operation_silent(ticket, to, pending, silence),
+            Purpose::Operation(ticket) => self.operation_silent(ticket, to, silence),
             Purpose::Walk(ticket) => self.walk_silent(ticket),
         }
     }

@@ -48,7 +48,7 @@ pub enum Request<'a> {
     Ping,
     /// Ping this node for me, I do not hear it. → `Pong` if you heard it.
     PingFor(Peer),
-    /// Who is the successor of this id? → `Found` by its owner or by the owner's predecessor, else `Closer`.
+    /// Who is the successor of this id? → `Found` by its owner, or by whoever has the owner in its list, else `Closer`.
     FindSuccessor(Id),
     /// You are my successor. → `Neighbours`.
     Stabilise(Stabilise),
@@ -134,7 +134,7 @@ pub enum Answer<'a> {
     },
     /// The successor of the id.
     Found {
-        /// The node before the owner; the id is after it. The answerer is this one or the owner.
+        /// The node before the owner; the id is after it. If the answerer is neither of them, it may be out of date.
         predecessor: Peer,
         /// The first node at or after the id.
         owner: Peer,

@@ -1,0 +1,169 @@
+//! Who is disturbed, and for how long: the bound within which the promises hold.
+
+use super::world::World;
+use crate::id::Id;
+use crate::node::Node;
+use crate::time::Instant;
+use crate::wire::{Peer, Version};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Of so many neighbours in a row ...
+pub const ROW: usize = 7;
+/// ... at most so many may be disturbed.
+pub const DISTURBED_MAX: usize = 2;
+
+/// The keys that clients use, and the highest version of each that anyone was told of.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    names: Vec<Box<[u8]>>,
+    acknowledged: Vec<Option<Version>>,
+}
+
+impl Keys {
+    /// These keys, never written.
+    pub fn new(names: Vec<Box<[u8]>>) -> Self {
+        let acknowledged = vec![None; names.len()];
+        Self { names, acknowledged }
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// True if there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The bytes of a key.
+    pub fn name(&self, key: usize) -> &[u8] {
+        &self.names[key]
+    }
+
+    /// Their ids.
+    pub fn ids(&self) -> impl Iterator<Item = Id> {
+        self.names.iter().map(|name| Id::of_key(name))
+    }
+
+    /// The highest version that anyone was told of.
+    pub fn acknowledged(&self, key: usize) -> Option<Version> {
+        self.acknowledged[key]
+    }
+
+    /// Somebody was told of a version.
+    pub fn acknowledge(&mut self, key: usize, version: Version) {
+        self.acknowledged[key] = self.acknowledged[key].max(Some(version));
+    }
+
+    /// The settled speaker of a key, if there is one.
+    pub fn speaker<'a>(&self, world: &'a World, key: usize) -> Option<(usize, &'a Node)> {
+        let id = Id::of_key(&self.names[key]);
+        world.members().find(|&(host, _)| world.host(host).is_settled_for(world.now(), id))
+    }
+
+    /// True if a settled speaker and both its neighbours hold what it holds: judged by looking at the stores.
+    pub fn is_copied(&self, world: &World, key: usize) -> bool {
+        let name = self.name(key);
+        let Some((_, speaker)) = self.speaker(world, key) else { return false };
+        let Some(version) = speaker.version_of(name) else { return true };
+        let holds = |peer: Peer| world.node_of(peer).is_some_and(|(_, node)| node.version_of(name) >= Some(version));
+        speaker.predecessor().into_iter().chain(speaker.successors().first().copied()).all(holds)
+    }
+
+    /// How many living nodes hold the version that was last acknowledged, or a higher one; all count if none was.
+    pub fn holders(&self, world: &World, key: usize) -> usize {
+        world.members().filter(|(_, node)| node.version_of(self.name(key)) >= self.acknowledged[key]).count()
+    }
+}
+
+/// The machines that are disturbed: crashed, stopped, cut off, wrongly suspected or joining, until they are whole
+/// again.
+#[derive(Clone, Debug, Default)]
+pub struct Bound {
+    /// Until when at least.
+    disturbed: BTreeMap<usize, Instant>,
+}
+
+impl Bound {
+    /// A machine is disturbed at least until then.
+    pub fn disturb(&mut self, host: usize, until: Instant) {
+        let ends = self.disturbed.entry(host).or_insert(until);
+        *ends = until.max(*ends);
+    }
+
+    /// True if it is disturbed.
+    pub fn is_disturbed(&self, host: usize) -> bool {
+        self.disturbed.contains_key(&host)
+    }
+
+    /// How many are.
+    pub fn count(&self) -> usize {
+        self.disturbed.len()
+    }
+
+    /// Forgets those that are whole again, if no key is short of copies.
+    pub fn review(&mut self, world: &World, keys: &Keys) {
+        let now = world.now();
+        if self.disturbed.is_empty() || !(0..keys.len()).all(|key| keys.is_copied(world, key)) {
+            return;
+        }
+        self.disturbed.retain(|&host, until| *until > now || !is_whole(world, host));
+    }
+
+    /// True if these machines may be disturbed as well without leaving the bound.
+    pub fn admits(&self, world: &World, more: &[usize]) -> bool {
+        let disturbed: BTreeSet<Id> = self.disturbed.keys().chain(more).map(|&host| world.host(host).id()).collect();
+        let on_ring: BTreeSet<Id> = world.members().map(|(_, node)| node.me().id()).chain(disturbed.clone()).collect();
+        is_within(&on_ring.iter().map(|id| disturbed.contains(id)).collect::<Vec<_>>())
+    }
+}
+
+/// True if of any [`ROW`] in a row, round the ring, at most [`DISTURBED_MAX`] are disturbed.
+fn is_within(row: &[bool]) -> bool {
+    let n = row.len();
+    let in_window = |from: usize| (0..ROW.min(n)).filter(|step| row[(from + step) % n]).count();
+    (0..n).all(|from| in_window(from) <= DISTURBED_MAX)
+}
+
+/// True if a living node is settled and in all lists that span it, or a dead one in none.
+fn is_whole(world: &World, host: usize) -> bool {
+    let it = world.host(host);
+    let Some(me) = it.node().map(Node::me) else {
+        let names = |node: &Node| node.successors().iter().chain(&node.predecessor()).any(|peer| peer.id() == it.id());
+        return !world.members().any(|(_, node)| names(node));
+    };
+    let missed = |node: &Node| {
+        let list = node.successors();
+        let spans =
+            list.last().is_some_and(|last| me.id().is_between(node.me().id(), last.id()) || last.id() == me.id());
+        node.me() != me && spans && !list.contains(&me)
+    };
+    it.is_running() && it.is_ready(world.now()) && !world.members().any(|(_, node)| missed(node))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_of_any_seven_in_a_row_are_within_the_bound() {
+        let row = |text: &str| is_within(&text.bytes().map(|b| b == b'x').collect::<Vec<_>>());
+        for good in ["", "x", "xx", "..", "xx.....xx.....", "x......xx.....", ".x....x.......", "xx....."] {
+            assert!(row(good), "{good}");
+        }
+        for bad in ["xxx", "x..x..x.......", "xx....xx......", "x..........xx.", "xx...........x", "xxx..."] {
+            assert!(!row(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_highest_version_told_of_counts() {
+        let mut keys = Keys::new(vec![b"a"[..].into()]);
+        let version = |term| Version { term, ..Version::default() };
+        for term in [1, 3, 2] {
+            keys.acknowledge(0, version(term));
+        }
+        assert_eq!(keys.acknowledged(0), Some(version(3)));
+    }
+}

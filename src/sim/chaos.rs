@@ -1,0 +1,372 @@
+//! Faults drawn from a seed, swarm style: each run has its own rates, and some of them are zero, so that faults are
+//! seen alone as well as together (after A. Groce and others, "Swarm testing", 2012).
+
+use super::bound::{Bound, Keys};
+use super::clock::Clock;
+use super::network::Weather;
+use super::world::World;
+use crate::node::Node;
+use crate::rng::Rng;
+use crate::time::Instant;
+use core::time::Duration;
+
+/// What may befall machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A process dies, or two neighbours at once.
+    Crash,
+    /// A process stops and goes on later, or two neighbours.
+    Pause,
+    /// One node, or two neighbours, cannot talk to the others for a while: they are taken for dead.
+    Isolate,
+    /// Two nodes that talk to each other, mostly neighbours, cannot do so in one direction or both.
+    Cut,
+    /// A new node joins, sometimes two side by side.
+    Join,
+    /// A write is under way: its owner dies or stops just then.
+    Strike,
+}
+
+/// All of them.
+pub const FAULTS: [Fault; 6] = [Fault::Crash, Fault::Pause, Fault::Isolate, Fault::Cut, Fault::Join, Fault::Strike];
+
+/// How one run is set up.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The length of the successor lists.
+    pub successors: usize,
+    /// Nodes that form the ring.
+    pub nodes: usize,
+    /// Machines on which more may join.
+    pub spares: usize,
+    /// Keys in use.
+    pub keys: usize,
+    /// Clients.
+    pub clients: usize,
+    /// The longest pause between two operations of a client.
+    pub think: Duration,
+    /// For how long faults befall the ring once it has formed.
+    pub chaos: Duration,
+    /// What befalls datagrams.
+    pub weather: Weather,
+    /// How late processes may be woken.
+    pub lateness: Duration,
+    /// How much each of [`FAULTS`] is to be had.
+    pub rates: [u64; FAULTS.len()],
+    /// The longest pause between two faults.
+    pub pace: Duration,
+    /// How far the clocks may be off.
+    pub clocks: Clock,
+    /// Every node is given the same seeds, itself included; otherwise the first creates the ring, and the others are
+    /// given some that live.
+    pub founders: bool,
+    /// Ids are given and stand in two crowds, instead of following from the addresses.
+    pub crowded: bool,
+}
+
+impl Profile {
+    /// The profile of a seed: lists of 3 and at least 12 nodes, or lists of 8 and at least 14.
+    pub fn of_seed(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x5EED_0F5A_11ED);
+        let successors = if seed.is_multiple_of(2) { 3 } else { 8 };
+        let pick = |rng: &mut Rng, of: &[f64]| of[rng.index(of.len())];
+        let ms = |rng: &mut Rng, of: &[u64]| Duration::from_millis(of[rng.index(of.len())]);
+        let weather = Weather {
+            loss: pick(&mut rng, &[0.0, 0.0, 0.01, 0.02, 0.05]),
+            burst: pick(&mut rng, &[0.0, 0.0, 0.0005, 0.002]),
+            slow: pick(&mut rng, &[0.0, 0.0, 0.01, 0.03, 0.08]),
+            duplicate: pick(&mut rng, &[0.0, 0.02, 0.1]),
+            corrupt: pick(&mut rng, &[0.0, 0.0, 0.002, 0.01]),
+            longest: ms(&mut rng, &[2, 5, 15, 30]),
+            ..Weather::QUIET
+        };
+        let mut rates = [0; FAULTS.len()];
+        for rate in &mut rates {
+            *rate = if rng.chance(0.35) { 0 } else { 1 + rng.below(5) };
+        }
+        if rng.chance(0.15) {
+            rates = [0; FAULTS.len()];
+            rates[rng.index(FAULTS.len())] = 1;
+        }
+        Self {
+            successors,
+            nodes: if successors == 3 { 12 } else { 14 } + rng.index(3),
+            spares: 2 + rng.index(5),
+            keys: 4 + rng.index(4),
+            clients: 2 + rng.index(4),
+            think: ms(&mut rng, &[300, 600, 1000]),
+            chaos: Duration::from_secs(85),
+            weather,
+            lateness: ms(&mut rng, &[1, 1, 5, 30]),
+            rates,
+            pace: ms(&mut rng, &[800, 2000, 4000]),
+            clocks: Clock {
+                offset_us: [0, 3_000_000, 400_000_000_000][rng.index(3)],
+                rate_ppm: [0, 100, 10_000][rng.index(3)],
+                skew_ms: [0, 50, 6000][rng.index(3)],
+            },
+            founders: rng.chance(0.5),
+            crowded: rng.chance(0.2),
+        }
+    }
+
+    /// Nothing befalls this many nodes but lost datagrams, for so long.
+    pub fn quiet(nodes: usize, loss: f64, chaos: Duration) -> Self {
+        Self {
+            successors: 8,
+            nodes,
+            spares: 0,
+            keys: 6,
+            clients: 2,
+            think: Duration::from_secs(1),
+            chaos,
+            weather: Weather { loss, ..Weather::QUIET },
+            lateness: Duration::from_millis(30),
+            rates: [0; FAULTS.len()],
+            pace: Duration::from_secs(10),
+            clocks: Clock { offset_us: 1_000_000_000, rate_ppm: 100, skew_ms: 50 },
+            founders: false,
+            crowded: false,
+        }
+    }
+
+    /// A clock that is off by no more than the profile says.
+    pub fn clock(&self, rng: &mut Rng) -> Clock {
+        let mut off = |by: i64| rng.below(2 * by.unsigned_abs() + 1) as i64 - by;
+        Clock {
+            rate_ppm: off(self.clocks.rate_ppm.into()) as i32,
+            skew_ms: off(self.clocks.skew_ms),
+            offset_us: rng.below(self.clocks.offset_us + 1),
+        }
+    }
+}
+
+/// What the chaos did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Processes killed.
+    pub crashes: u64,
+    /// Times that two neighbours were killed at once; their crashes count above too.
+    pub double_crashes: u64,
+    /// Processes stopped for a while.
+    pub pauses: u64,
+    /// Nodes cut off from all others.
+    pub isolations: u64,
+    /// Pairs that could not talk.
+    pub cuts: u64,
+    /// Owners hit in the middle of a write.
+    pub strikes: u64,
+}
+
+/// What the driver has to do for a fault: the chaos itself only stops and cuts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// Kill these.
+    pub crash: Vec<usize>,
+    /// Let so many join.
+    pub join: usize,
+}
+
+/// Draws faults within the bound.
+#[derive(Debug)]
+pub struct Chaos {
+    /// Who is disturbed.
+    pub bound: Bound,
+    rng: Rng,
+    rates: [u64; FAULTS.len()],
+    faults: Faults,
+    /// A fault waits for the next write.
+    armed: bool,
+}
+
+impl Chaos {
+    /// Faults at these rates.
+    pub fn new(rates: [u64; FAULTS.len()], rng: Rng) -> Self {
+        Self { bound: Bound::default(), rng, rates, faults: Faults::default(), armed: false }
+    }
+
+    /// What it did so far.
+    pub const fn faults(&self) -> Faults {
+        self.faults
+    }
+
+    /// One of these durations in milliseconds, up to a fifth longer.
+    fn some_of(&mut self, ms: &[u64]) -> Duration {
+        let base = Duration::from_millis(ms[self.rng.index(ms.len())]);
+        self.rng.between(base, base + base / 5)
+    }
+
+    /// A running member, or it and its successor, if the bound admits that they are disturbed.
+    fn choose(&mut self, world: &World) -> Option<Vec<usize>> {
+        let members: Vec<usize> = world.members().map(|(host, _)| host).collect();
+        let first = *members.get(self.rng.index(members.len()))?;
+        let mut hosts = vec![first];
+        if self.rng.chance(0.5) {
+            let next = world.host(first).node().and_then(|node| node.successors().first().copied());
+            hosts.extend(next.and_then(|peer| world.node_of(peer)).map(|(host, _)| host));
+        }
+        let fit = |host: &usize| world.host(*host).is_running() && !self.bound.is_disturbed(*host);
+        (hosts.iter().all(fit) && self.bound.admits(world, &hosts)).then_some(hosts)
+    }
+
+    fn disturb(&mut self, hosts: &[usize], until: Instant) {
+        for &host in hosts {
+            self.bound.disturb(host, until);
+        }
+    }
+
+    /// Perhaps brings a fault about. `enough` says that another member may die.
+    pub fn act(&mut self, world: &mut World, keys: &Keys, enough: bool) -> Orders {
+        self.bound.review(world, keys);
+        let mut orders = Orders::default();
+        let mut draw = self.rng.below(self.rates.iter().sum());
+        let Some(fault) = FAULTS.into_iter().zip(self.rates).find_map(|(fault, rate)| {
+            let hit = draw < rate;
+            draw = draw.saturating_sub(rate);
+            hit.then_some(fault)
+        }) else {
+            return orders;
+        };
+        match fault {
+            Fault::Crash if enough => orders.crash = self.crash(world, keys),
+            Fault::Crash => {}
+            Fault::Pause => {
+                if let Some(hosts) = self.choose(world) {
+                    let until = world.now() + self.some_of(&[300, 1000, 2500, 4000, 6000, 9000, 15_000]);
+                    self.pause(world, &hosts, until);
+                }
+            }
+            Fault::Isolate => self.isolate(world),
+            Fault::Cut => self.cut(world),
+            Fault::Join => orders.join = 1 + usize::from(self.rng.chance(0.3)),
+            Fault::Strike => self.armed = true,
+        }
+        orders
+    }
+
+    fn pause(&mut self, world: &mut World, hosts: &[usize], until: Instant) {
+        self.disturb(hosts, until);
+        for &host in hosts {
+            self.faults.pauses += 1;
+            world.pause(host, until);
+        }
+    }
+
+    /// Whoever is to die: what was acknowledged must be there in three copies before.
+    fn crash(&mut self, world: &World, keys: &Keys) -> Vec<usize> {
+        let copies = world.members().count().min(3);
+        if (0..keys.len()).any(|key| keys.holders(world, key) < copies) {
+            return Vec::new();
+        }
+        let Some(hosts) = self.choose(world) else { return Vec::new() };
+        self.disturb(&hosts, world.now());
+        self.faults.crashes += hosts.len() as u64;
+        self.faults.double_crashes += u64::from(hosts.len() == 2);
+        hosts
+    }
+
+    fn isolate(&mut self, world: &mut World) {
+        let Some(hosts) = self.choose(world) else { return };
+        let until = world.now() + self.some_of(&[700, 1500, 2500, 4000, 8000, 15_000]);
+        self.disturb(&hosts, until);
+        self.faults.isolations += hosts.len() as u64;
+        world.network.isolate(hosts.iter().copied().collect(), until);
+        world.log.tell(super::Detail::Lives, world.now(), format_args!("{hosts:?} cut off until {until}"));
+    }
+
+    fn cut(&mut self, world: &mut World) {
+        let members: Vec<usize> = world.members().map(|(host, _)| host).collect();
+        if members.len() < 2 {
+            return;
+        }
+        let one = members[self.rng.index(members.len())];
+        let near = |node: &Node| {
+            let after = node.successors().iter().copied().take(2);
+            node.predecessor().into_iter().chain(after).collect::<Vec<_>>()
+        };
+        let neighbours: Vec<usize> = world
+            .host(one)
+            .node()
+            .into_iter()
+            .flat_map(near)
+            .filter_map(|peer| world.node_of(peer).map(|(host, _)| host))
+            .collect();
+        let pool = if neighbours.is_empty() || self.rng.chance(0.2) { members } else { neighbours };
+        let other = pool[self.rng.index(pool.len())];
+        if other == one || !self.bound.admits(world, &[one, other]) {
+            return;
+        }
+        let until = world.now() + self.some_of(&[600, 1500, 3000, 6000]);
+        self.disturb(&[one, other], until);
+        self.faults.cuts += 1;
+        let ways = self.rng.below(3);
+        if ways != 0 {
+            world.network.cut(one, other, until);
+        }
+        if ways != 1 {
+            world.network.cut(other, one, until);
+        }
+        world.log.tell(super::Detail::Lives, world.now(), format_args!("{one} and {other} cut ({ways}) until {until}"));
+    }
+
+    /// A write of this key was submitted: if a strike waits for one, the key's owner is to be hit, and when.
+    pub fn aim(&mut self, world: &World, keys: &Keys, key: usize) -> Option<(usize, Instant)> {
+        if !core::mem::take(&mut self.armed) {
+            return None;
+        }
+        let (owner, _) = keys.speaker(world, key)?;
+        Some((owner, world.now() + self.rng.between(Duration::ZERO, world.network.weather.longest * 5)))
+    }
+
+    /// Hits an owner that was aimed at: it stops, perhaps with a neighbour, or dies.
+    pub fn strike(&mut self, world: &mut World, keys: &Keys, owner: usize, enough: bool) -> Orders {
+        self.bound.review(world, keys);
+        let mut orders = Orders::default();
+        if self.bound.is_disturbed(owner) || !world.host(owner).is_running() || !self.bound.admits(world, &[owner]) {
+            return orders;
+        }
+        self.faults.strikes += 1;
+        if enough && self.rng.chance(0.4) {
+            self.disturb(&[owner], world.now());
+            self.faults.crashes += 1;
+            orders.crash.push(owner);
+            return orders;
+        }
+        let mut hosts = vec![owner];
+        let node = world.host(owner).node();
+        let beside = if self.rng.chance(0.5) { node.and_then(Node::predecessor) } else { None };
+        if let Some((host, _)) = beside.and_then(|peer| world.node_of(peer))
+            && self.bound.admits(world, &[owner, host])
+        {
+            hosts.push(host);
+        }
+        let until = world.now() + self.some_of(&[2000, 3000, 4500, 6000, 9000]);
+        self.pause(world, &hosts, until);
+        orders
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_cover_both_lengths_and_every_fault_alone_and_together() {
+        let profiles: Vec<Profile> = (0..500).map(Profile::of_seed).collect();
+        assert!(profiles.iter().all(|p| (p.successors == 3 && p.nodes >= 12) || (p.successors == 8 && p.nodes >= 14)));
+        for fault in 0..FAULTS.len() {
+            assert!(profiles.iter().any(|p| p.rates[fault] == 0));
+            assert!(profiles.iter().any(|p| p.rates.iter().enumerate().all(|(i, &rate)| (rate != 0) == (i == fault))));
+        }
+        assert!(profiles.iter().any(|p| p.rates.iter().all(|&rate| rate > 0)));
+    }
+
+    #[test]
+    fn clocks_are_off_by_no_more_than_the_profile_says() {
+        let mut rng = Rng::new(1);
+        let profile = Profile { clocks: Clock { offset_us: 9, rate_ppm: 10_000, skew_ms: 50 }, ..Profile::of_seed(0) };
+        let clocks: Vec<Clock> = (0..1000).map(|_| profile.clock(&mut rng)).collect();
+        assert!(clocks.iter().all(|c| c.rate_ppm.abs() <= 10_000 && c.skew_ms.abs() <= 50 && c.offset_us <= 9));
+        assert!(clocks.iter().any(|c| c.rate_ppm < 0) && clocks.iter().any(|c| c.skew_ms > 0));
+    }
+}

@@ -1,0 +1,340 @@
+//! Simulated clients: they read, write and delete a few keys through random nodes, repeat what had no clear outcome,
+//! and write down what they were told.
+
+use super::bound::Keys;
+use super::ledger::{Act, Ledger, Question};
+use super::world::World;
+use crate::node::{Attempt as Naming, Command, Reply};
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::wire::{Condition, OperationId};
+use core::fmt;
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+/// How often a write of unknown outcome is sent in all, before its outcome stays open.
+const TRIES_MAX: u32 = 6;
+/// How much later than the deadline a reply may come.
+const SLACK: Duration = Duration::from_millis(1500);
+
+/// How the operations ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// Reads that found a value.
+    pub values: u64,
+    /// Reads and deletes that found nothing.
+    pub not_found: u64,
+    /// Writes and deletes done.
+    pub stored: u64,
+    /// Writes and deletes whose condition did not hold.
+    pub conflicts: u64,
+    /// Operations refused, with nothing changed.
+    pub unavailable: u64,
+    /// Answers that the outcome is not known.
+    pub unknown: u64,
+    /// Operations whose node died first.
+    pub lost: u64,
+    /// Writes sent again under the same name.
+    pub repeated: u64,
+    /// Writes whose outcome stayed open.
+    pub open: u64,
+}
+
+impl Outcomes {
+    /// Operations that ended with a clear answer.
+    pub const fn answered(&self) -> u64 {
+        self.values + self.not_found + self.stored + self.conflicts
+    }
+}
+
+/// One operation, through all its tries.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    question: Question,
+    /// When this try was handed in.
+    submitted: Instant,
+    tries: u32,
+    /// An earlier try may have been done.
+    unsure: bool,
+    name: Naming,
+}
+
+impl Attempt {
+    fn id(&self) -> OperationId {
+        match self.name {
+            Naming::First(id) => id,
+            Naming::Again(operation) => operation.id,
+        }
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Question { key, act, host, .. } = self.question;
+        write!(f, "key {key}: {act:?} through {host}, try {} of {}", self.tries, self.submitted)
+    }
+}
+
+/// All clients of a world.
+#[derive(Debug)]
+pub struct Clients {
+    /// What they were told.
+    pub ledger: Ledger,
+    rng: Rng,
+    attempts: BTreeMap<u64, Attempt>,
+    /// For each client the operation that it will repeat.
+    again: Vec<Option<Attempt>>,
+    next_tag: u64,
+    outcomes: Outcomes,
+    /// A key that all clients use for a while.
+    hot: Option<(usize, Instant)>,
+    /// The key of a write just submitted.
+    writing: Option<usize>,
+    failures: Vec<String>,
+}
+
+impl Clients {
+    /// So many clients of these keys; their choices come from the generator.
+    pub fn new(count: usize, keys: Keys, rng: Rng) -> Self {
+        Self {
+            ledger: Ledger::new(keys),
+            rng,
+            attempts: BTreeMap::new(),
+            again: vec![None; count],
+            next_tag: 0,
+            outcomes: Outcomes::default(),
+            hot: None,
+            writing: None,
+            failures: Vec::new(),
+        }
+    }
+
+    /// The keys.
+    pub const fn keys(&self) -> &Keys {
+        &self.ledger.keys
+    }
+
+    /// How many clients there are.
+    pub const fn count(&self) -> usize {
+        self.again.len()
+    }
+
+    /// How the operations ended so far.
+    pub const fn outcomes(&self) -> Outcomes {
+        self.outcomes
+    }
+
+    /// Answers that cannot be true whatever the history is. They are taken out.
+    pub fn take_failures(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.failures)
+    }
+
+    /// All clients use this key until then.
+    pub const fn heat(&mut self, key: usize, until: Instant) {
+        self.hot = Some((key, until));
+    }
+
+    /// The key of the last write submitted since the last call.
+    pub const fn take_writing(&mut self) -> Option<usize> {
+        self.writing.take()
+    }
+
+    /// True while an operation waits for its answer.
+    pub fn is_waiting(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
+    /// A client acts: it repeats what had no clear outcome, or begins something new.
+    pub fn act(&mut self, world: &mut World, client: usize) {
+        let Some(host) = self.choose_host(world) else { return };
+        let attempt = match self.again[client].take() {
+            Some(attempt) => {
+                self.outcomes.repeated += 1;
+                let question = Question { host, ..attempt.question };
+                Attempt { question, submitted: world.now(), tries: attempt.tries + 1, ..attempt }
+            }
+            None => self.invent(world.now(), client, host),
+        };
+        self.submit(world, attempt);
+    }
+
+    /// Reads every key through every running node, for the last judgement.
+    pub fn read_everywhere(&mut self, world: &mut World) {
+        let hosts: Vec<usize> = (0..world.hosts().len()).filter(|&host| world.host(host).is_running()).collect();
+        for key in 0..self.keys().len() {
+            for &host in &hosts {
+                let question = Question { client: None, host, key, act: Act::Get, start: world.now() };
+                let name = Naming::First(OperationId([0; 16]));
+                self.submit(world, Attempt { question, submitted: world.now(), tries: 1, unsure: false, name });
+            }
+        }
+    }
+
+    /// Mostly a running node, now and then a paused one.
+    fn choose_host(&mut self, world: &World) -> Option<usize> {
+        let paused_too = self.rng.chance(0.15);
+        let hosts = world.hosts().iter().enumerate();
+        let fit = hosts.filter(|(_, host)| host.is_running() || paused_too && host.is_paused());
+        let fit: Vec<usize> = fit.map(|(number, _)| number).collect();
+        fit.get(self.rng.index(fit.len())).copied()
+    }
+
+    fn invent(&mut self, now: Instant, client: usize, host: usize) -> Attempt {
+        let key = match self.hot.filter(|&(_, until)| until > now) {
+            Some((key, _)) if self.rng.chance(0.8) => key,
+            _ => self.rng.index(self.keys().len()),
+        };
+        let as_seen = self.ledger.seen(key).map_or(Condition::None, Condition::Match);
+        let mut put = |condition| Act::Put { value: self.ledger.new_value(key), condition };
+        let act = match self.rng.below(20) {
+            0..=8 => Act::Get,
+            9 | 10 => put(Condition::Absent),
+            11 | 12 => put(as_seen),
+            13 => put(Condition::Present),
+            14..=16 => put(Condition::None),
+            17 => Act::Delete { condition: as_seen },
+            _ => Act::Delete { condition: Condition::None },
+        };
+        let mut name = [0; 16];
+        name[..8].copy_from_slice(&self.rng.next_u64().to_be_bytes());
+        name[8..].copy_from_slice(&self.rng.next_u64().to_be_bytes());
+        let question = Question { client: Some(client), host, key, act, start: now };
+        Attempt { question, submitted: now, tries: 1, unsure: false, name: Naming::First(OperationId(name)) }
+    }
+
+    fn submit(&mut self, world: &mut World, attempt: Attempt) {
+        let key: Box<[u8]> = self.keys().name(attempt.question.key).into();
+        let name = Some(attempt.name);
+        let command = match attempt.question.act {
+            Act::Get => Command::Get { key },
+            Act::Put { value, condition } => {
+                Command::Put { key, value: self.ledger.bytes_of(value), condition, attempt: name }
+            }
+            Act::Delete { condition } => Command::Delete { key, condition, attempt: name },
+        };
+        if attempt.question.act != Act::Get {
+            self.writing = Some(attempt.question.key);
+        }
+        self.next_tag += 1;
+        self.attempts.insert(self.next_tag, attempt);
+        world.submit(attempt.question.host, self.next_tag, command);
+    }
+
+    /// Takes an answer in; `None` if the process died first. Returns the client that may act again.
+    pub fn reply(&mut self, world: &World, tag: u64, reply: Option<Reply>) -> Option<usize> {
+        let mut attempt = self.attempts.remove(&tag)?;
+        if let Some(reply) = &reply {
+            self.judge_alone(world, &attempt, reply);
+        }
+        let (question, now) = (attempt.question, world.now());
+        let key = question.key;
+        match reply {
+            Some(Reply::Value { version, value, .. }) => {
+                self.outcomes.values += 1;
+                let found = self.ledger.number_of(&value, key);
+                let learned = self.ledger.learn(key, version, found);
+                self.failures.extend(learned.err());
+                self.ledger.read(question, now, found);
+            }
+            Some(Reply::Stored { version, .. }) => {
+                self.outcomes.stored += 1;
+                let learned = self.ledger.learn(key, version, question.act.sets().flatten());
+                self.failures.extend(learned.err());
+                self.ledger.wrote(question, now);
+            }
+            Some(Reply::NotFound) if !attempt.unsure => {
+                self.outcomes.not_found += 1;
+                self.ledger.read(question, now, None);
+            }
+            Some(Reply::Conflict { version }) if !attempt.unsure => {
+                self.outcomes.conflicts += 1;
+                self.ledger.refused(question, now, version);
+            }
+            Some(Reply::Unavailable(_)) if !attempt.unsure => self.outcomes.unavailable += 1,
+            // A refusal of a later try says nothing about an earlier one.
+            _ => {
+                let count = if reply.is_none() { &mut self.outcomes.lost } else { &mut self.outcomes.unknown };
+                *count += 1;
+                if question.act != Act::Get {
+                    attempt.unsure = true;
+                    match (reply, attempt.name) {
+                        (Some(Reply::Unknown { operation }), _) => {
+                            attempt.name = Naming::Again(operation);
+                            self.keep_on_or_leave_open(attempt);
+                        }
+                        (Some(_), Naming::Again(_)) => self.keep_on_or_leave_open(attempt),
+                        // Nobody said under which name to repeat it.
+                        _ => self.leave_open(&attempt),
+                    }
+                }
+            }
+        }
+        question.client
+    }
+
+    fn keep_on_or_leave_open(&mut self, attempt: Attempt) {
+        let goes_on = attempt.tries < TRIES_MAX && self.rng.chance(0.8);
+        match attempt.question.client.filter(|_| goes_on) {
+            Some(client) => self.again[client] = Some(attempt),
+            None => self.leave_open(&attempt),
+        }
+    }
+
+    fn leave_open(&mut self, attempt: &Attempt) {
+        if attempt.question.act != Act::Get {
+            self.outcomes.open += 1;
+            self.ledger.wrote(attempt.question, Instant::FAR);
+        }
+    }
+
+    /// Answers that are wrong by themselves.
+    fn judge_alone(&mut self, world: &World, attempt: &Attempt, reply: &Reply) {
+        let Question { host, key, act, client, .. } = attempt.question;
+        let fits = match (act, reply) {
+            (Act::Get, Reply::Value { value, .. }) => self.ledger.number_of(value, key).is_some(),
+            (Act::Get | Act::Delete { .. }, Reply::NotFound) | (_, Reply::Unavailable(_)) => true,
+            (Act::Put { .. } | Act::Delete { .. }, Reply::Stored { operation, copies, .. }) => {
+                operation.id == attempt.id() && (1..=3).contains(copies)
+            }
+            (Act::Put { .. } | Act::Delete { .. }, Reply::Unknown { operation }) => operation.id == attempt.id(),
+            (Act::Put { condition, .. } | Act::Delete { condition }, Reply::Conflict { version }) => {
+                !condition.holds(*version)
+            }
+            _ => false,
+        };
+        if !fits {
+            self.failures.push(format!("{attempt}: odd answer {reply:?}"));
+        }
+        let since = attempt.submitted.max(world.host(host).running_since());
+        if since + world.config().deadline + SLACK < world.now() {
+            self.failures.push(format!("{attempt}: answered too late"));
+        }
+        if client.is_none() && !matches!(reply, Reply::Value { .. } | Reply::NotFound) {
+            self.failures.push(format!("{attempt}: cannot be read after healing: {reply:?}"));
+        }
+    }
+
+    /// What waits longer for an answer than it may. It is told once.
+    pub fn take_overdue(&mut self, world: &World) -> Vec<String> {
+        let is_late = |attempt: &Attempt| {
+            let host = world.host(attempt.question.host);
+            let since = attempt.submitted.max(host.running_since());
+            host.is_running() && since + world.config().deadline + SLACK < world.now()
+        };
+        let late: Vec<u64> =
+            self.attempts.iter().filter(|(_, attempt)| is_late(attempt)).map(|(&tag, _)| tag).collect();
+        let taken: Vec<Attempt> = late.iter().filter_map(|tag| self.attempts.remove(tag)).collect();
+        taken.iter().for_each(|attempt| self.leave_open(attempt));
+        taken.iter().map(|attempt| format!("{attempt}: no answer")).collect()
+    }
+
+    /// What still waits or was to be repeated stays open; then the judgement over all that was told.
+    pub fn judge(&mut self) -> Vec<String> {
+        let waiting = core::mem::take(&mut self.attempts).into_values();
+        let again = self.again.iter_mut().filter_map(Option::take);
+        for attempt in waiting.chain(again).collect::<Vec<_>>() {
+            self.leave_open(&attempt);
+        }
+        self.ledger.judge()
+    }
+}

@@ -1,0 +1,68 @@
+//! The clocks of one node: its own zero, its own pace, its own idea of the date.
+
+use crate::time::{Instant, Now};
+
+/// The wall clock of a node without skew when the simulation begins, in milliseconds since 1970.
+const BEGIN_MS: u64 = 1_700_000_000_000;
+
+/// How the clocks of a node differ from the world's time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    /// What the monotonic clock shows when the simulation begins, in microseconds.
+    pub offset_us: u64,
+    /// How much faster it runs than the world's time, in parts per million.
+    pub rate_ppm: i32,
+    /// How far the wall clock is ahead, in milliseconds.
+    pub skew_ms: i64,
+}
+
+impl Clock {
+    /// What the node's clocks show at a moment of the world.
+    pub fn read(&self, world: Instant) -> Now {
+        let us = i128::from(world.as_micros());
+        let gained = us * i128::from(self.rate_ppm) / 1_000_000;
+        let shown = i128::from(self.offset_us) + us + gained;
+        let wall_ms = (BEGIN_MS + world.as_millis()).saturating_add_signed(self.skew_ms);
+        Now { at: Instant::from_micros(u64::try_from(shown).unwrap_or(u64::MAX)), wall_ms }
+    }
+
+    /// The first moment of the world at which the node's monotonic clock shows at least `shown`.
+    pub fn when(&self, shown: Instant) -> Instant {
+        if shown == Instant::FAR {
+            return shown;
+        }
+        let ahead = u128::from(shown.as_micros().saturating_sub(self.offset_us));
+        let pace = u128::from((1_000_000 + i64::from(self.rate_ppm)).max(1).unsigned_abs());
+        let guess = u64::try_from(ahead * 1_000_000 / pace).unwrap_or(u64::MAX);
+        // The division above and the one in `read` round: the answer is at most a few microseconds away.
+        let near = guess.saturating_sub(2);
+        (near..near + 6).map(Instant::from_micros).find(|&world| self.read(world).at >= shown).unwrap_or(Instant::FAR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_is_the_first_moment_that_shows_it() {
+        for rate_ppm in [-10_000, -7, 0, 3, 10_000] {
+            for offset_us in [0, 1, 987_654_321_987] {
+                let clock = Clock { offset_us, rate_ppm, skew_ms: 0 };
+                for shown in (0..50_000_000).step_by(999_983).map(|us| Instant::from_micros(offset_us + us)) {
+                    let when = clock.when(shown);
+                    assert!(clock.read(when).at >= shown, "{clock:?}");
+                    let before = Instant::from_micros(when.as_micros().saturating_sub(1));
+                    assert!(when == Instant::ZERO || clock.read(before).at < shown, "{clock:?}");
+                }
+            }
+        }
+        assert_eq!(Clock::default().when(Instant::FAR), Instant::FAR);
+    }
+
+    #[test]
+    fn the_wall_clock_is_off_by_its_skew() {
+        let wall_ms = |skew_ms| Clock { skew_ms, ..Clock::default() }.read(Instant::from_millis(5)).wall_ms;
+        assert_eq!((wall_ms(-6000), wall_ms(40)), (BEGIN_MS - 5995, BEGIN_MS + 45));
+    }
+}

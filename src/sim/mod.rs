@@ -1,0 +1,36 @@
+//! The simulated world: many real [`Node`](crate::node::Node)s in one process, on a network that loses, delays and
+//! repeats, on machines that crash, stop and come back, with clocks that disagree; and the oracles that judge them.
+//!
+//! Everything follows from one seed, and the same seed gives the same run to the last bit.
+//!
+//! - [`World`] holds the machines and the one queue of events; it knows nothing of what should be.
+//! - [`Network`] decides what happens to a datagram, [`Clock`] what a node believes to be the time.
+//! - [`oracle`] looks at the whole ring, [`Speakers`] at who may answer, [`history`] at what clients were told.
+//! - [`swarm`] puts it together: chaos drawn from a seed, then healing, and a judgement.
+
+mod bound;
+pub mod chaos;
+mod client;
+mod clock;
+mod host;
+mod ledger;
+mod log;
+mod network;
+mod queue;
+mod speakers;
+mod tally;
+mod world;
+
+pub mod history;
+pub mod oracle;
+pub mod swarm;
+
+pub use bound::{Bound, Keys};
+pub use client::{Clients, Outcomes};
+pub use clock::Clock;
+pub use host::{Host, Machine};
+pub use log::{Detail, Log};
+pub use network::{Fate, Network, Traffic, Weather};
+pub use speakers::{Samples, Speakers};
+pub use tally::{Tally, Times};
+pub use world::{Happening, World};

@@ -1,0 +1,225 @@
+//! What happens to datagrams on their way.
+
+use crate::rng::Rng;
+use crate::time::Instant;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What befalls datagrams everywhere, as probabilities from 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Weather {
+    /// A datagram is lost.
+    pub loss: f64,
+    /// A datagram begins a burst on its path: for up to 0.4 s four of five are lost.
+    pub burst: f64,
+    /// A datagram is slow: it takes up to `slowest` instead of up to `longest`.
+    pub slow: f64,
+    /// A datagram arrives twice.
+    pub duplicate: f64,
+    /// A bit of a datagram is flipped.
+    pub corrupt: f64,
+    /// The shortest delay.
+    pub shortest: Duration,
+    /// The longest usual delay.
+    pub longest: Duration,
+    /// The longest delay of a slow datagram.
+    pub slowest: Duration,
+}
+
+impl Weather {
+    /// Nothing is lost, and all arrive within a few milliseconds.
+    pub const QUIET: Self = Self {
+        loss: 0.0,
+        burst: 0.0,
+        slow: 0.0,
+        duplicate: 0.0,
+        corrupt: 0.0,
+        shortest: Duration::from_micros(200),
+        longest: Duration::from_millis(5),
+        slowest: Duration::from_millis(1500),
+    };
+}
+
+/// How one copy of a datagram arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// After this time.
+    pub after: Duration,
+    /// With this bit flipped, counted modulo its length.
+    pub flipped: Option<u32>,
+}
+
+/// Nodes that can talk among each other, and to no other, until a moment.
+#[derive(Clone, Debug)]
+struct Island {
+    nodes: BTreeSet<usize>,
+    until: Instant,
+}
+
+/// What the network did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Datagrams handed to it.
+    pub sent: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Lost by chance.
+    pub lost: u64,
+    /// Lost because their way was cut.
+    pub cut: u64,
+    /// Delivered twice.
+    pub duplicated: u64,
+    /// Delivered with a flipped bit.
+    pub corrupted: u64,
+    /// Slow ones.
+    pub slow: u64,
+}
+
+/// All paths between the nodes.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// What befalls datagrams everywhere.
+    pub weather: Weather,
+    rng: Rng,
+    cuts: BTreeMap<(usize, usize), Instant>,
+    bursts: BTreeMap<(usize, usize), Instant>,
+    islands: Vec<Island>,
+    traffic: Traffic,
+}
+
+const BURST_LOSS: f64 = 0.8;
+const BURST_MAX: Duration = Duration::from_millis(400);
+
+impl Network {
+    /// A quiet network whose chance comes from this generator.
+    pub fn new(rng: Rng) -> Self {
+        let (cuts, bursts, islands) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let traffic = Traffic::default();
+        Self { weather: Weather::QUIET, rng, cuts, bursts, islands, traffic }
+    }
+
+    /// What it did so far.
+    pub const fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// Nothing gets from the one node to the other until then; the way back stays open.
+    pub fn cut(&mut self, from: usize, to: usize, until: Instant) {
+        let ends = self.cuts.entry((from, to)).or_insert(until);
+        *ends = until.max(*ends);
+    }
+
+    /// These nodes can talk among each other, and to no other, until then.
+    pub fn isolate(&mut self, nodes: BTreeSet<usize>, until: Instant) {
+        self.islands.push(Island { nodes, until });
+    }
+
+    /// Ends every cut, and makes the weather quiet.
+    pub fn heal(&mut self) {
+        self.weather = Weather::QUIET;
+        self.cuts.clear();
+        self.islands.clear();
+        self.bursts.clear();
+    }
+
+    /// True unless the way from one node to another is cut.
+    pub fn is_open(&self, now: Instant, from: usize, to: usize) -> bool {
+        let apart = |island: &Island| island.nodes.contains(&from) != island.nodes.contains(&to);
+        self.cuts.get(&(from, to)).is_none_or(|&until| until <= now)
+            && !self.islands.iter().any(|island| island.until > now && apart(island))
+    }
+
+    /// How a datagram of so many bytes arrives: not at all, once or twice.
+    pub fn send(&mut self, now: Instant, from: usize, to: usize, bytes: usize) -> heapless::Vec<Fate, 2> {
+        let mut fates = heapless::Vec::new();
+        self.traffic.sent += 1;
+        self.traffic.bytes += bytes as u64;
+        self.islands.retain(|island| island.until > now);
+        if !self.is_open(now, from, to) {
+            self.traffic.cut += 1;
+            return fates;
+        }
+        if self.weather.burst > 0.0 && self.rng.chance(self.weather.burst) {
+            self.bursts.insert((from, to), now + self.rng.between(BURST_MAX / 8, BURST_MAX));
+        }
+        let in_burst = self.bursts.get(&(from, to)).is_some_and(|&until| until > now);
+        if self.rng.chance(if in_burst { BURST_LOSS } else { self.weather.loss }) {
+            self.traffic.lost += 1;
+            return fates;
+        }
+        let copies = if self.rng.chance(self.weather.duplicate) { 2 } else { 1 };
+        self.traffic.duplicated += copies - 1;
+        for _ in 0..copies {
+            let slow = self.rng.chance(self.weather.slow);
+            self.traffic.slow += u64::from(slow);
+            let Weather { shortest, longest, slowest, .. } = self.weather;
+            let after = if slow { self.rng.between(longest, slowest) } else { self.rng.between(shortest, longest) };
+            let flipped = self.rng.chance(self.weather.corrupt).then(|| self.rng.next_u64() as u32);
+            self.traffic.corrupted += u64::from(flipped.is_some());
+            // Two copies fit, as the capacity says.
+            let _ = fates.push(Fate { after, flipped });
+        }
+        fates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Instant = Instant::from_millis(1000);
+    const LATER: Instant = Instant::from_millis(2000);
+
+    fn arrived(network: &mut Network, from: usize, to: usize) -> usize {
+        (0..1000).filter(|_| !network.send(NOW, from, to, 100).is_empty()).count()
+    }
+
+    #[test]
+    fn a_quiet_network_delivers_each_datagram_once() {
+        let mut network = Network::new(Rng::new(1));
+        for _ in 0..1000 {
+            let fates = network.send(NOW, 0, 1, 100);
+            assert!(fates.len() == 1 && fates[0].flipped.is_none() && fates[0].after < Weather::QUIET.longest);
+        }
+    }
+
+    #[test]
+    fn weather_befalls_as_often_as_it_says() {
+        let mut network = Network::new(Rng::new(2));
+        network.weather = Weather { loss: 0.3, slow: 0.2, duplicate: 0.1, corrupt: 0.05, ..Weather::QUIET };
+        let fates: Vec<Fate> = (0..20_000).flat_map(|_| network.send(NOW, 0, 1, 100)).collect();
+        let traffic = network.traffic();
+        assert!((5700..6300).contains(&traffic.lost), "{traffic:?}");
+        assert!((1250..1550).contains(&traffic.duplicated), "{traffic:?}");
+        let share = |n: usize| n as f64 / fates.len() as f64;
+        let slow = share(fates.iter().filter(|fate| fate.after >= Weather::QUIET.longest).count());
+        assert!((0.18..0.22).contains(&slow), "{slow}");
+        let flipped = share(fates.iter().filter(|fate| fate.flipped.is_some()).count());
+        assert!((0.04..0.06).contains(&flipped), "{flipped}");
+    }
+
+    #[test]
+    fn a_burst_takes_most_and_ends() {
+        let mut network = Network::new(Rng::new(3));
+        network.weather.burst = 1.0;
+        assert!((100..300).contains(&arrived(&mut network, 0, 1)));
+        network.weather.burst = 0.0;
+        let after = NOW + BURST_MAX;
+        assert!((0..100).all(|_| network.send(after, 0, 1, 1).len() == 1));
+    }
+
+    #[test]
+    fn a_cut_goes_one_way_and_an_island_both_until_they_end() {
+        let mut network = Network::new(Rng::new(4));
+        network.cut(0, 1, LATER);
+        network.isolate(BTreeSet::from([2, 3]), LATER);
+        for (from, to, open) in [(0, 1, false), (1, 0, true), (2, 3, true), (2, 0, false), (0, 3, false), (0, 9, true)]
+        {
+            assert_eq!(network.is_open(NOW, from, to), open, "{from} to {to}");
+            assert_eq!(arrived(&mut network, from, to), if open { 1000 } else { 0 });
+            assert!(network.is_open(LATER, from, to));
+        }
+        network.heal();
+        assert!(network.is_open(NOW, 0, 1) && network.is_open(NOW, 2, 0));
+    }
+}

@@ -1,0 +1,212 @@
+//! Judgements over the whole ring at one moment, from what its members hold of each other.
+//!
+//! The first five are the invariant of the corrected Chord protocol and what follows from it (Zave, "Reasoning about
+//! identifier spaces: How to make Chord correct", arXiv:1610.01140). Her proof assumes that only dead nodes are
+//! dropped; under false suspicion they may be hurt for a while, so they are counted. [`is_ideal`] is what must come
+//! in the end.
+
+use super::world::World;
+use crate::id::Id;
+use crate::wire::Peer;
+use core::fmt::Write as _;
+
+/// What one member holds of its neighbours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Itself.
+    pub me: Peer,
+    /// Its predecessor.
+    pub predecessor: Option<Peer>,
+    /// Its successors, nearest first; empty if it is alone.
+    pub successors: Vec<Peer>,
+}
+
+/// All members at one moment, in ring order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ring(Vec<Member>);
+
+impl FromIterator<Member> for Ring {
+    fn from_iter<T: IntoIterator<Item = Member>>(members: T) -> Self {
+        let mut members: Vec<Member> = members.into_iter().collect();
+        members.sort_by_key(|member| member.me.id());
+        Self(members)
+    }
+}
+
+impl Ring {
+    /// The ring of a world: every living member, paused ones too.
+    pub fn of(world: &World) -> Self {
+        let member = |node: &crate::node::Node| Member {
+            me: node.me(),
+            predecessor: node.predecessor(),
+            successors: node.successors().to_vec(),
+        };
+        world.members().map(|(_, node)| member(node)).collect()
+    }
+
+    /// The members, in ring order.
+    pub fn members(&self) -> &[Member] {
+        &self.0
+    }
+
+    fn index_of(&self, peer: Peer) -> Option<usize> {
+        let at = self.0.binary_search_by_key(&peer.id(), |member| member.me.id()).ok()?;
+        (self.0[at].me == peer).then_some(at)
+    }
+
+    /// The first of a member's successors that lives; itself if it is alone.
+    fn best_successor(&self, at: usize) -> Option<usize> {
+        if self.0[at].successors.is_empty() && self.0.len() == 1 {
+            return Some(at);
+        }
+        self.0[at].successors.iter().find_map(|&peer| self.index_of(peer))
+    }
+}
+
+/// An oracle: true if all is as it should be, for successor lists of this length.
+pub type Oracle = fn(&Ring, usize) -> bool;
+
+/// All that are counted, with their names.
+pub const INVARIANTS: [(&str, Oracle); 5] = [
+    ("a member without a living successor", |ring, _| has_one_live_successor(ring)),
+    ("fewer principals than a list is long, and one", has_sufficient_principals),
+    ("a list out of order", |ring, _| has_ordered_lists(ring)),
+    ("more than one ring", |ring, _| is_one_ring(ring)),
+    ("a ring out of order", |ring, _| is_ordered_ring(ring)),
+];
+
+/// I1: every member has a living member in its list.
+pub fn has_one_live_successor(ring: &Ring) -> bool {
+    (0..ring.0.len()).all(|at| ring.best_successor(at).is_some())
+}
+
+/// I2: there are more principals than a list is long. A principal is a member that nobody's list skips. A ring that
+/// never had so many members is not judged: it counts all as good.
+pub fn has_sufficient_principals(ring: &Ring, successors: usize) -> bool {
+    let members = ring.members();
+    if members.len() <= successors {
+        return true;
+    }
+    let skips = |member: &Member, id: Id| {
+        let list = core::iter::once(&member.me).chain(&member.successors);
+        list.zip(&member.successors).any(|(x, y)| id.is_between(x.id(), y.id()))
+    };
+    let is_principal = |id: Id| !members.iter().any(|member| skips(member, id));
+    members.iter().filter(|member| is_principal(member.me.id())).count() > successors
+}
+
+/// Every list goes once round at the most: in order, nobody twice, its owner not in it.
+pub fn has_ordered_lists(ring: &Ring) -> bool {
+    ring.0.iter().all(|member| {
+        let away = |peer: &Peer| member.me.id().distance_to(peer.id());
+        let far: Vec<u128> = member.successors.iter().map(away).collect();
+        far.first() != Some(&0) && far.windows(2).all(|two| two[0] < two[1])
+    })
+}
+
+/// The members that lie on a cycle of best successors, each cycle in its order from some member on.
+fn cycles(ring: &Ring) -> Vec<Vec<usize>> {
+    let mut seen = vec![0; ring.0.len()];
+    let mut cycles = Vec::new();
+    for start in 0..ring.0.len() {
+        let walk = start + 1;
+        let mut path: Vec<usize> = Vec::new();
+        let mut here = Some(start);
+        while let Some(at) = here.filter(|&at| seen[at] == 0) {
+            seen[at] = walk;
+            path.push(at);
+            here = ring.best_successor(at);
+        }
+        // It met itself, not the path of an earlier walk: the last part of it is a new cycle.
+        if let Some(from) =
+            here.filter(|&at| seen[at] == walk).and_then(|at| path.iter().position(|&other| other == at))
+        {
+            cycles.push(path.split_off(from));
+        }
+    }
+    cycles
+}
+
+/// There is exactly one cycle of best successors, and all members reach it.
+pub fn is_one_ring(ring: &Ring) -> bool {
+    ring.0.is_empty() || (has_one_live_successor(ring) && cycles(ring).len() == 1)
+}
+
+/// How often a cycle goes round: once, unless it is a loop.
+fn winding(ring: &Ring, cycle: &[usize]) -> u32 {
+    let ids = |at: usize| ring.0[at].me.id();
+    let next = cycle.iter().cycle().skip(1);
+    let mut rounds = 0;
+    let mut gone: u128 = 0;
+    for (&from, &to) in cycle.iter().zip(next) {
+        let (sum, over) = gone.overflowing_add(ids(from).distance_to(ids(to)));
+        (gone, rounds) = (sum, rounds + u32::from(over));
+    }
+    // A member alone goes the whole way round in one step, which a distance does not say.
+    if cycle.len() == 1 { 1 } else { rounds }
+}
+
+/// Every cycle of best successors goes round exactly once.
+pub fn is_ordered_ring(ring: &Ring) -> bool {
+    cycles(ring).iter().all(|cycle| winding(ring, cycle) == 1)
+}
+
+/// What is missing for the ideal ring: every list the next members in order, as many as there are or as a list is long,
+/// and every predecessor the member before. `None` if nothing is.
+pub fn flaw_of_ideal(ring: &Ring, successors: usize) -> Option<String> {
+    let members = ring.members();
+    let n = members.len();
+    for (at, member) in members.iter().enumerate() {
+        let next: Vec<Peer> = (1..n).map(|step| members[(at + step) % n].me).take(successors).collect();
+        if member.successors != next {
+            return Some(format!("{} has the successors {}", member.me, names(&member.successors)));
+        }
+        let before = (n > 1).then(|| members[(at + n - 1) % n].me);
+        if member.predecessor != before {
+            return Some(format!("{} has the predecessor {}", member.me, names(member.predecessor.as_slice())));
+        }
+    }
+    None
+}
+
+/// True if nothing is missing for the ideal ring.
+pub fn is_ideal(ring: &Ring, successors: usize) -> bool {
+    flaw_of_ideal(ring, successors).is_none()
+}
+
+fn names(peers: &[Peer]) -> String {
+    peers.iter().fold(String::new(), |mut text, peer| {
+        let _ = write!(text, "{:08x} ", peer.id().get() >> 96);
+        text
+    })
+}
+
+/// The ring as text, a line for each machine in ring order, for failures.
+pub fn picture(world: &World) -> String {
+    let mut hosts: Vec<(usize, &super::host::Host)> = world.hosts().iter().enumerate().collect();
+    hosts.sort_by_key(|(_, host)| host.id());
+    let mut text = String::new();
+    for (number, host) in hosts {
+        let _ = write!(text, "{number:>3} {:08x} ", host.id().get() >> 96);
+        if let Some(node) = host.node() {
+            let at = host.local(world.now()).at;
+            let status = node.status(at);
+            let paused = if host.is_paused() { " (paused)" } else { "" };
+            let settled = status.settled.map_or_else(|| String::from("nothing"), |arc| arc.to_string());
+            let claim = status.claim.map_or_else(|| String::from("nothing"), |arc| arc.to_string());
+            let before = names(node.predecessor().as_slice());
+            let after = names(node.successors());
+            let _ = writeln!(
+                text,
+                "{:?}{paused} before {before}after {after}claims {claim} settled for {settled} term {}",
+                status.state, status.term
+            );
+        } else {
+            let _ = writeln!(text, "dead");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

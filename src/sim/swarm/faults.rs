@@ -1,0 +1,105 @@
+//! Starting, killing, healing: what the run does to its machines.
+
+use super::{Phase, Plan, Swarm};
+use crate::sim::chaos::Orders;
+use crate::sim::log::Detail;
+use core::time::Duration;
+
+impl Swarm {
+    /// A node was dropped by another: disturbed, if it was not before.
+    pub(super) fn suspected(&mut self, host: usize) {
+        if self.chaos.bound.is_disturbed(host) {
+            return;
+        }
+        self.chaos.bound.review(&self.world, self.clients.keys());
+        self.chaos.bound.disturb(host, self.world.now() + Duration::from_secs(1));
+        if !self.chaos.bound.admits(&self.world, &[]) && !self.beyond {
+            self.beyond = true;
+            self.world.log.tell(Detail::Lives, self.world.now(), format_args!("BEYOND the bound: {host} suspected"));
+        }
+    }
+
+    /// True if two more members may die and leave as many as the invariant speaks of.
+    pub(super) fn may_lose(&self) -> bool {
+        self.world.members().count() >= self.profile.successors.max(4) + 6
+    }
+
+    pub(super) fn start(&mut self, host: usize) {
+        if self.world.host(host).node().is_some() {
+            return;
+        }
+        let addrs = |hosts: &[usize]| hosts.iter().map(|&host| self.world.host(host).addr()).collect::<Vec<_>>();
+        let first: Vec<usize> = (0..self.profile.nodes).collect();
+        let again = self.world.host(host).lives() > 0;
+        let seeds = if self.profile.founders {
+            addrs(&first)
+        } else if host == 0 && !again {
+            Vec::new()
+        } else if self.phase == Phase::Forming {
+            addrs(&[0])
+        } else {
+            let living: Vec<usize> = self.world.members().map(|(host, _)| host).collect();
+            let chosen = (0..3).filter_map(|_| living.get(self.rng.index(living.len())).copied()).collect::<Vec<_>>();
+            addrs(&chosen)
+        };
+        self.tally.restarts += u64::from(again);
+        if self.phase != Phase::Forming {
+            self.tally.joins += 1;
+            self.joining.insert(host, self.world.now());
+            self.chaos.bound.disturb(host, self.world.now());
+        }
+        self.world.start(host, &seeds);
+    }
+
+    pub(super) fn obey(&mut self, orders: &Orders) {
+        for &host in &orders.crash {
+            self.crash(host, orders.crash.len() > 1);
+        }
+        for _ in 0..orders.join {
+            let bound = &self.chaos.bound;
+            let free = |host: &usize| {
+                let it = self.world.host(*host);
+                let waits =
+                    self.plans.values().any(|plan| matches!(plan, Plan::Start { host: waiting } if waiting == host));
+                it.node().is_none() && !waits && bound.admits(&self.world, &[*host])
+            };
+            if let Some(host) = (0..self.world.hosts().len()).rev().find(free) {
+                self.start(host);
+            }
+        }
+    }
+
+    fn crash(&mut self, host: usize, double: bool) {
+        let id = self.world.host(host).id();
+        if self.world.host(host).is_settled_for(self.world.now(), id)
+            && let Some(sample) = self.speakers.ids().iter().position(|&sample| sample == id)
+        {
+            self.orphaned.insert(sample, (self.world.now(), double));
+        }
+        self.speakers.forget(host);
+        self.joining.remove(&host);
+        if let Some(counters) = self.world.crash(host) {
+            self.tally.add_counters(&counters);
+        }
+        self.count_hurt();
+        // Most come back; some within one period.
+        if self.rng.chance(0.75) {
+            let longest = [60, 800, 4000, 12_000][self.rng.index(4)];
+            let after = self.rng.between(Duration::from_millis(10), Duration::from_millis(longest));
+            self.plan(after, Plan::Start { host });
+        }
+    }
+
+    /// All faults end. Half of the dead come back.
+    pub(super) fn heal(&mut self) {
+        self.enter(Phase::Healing);
+        self.world.network.heal();
+        self.world.resume_all();
+        for host in 0..self.world.hosts().len() {
+            let was_here = self.world.host(host).lives() > 0 && self.world.host(host).node().is_none();
+            if was_here && self.rng.chance(0.5) {
+                self.start(host);
+            }
+        }
+    }
+}

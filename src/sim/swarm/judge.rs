@@ -1,0 +1,125 @@
+//! What is looked at after every event, and in the end.
+
+use super::{Outcome, Phase, Swarm};
+use crate::node::Node;
+use crate::sim::host::Host;
+use crate::sim::oracle::{self, INVARIANTS, Ring};
+use crate::sim::speakers::Samples;
+use crate::time::Instant;
+use std::collections::BTreeSet;
+
+/// More wake-ups a second than this are a busy loop.
+const WAKES_MAX: u64 = 1000;
+
+impl Swarm {
+    pub(super) fn look_at(&mut self, host: usize) {
+        match self.speakers.look(&self.world, host) {
+            Ok(new) => self.take_over(new),
+            Err((id, other)) => {
+                self.fail(&format!("both {host} and {other} answer for {id}\n{}", oracle::picture(&self.world)));
+            }
+        }
+        self.look_behind(host);
+        if let Some(&since) = self.joining.get(&host)
+            && self.world.host(host).is_ready(self.world.now())
+        {
+            self.joining.remove(&host);
+            self.tally.joining.push(self.world.now().since(since));
+        }
+        let shape = self.world.host(host).node().filter(|node| node.is_member()).map(|node| {
+            let mut list = node.successors().to_vec();
+            list.push(node.me());
+            (node.predecessor(), list)
+        });
+        if shape.as_ref() != self.shapes.get(&host) {
+            match shape {
+                Some(shape) => self.shapes.insert(host, shape),
+                None => self.shapes.remove(&host),
+            };
+            self.count_hurt();
+        }
+    }
+
+    fn take_over(&mut self, new: Samples) {
+        let taken: Vec<usize> = self.orphaned.keys().copied().filter(|&sample| new >> sample & 1 == 1).collect();
+        for (since, double) in taken.iter().filter_map(|sample| self.orphaned.remove(sample)).collect::<Vec<_>>() {
+            let times = if double { &mut self.tally.double_takeover } else { &mut self.tally.takeover };
+            times.push(self.world.now().since(since));
+        }
+    }
+
+    /// A node that would answer for a key must hold what anyone was told of.
+    fn look_behind(&mut self, host: usize) {
+        let settled = self.speakers.settled(host);
+        for key in 0..self.clients.keys().len() {
+            let acknowledged = self.clients.keys().acknowledged(key);
+            if settled >> key & 1 == 0 || acknowledged.is_none() {
+                continue;
+            }
+            let held = self.world.host(host).node().and_then(|node| node.version_of(self.clients.keys().name(key)));
+            if held < acknowledged {
+                self.fail(&format!(
+                    "{host} answers for key {key} and holds {held:?} of {acknowledged:?}\n{}",
+                    oracle::picture(&self.world)
+                ));
+            }
+        }
+    }
+
+    pub(super) fn count_hurt(&mut self) {
+        if self.phase == Phase::Forming {
+            return;
+        }
+        let ring = Ring::of(&self.world);
+        for (at, (_, holds)) in INVARIANTS.iter().enumerate() {
+            let hurt = !holds(&ring, self.profile.successors);
+            self.tally.hurt[at] += u64::from(hurt && !self.hurt[at]);
+            self.hurt[at] = hurt;
+        }
+    }
+
+    /// What is missing for a whole ring: everyone on it, in order, ready, and every key in three places.
+    pub(super) fn flaw(&self) -> Option<String> {
+        if let Some(flaw) = oracle::flaw_of_ideal(&Ring::of(&self.world), self.profile.successors) {
+            return Some(flaw);
+        }
+        let unready = |host: &&Host| host.node().is_some() && !host.is_ready(self.world.now());
+        if let Some(host) = self.world.hosts().iter().find(unready) {
+            return Some(format!("{} is not ready", host.addr()));
+        }
+        let keys = self.clients.keys();
+        let short = |key: &usize| !keys.is_copied(&self.world, *key);
+        (0..keys.len()).find(short).map(|key| format!("key {key} is short of copies"))
+    }
+
+    pub(super) fn finish(mut self) -> Outcome {
+        if self.clients.is_waiting() && self.failures.is_empty() {
+            self.fail("operations have no answer at the end");
+        }
+        if self.failures.is_empty()
+            && let Some(flaw) = self.flaw()
+        {
+            self.fail(&format!("the ring did not stay whole: {flaw}\n{}", oracle::picture(&self.world)));
+        }
+        for failure in self.clients.judge() {
+            self.fail(&failure);
+        }
+        let seconds = self.world.now().as_micros() / 1_000_000 + 1;
+        let busy: BTreeSet<usize> =
+            (0..self.world.hosts().len()).filter(|&at| self.world.host(at).wakes() > seconds * WAKES_MAX).collect();
+        if !busy.is_empty() {
+            self.fail(&format!("woken more than {WAKES_MAX} times a second: {busy:?}"));
+        }
+        let alive: Vec<_> = self.world.hosts().iter().filter_map(|host| host.node().map(Node::counters)).collect();
+        alive.iter().for_each(|counters| self.tally.add_counters(counters));
+        self.tally.take_counters(&self.forming);
+        self.tally.nodes += alive.len() as u64;
+        self.tally.wakes = self.world.hosts().iter().map(Host::wakes).sum();
+        self.tally.simulated = self.world.now().since(Instant::ZERO);
+        self.tally.traffic = self.world.network.traffic();
+        self.tally.faults = self.chaos.faults();
+        self.tally.outcomes = self.clients.outcomes();
+        self.tally.beyond = u64::from(self.beyond);
+        Outcome { seed: self.seed, hash: self.world.log.hash(), tally: self.tally, failures: self.failures }
+    }
+}

@@ -1,0 +1,300 @@
+//! One run: a ring forms, chaos drawn from the seed befalls it, then all faults end, and it must heal.
+//!
+//! After every event the [speakers](super::Speakers) are looked at; in the end the clients' histories, the ring and
+//! the stores. A run fails if two nodes would answer for one id, an answer was stale or false, an acknowledged write
+//! is lost, or the ring does not heal within [`HEAL_MAX`]. The invariants of the ring are counted only: they hold
+//! while nobody alive is taken for dead, and here many are.
+
+mod faults;
+mod judge;
+
+use super::bound::Keys;
+use super::chaos::{Chaos, Profile};
+use super::client::Clients;
+use super::host::Machine;
+use super::log::Detail;
+use super::oracle::{self, INVARIANTS};
+use super::speakers::Speakers;
+use super::tally::Tally;
+use super::world::{Happening, World};
+use crate::config::Config;
+use crate::id::Id;
+use crate::node::Life;
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::wire::Peer;
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// A ring must have formed after this time.
+pub const FORM_MAX: Duration = Duration::from_secs(60);
+/// A ring must be whole this long after the last fault.
+pub const HEAL_MAX: Duration = Duration::from_secs(30);
+/// How long a run lasts at least.
+pub const RUN_MIN: Duration = Duration::from_secs(120);
+
+/// How often the state of the ring is judged while something is waited for.
+const POLL: Duration = Duration::from_millis(50);
+/// A run is given up after so many failures.
+const FAILURES_MAX: usize = 5;
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What it was drawn from.
+    pub seed: u64,
+    /// A hash over all that happened: the same seed gives the same.
+    pub hash: u64,
+    /// What it amounted to.
+    pub tally: Tally,
+    /// What should not have been.
+    pub failures: Vec<String>,
+}
+
+/// What the run itself has to do at some time.
+#[derive(Clone, Debug)]
+enum Plan {
+    Start { host: usize },
+    Client(usize),
+    Chaos,
+    Strike { owner: usize },
+    Poll,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Forming,
+    Chaos,
+    Healing,
+    Reading,
+    Resting,
+}
+
+/// A run under way.
+pub struct Swarm {
+    seed: u64,
+    profile: Profile,
+    world: World,
+    clients: Clients,
+    speakers: Speakers,
+    chaos: Chaos,
+    rng: Rng,
+    plans: BTreeMap<u64, Plan>,
+    next_plan: u64,
+    phase: Phase,
+    since: Instant,
+    /// Nodes that are not ready yet, with the time of their start, once the ring had formed.
+    joining: BTreeMap<usize, Instant>,
+    /// Dead nodes' ids, by their number among the samples, that nobody answers for yet: since when, and of two at once.
+    orphaned: BTreeMap<usize, (Instant, bool)>,
+    shapes: BTreeMap<usize, (Option<Peer>, Vec<Peer>)>,
+    hurt: [bool; INVARIANTS.len()],
+    beyond: bool,
+    /// What was counted while the ring formed: it is not part of the tally.
+    forming: Tally,
+    tally: Tally,
+    failures: Vec<String>,
+}
+
+/// Runs the seed with the profile that it stands for.
+pub fn run(seed: u64) -> Outcome {
+    Swarm::new(seed, Profile::of_seed(seed)).run()
+}
+
+impl Swarm {
+    /// A run of this profile; all else that is left to chance follows from the seed.
+    pub fn new(seed: u64, profile: Profile) -> Self {
+        let mut rng = Rng::new(seed);
+        let config = Config { successors: profile.successors, ..Config::default() };
+        let mut world = World::new(rng.next_u64(), config);
+        world.network.weather = profile.weather;
+        world.lateness = profile.lateness;
+        let mut crowds = [rng.fork(), rng.fork()];
+        let subnet = rng.next_u64().to_be_bytes();
+        let middles = [rng.next_u64(), rng.next_u64()].map(|half| u128::from(half) << 64);
+        for number in 0..profile.nodes + profile.spares {
+            let crowd = number % 2;
+            let beside = u128::from(crowds[crowd].next_u64()) << 40;
+            let id = profile.crowded.then(|| Id::new(middles[crowd].wrapping_add(beside)));
+            let addr = SocketAddr::from(([10, subnet[0], subnet[1], number as u8 + 1], 4321));
+            world.add(Machine { addr, id, clock: profile.clock(&mut rng) });
+        }
+        let names = (0..profile.keys).map(|key| format!("key {key} of {seed}").into_bytes().into()).collect();
+        let keys = Keys::new(names);
+        let hosts: Vec<Id> = world.hosts().iter().map(super::host::Host::id).collect();
+        let samples = keys.ids().chain(hosts.iter().copied()).chain(hosts.iter().map(|id| id.plus(1)));
+        Self {
+            seed,
+            speakers: Speakers::new(samples.collect::<Vec<_>>()),
+            clients: Clients::new(profile.clients, keys, rng.fork()),
+            chaos: Chaos::new(profile.rates, rng.fork()),
+            rng,
+            plans: BTreeMap::new(),
+            next_plan: 0,
+            phase: Phase::Forming,
+            since: Instant::ZERO,
+            joining: BTreeMap::new(),
+            orphaned: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+            hurt: [false; INVARIANTS.len()],
+            beyond: false,
+            forming: Tally::default(),
+            tally: Tally { runs: 1, ..Tally::default() },
+            failures: Vec::new(),
+            profile,
+            world,
+        }
+    }
+
+    /// Hands what happens, line by line, to a listener.
+    pub fn tell_to(&mut self, detail: Detail, sink: impl FnMut(&str) + Send + 'static) {
+        self.world.log.tell_to(detail, sink);
+    }
+
+    /// Runs to the end.
+    pub fn run(mut self) -> Outcome {
+        self.world.log.tell(Detail::Lives, Instant::ZERO, format_args!("{:?}", self.profile));
+        for host in 0..self.profile.nodes {
+            let after =
+                if host == 0 { Duration::ZERO } else { self.rng.between(Duration::ZERO, Duration::from_secs(3)) };
+            self.plan(after, Plan::Start { host });
+        }
+        self.plan(POLL, Plan::Poll);
+        while !self.is_over() {
+            // Far enough to end a run that nothing else ends.
+            let Some(happening) = self.world.next(Instant::from_millis(3_600_000)) else { break };
+            self.handle(happening);
+        }
+        self.finish()
+    }
+
+    fn is_over(&self) -> bool {
+        let rested = self.phase == Phase::Resting && !self.clients.is_waiting();
+        let rested = rested && self.world.now() >= Instant::ZERO + RUN_MIN;
+        rested || self.failures.len() >= FAILURES_MAX
+    }
+
+    fn plan(&mut self, after: Duration, plan: Plan) {
+        self.next_plan += 1;
+        self.plans.insert(self.next_plan, plan);
+        self.world.alarm(self.world.now() + after, self.next_plan);
+    }
+
+    fn fail(&mut self, what: &str) {
+        let beyond = if self.beyond { " (more was disturbed than the promises hold for)" } else { "" };
+        let text = format!("{} {what}{beyond}", self.world.now());
+        self.world.log.tell(Detail::Lives, self.world.now(), format_args!("FAILURE {text}"));
+        self.failures.push(text);
+    }
+
+    fn handle(&mut self, happening: Happening) {
+        match happening {
+            Happening::Alarm(number) => {
+                if let Some(plan) = self.plans.remove(&number) {
+                    self.carry_out(plan);
+                }
+            }
+            Happening::Reply { tag, reply } => {
+                self.world.log.tell(Detail::Lives, self.world.now(), format_args!("reply to {tag}: {reply:.200?}"));
+                if let Some(client) = self.clients.reply(&self.world, tag, reply)
+                    && matches!(self.phase, Phase::Chaos | Phase::Healing)
+                {
+                    let after = self.rng.between(Duration::from_millis(20), self.profile.think);
+                    self.plan(after, Plan::Client(client));
+                }
+                for failure in self.clients.take_failures() {
+                    self.fail(&failure);
+                }
+            }
+            Happening::Life { host: by, life } => {
+                // Who is disturbed suspects others; these are well.
+                if let Life::Dropped(peer) = life
+                    && self.phase == Phase::Chaos
+                    && !self.chaos.bound.is_disturbed(by)
+                    && let Some(host) = self.world.host_at(peer.addr())
+                {
+                    self.suspected(host);
+                }
+            }
+            Happening::Touched { host } => self.look_at(host),
+        }
+    }
+
+    fn carry_out(&mut self, plan: Plan) {
+        match plan {
+            Plan::Start { host } => self.start(host),
+            Plan::Client(client) => {
+                self.clients.act(&mut self.world, client);
+                if let Some(key) = self.clients.take_writing()
+                    && let Some((owner, at)) = self.chaos.aim(&self.world, self.clients.keys(), key)
+                {
+                    self.clients.heat(key, self.world.now() + Duration::from_secs(6));
+                    self.plan(at.since(self.world.now()), Plan::Strike { owner });
+                }
+            }
+            Plan::Chaos if self.phase == Phase::Chaos => {
+                let enough = self.may_lose();
+                let orders = self.chaos.act(&mut self.world, self.clients.keys(), enough);
+                self.obey(&orders);
+                let after = self.rng.between(self.profile.pace / 6, self.profile.pace);
+                self.plan(after, Plan::Chaos);
+            }
+            Plan::Strike { owner } if self.phase == Phase::Chaos => {
+                let enough = self.may_lose();
+                let orders = self.chaos.strike(&mut self.world, self.clients.keys(), owner, enough);
+                self.obey(&orders);
+            }
+            Plan::Chaos | Plan::Strike { .. } => {}
+            Plan::Poll => self.poll(),
+        }
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.world.log.tell(Detail::Lives, self.world.now(), format_args!("---- {phase:?}"));
+        (self.phase, self.since) = (phase, self.world.now());
+    }
+
+    fn poll(&mut self) {
+        let waited = self.world.now().since(self.since);
+        match self.phase {
+            Phase::Forming => {
+                let started = self.world.hosts().iter().filter(|host| host.node().is_some()).count();
+                if started == self.profile.nodes && self.flaw().is_none() {
+                    self.enter(Phase::Chaos);
+                    self.world.hosts().iter().filter_map(|host| host.node()).for_each(|node| {
+                        self.forming.add_counters(node.counters());
+                    });
+                    (0..self.clients.count()).for_each(|client| self.plan(POLL, Plan::Client(client)));
+                    self.plan(POLL, Plan::Chaos);
+                } else if waited > FORM_MAX {
+                    self.give_up("the ring did not form");
+                }
+            }
+            Phase::Chaos if waited > self.profile.chaos => self.heal(),
+            Phase::Healing => {
+                if self.flaw().is_none() {
+                    self.tally.healing.push(waited);
+                    self.enter(Phase::Reading);
+                } else if waited > HEAL_MAX {
+                    self.give_up("the ring did not heal");
+                }
+            }
+            Phase::Reading if !self.clients.is_waiting() => {
+                self.clients.read_everywhere(&mut self.world);
+                self.enter(Phase::Resting);
+            }
+            _ => {}
+        }
+        for overdue in self.clients.take_overdue(&self.world) {
+            self.fail(&overdue);
+        }
+        self.plan(POLL, Plan::Poll);
+    }
+
+    fn give_up(&mut self, what: &str) {
+        let flaw = self.flaw().unwrap_or_default();
+        self.fail(&format!("{what}: {flaw}\n{}", oracle::picture(&self.world)));
+        self.enter(Phase::Resting);
+    }
+}

@@ -1,0 +1,377 @@
+//! The world: machines, the network between them, and one queue of events in the order of time.
+
+use super::host::{Host, Input, Machine};
+use super::log::{Detail, Log};
+use super::network::Network;
+use super::queue::{Due, Queue};
+use crate::config::Config;
+use crate::limits::FRAME_MAX;
+use crate::node::{Command, Counters, Event, Identity, Life, Node, Reply};
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::wire::{Peer, RingKey};
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+/// What the driver of a world gets to see, in order.
+#[derive(Debug)]
+pub enum Happening {
+    /// An alarm that was set goes off.
+    Alarm(u64),
+    /// A command that was submitted under this tag has ended; `None` if its process died first.
+    Reply {
+        /// The tag.
+        tag: u64,
+        /// How it ended.
+        reply: Option<Reply>,
+    },
+    /// Something happened in the life of a node.
+    Life {
+        /// Whose.
+        host: usize,
+        /// What.
+        life: Life,
+    },
+    /// A node has handled something: now is the time to look at it.
+    Touched {
+        /// Which.
+        host: usize,
+    },
+}
+
+/// The simulated world. It moves only in [`World::next`].
+///
+/// Its driver adds machines, starts and disturbs the processes on them, submits commands, and takes out what happens:
+///
+/// ```
+/// use skynode::sim::{Happening, Machine, World};
+/// use skynode::{config::Config, time::Instant};
+///
+/// let mut world = World::new(7, Config::default());
+/// let machine = Machine { addr: ([10, 0, 0, 1], 4321).into(), id: None, clock: Default::default() };
+/// let host = world.add(machine);
+/// world.start(host, &[]);
+/// while let Some(happening) = world.next(Instant::from_millis(5_000)) {
+///     if let Happening::Life { host, life } = happening {
+///         println!("{} {host}: {life:?}", world.now());
+///     }
+/// }
+/// ```
+pub struct World {
+    now: Instant,
+    queue: Queue,
+    hosts: Vec<Host>,
+    places: BTreeMap<SocketAddr, usize>,
+    happenings: VecDeque<Happening>,
+    config: Config,
+    ring: RingKey,
+    chance: Rng,
+    /// The paths between the machines.
+    pub network: Network,
+    /// How late a process is woken at the most; now and then it is that late.
+    pub lateness: Duration,
+    /// What happened.
+    pub log: Log,
+}
+
+/// One wake-up of so many is late by up to [`World::lateness`], the others by a tenth of it.
+const LATE_ONE_IN: f64 = 1.0 / 50.0;
+
+impl World {
+    /// An empty world. Everything that is left to chance follows from the seed.
+    pub fn new(seed: u64, config: Config) -> Self {
+        let mut rng = Rng::new(seed);
+        Self {
+            now: Instant::ZERO,
+            queue: Queue::default(),
+            hosts: Vec::new(),
+            places: BTreeMap::new(),
+            happenings: VecDeque::new(),
+            ring: RingKey::new(&config.ring),
+            config: config.checked(),
+            network: Network::new(rng.fork()),
+            chance: rng.fork(),
+            lateness: Duration::from_millis(1),
+            log: Log::default(),
+        }
+    }
+
+    /// The time.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// How its nodes are set up.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// All machines, in the order in which they were added.
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// The machine of a number that [`World::add`] gave.
+    pub fn host(&self, host: usize) -> &Host {
+        &self.hosts[host]
+    }
+
+    /// The machine at an address.
+    pub fn host_at(&self, addr: SocketAddr) -> Option<usize> {
+        self.places.get(&addr).copied()
+    }
+
+    /// The living process that a peer means: one of the same incarnation.
+    pub fn node_of(&self, peer: Peer) -> Option<(usize, &Node)> {
+        let host = self.host_at(peer.addr())?;
+        self.hosts[host].node().filter(|node| node.me() == peer).map(|node| (host, node))
+    }
+
+    /// The numbers and processes of all that have a place on the ring, paused ones too.
+    pub fn members(&self) -> impl Iterator<Item = (usize, &Node)> {
+        let nodes = self.hosts.iter().enumerate().filter_map(|(i, host)| Some((i, host.node()?)));
+        nodes.filter(|(_, node)| node.is_member())
+    }
+
+    /// Adds a machine with nothing on it, and returns its number.
+    pub fn add(&mut self, machine: Machine) -> usize {
+        let number = self.hosts.len();
+        self.places.insert(machine.addr, number);
+        self.hosts.push(Host::new(machine));
+        number
+    }
+
+    /// Starts a process on a machine where none is alive; without seeds it creates a ring.
+    pub fn start(&mut self, host: usize, seeds: &[SocketAddr]) {
+        if self.hosts[host].node.is_some() {
+            return;
+        }
+        let mut entropy = [0; 32];
+        for eight in entropy.chunks_exact_mut(8) {
+            eight.copy_from_slice(&self.chance.next_u64().to_be_bytes());
+        }
+        let now = self.now;
+        let it = &mut self.hosts[host];
+        let identity = Identity { addr: it.machine.addr, id: it.machine.id };
+        it.node = Some(Node::new(self.config.clone(), identity, !seeds.is_empty(), entropy, it.local(now)));
+        it.seeds = seeds.to_vec();
+        it.lives += 1;
+        (it.born, it.running_since, it.wake) = (now, now, Instant::FAR);
+        self.log.note(&[1, now.as_micros(), host as u64]);
+        self.log.tell(Detail::Lives, now, format_args!("{host} starts with {} seeds", seeds.len()));
+        self.drain(host);
+    }
+
+    /// Kills the process on a machine, with its memory; what was counted in its life is returned.
+    pub fn crash(&mut self, host: usize) -> Option<Counters> {
+        let it = &mut self.hosts[host];
+        let node = it.node.take()?;
+        it.paused = None;
+        let waiting = core::mem::take(&mut it.inbox).into_iter().filter_map(|input| match input {
+            Input::Command { tag, .. } => tag,
+            _ => None,
+        });
+        let lost = waiting.chain(core::mem::take(&mut it.tickets).into_values());
+        self.happenings.extend(lost.map(|tag| Happening::Reply { tag, reply: None }));
+        self.log.note(&[2, self.now.as_micros(), host as u64]);
+        self.log.tell(Detail::Lives, self.now, format_args!("{host} crashes"));
+        Some(*node.counters())
+    }
+
+    /// Stops the process on a machine until then. It gets what came meanwhile, and its timer, when it goes on.
+    pub fn pause(&mut self, host: usize, until: Instant) {
+        let it = &mut self.hosts[host];
+        if it.node.is_none() || it.paused.is_some_and(|paused| paused >= until) {
+            return;
+        }
+        it.paused = Some(until);
+        self.log.note(&[3, self.now.as_micros(), host as u64, until.as_micros()]);
+        self.log.tell(Detail::Lives, self.now, format_args!("{host} pauses until {until}"));
+        self.schedule(until, Due::Resume { host });
+    }
+
+    /// Lets every paused process go on.
+    pub fn resume_all(&mut self) {
+        for host in 0..self.hosts.len() {
+            if self.hosts[host].paused.is_some() {
+                self.hosts[host].paused = Some(self.now);
+                self.schedule(self.now, Due::Resume { host });
+            }
+        }
+    }
+
+    /// Hands a command to the process on a machine. Its reply comes as [`Happening::Reply`] with this tag.
+    pub fn submit(&mut self, host: usize, tag: u64, command: Command) {
+        let input = Input::Command { tag: Some(tag), command };
+        self.schedule(self.now, Due::Input { host, input });
+    }
+
+    /// Sets an alarm: [`Happening::Alarm`] with this number comes at that time.
+    pub fn alarm(&mut self, at: Instant, number: u64) {
+        self.schedule(at, Due::Alarm(number));
+    }
+
+    /// The next thing that happens, up to and including a moment; `None` when that has come.
+    pub fn next(&mut self, until: Instant) -> Option<Happening> {
+        loop {
+            if let Some(happening) = self.happenings.pop_front() {
+                return Some(happening);
+            }
+            let Some((at, due)) = self.queue.pop(until) else {
+                self.now = self.now.max(until);
+                return None;
+            };
+            self.now = at;
+            match due {
+                Due::Alarm(number) => return Some(Happening::Alarm(number)),
+                Due::Input { host, input } => self.arrive(host, input),
+                Due::Wake { host } => self.wake(host, at),
+                Due::Resume { host } => self.resume(host),
+            }
+        }
+    }
+
+    fn schedule(&mut self, at: Instant, due: Due) {
+        self.queue.push(at.max(self.now), due);
+    }
+
+    fn arrive(&mut self, host: usize, input: Input) {
+        let it = &mut self.hosts[host];
+        if it.is_running() {
+            self.turn(host, input);
+            return;
+        }
+        let tag = if let Input::Command { tag, .. } = &input { *tag } else { None };
+        let kept = it.node.is_some() && it.keep(input);
+        if let (Some(tag), false) = (tag, kept) {
+            self.happenings.push_back(Happening::Reply { tag, reply: None });
+        }
+    }
+
+    fn wake(&mut self, host: usize, at: Instant) {
+        let it = &mut self.hosts[host];
+        let Some(node) = it.node.as_ref().filter(|_| it.wake == at && it.paused.is_none()) else { return };
+        it.wake = Instant::FAR;
+        if it.machine.clock.when(node.poll_timeout()) > at {
+            // The deadline has moved since.
+            self.sleep(host);
+            return;
+        }
+        it.wakes += 1;
+        self.turn(host, Input::Timeout);
+    }
+
+    /// A process goes on: what it missed comes at once, its timer first or last.
+    fn resume(&mut self, host: usize) {
+        let it = &mut self.hosts[host];
+        if it.paused.is_none_or(|until| until > self.now) {
+            return;
+        }
+        // A wake-up that came meanwhile was for nobody.
+        (it.paused, it.running_since, it.wake) = (None, self.now, Instant::FAR);
+        self.log.tell(Detail::Lives, self.now, format_args!("{host} goes on"));
+        let mut missed = core::mem::take(&mut self.hosts[host].inbox);
+        if self.chance.chance(0.5) {
+            missed.push_front(Input::Timeout);
+        } else {
+            missed.push_back(Input::Timeout);
+        }
+        for input in missed {
+            self.schedule(self.now, Due::Input { host, input });
+        }
+    }
+
+    /// One turn of a process: an input, then all that it has to say.
+    fn turn(&mut self, host: usize, input: Input) {
+        let it = &mut self.hosts[host];
+        let now = it.machine.clock.read(self.now);
+        let Some(node) = &mut it.node else { return };
+        match input {
+            Input::Datagram { source, bytes } => node.handle_datagram(now, source, &bytes),
+            Input::Timeout => node.handle_timeout(now),
+            Input::Command { tag, command } => {
+                let ticket = node.handle_command(now, command);
+                if let Some(tag) = tag {
+                    it.tickets.insert(ticket, tag);
+                }
+            }
+        }
+        self.drain(host);
+    }
+
+    fn drain(&mut self, host: usize) {
+        let mut buffer = [0; FRAME_MAX];
+        while let Some(transmit) = self.hosts[host].node.as_mut().and_then(|node| node.poll_transmit(&mut buffer)) {
+            self.carry(host, transmit.to, &buffer[..transmit.length]);
+        }
+        while let Some(event) = self.hosts[host].node.as_mut().and_then(Node::poll_event) {
+            self.tell(host, event);
+        }
+        self.sleep(host);
+        self.happenings.push_back(Happening::Touched { host });
+    }
+
+    fn carry(&mut self, from: usize, to: SocketAddr, bytes: &[u8]) {
+        // The last bytes are a hash over all before them.
+        let mut tag = [0; 8];
+        tag.copy_from_slice(bytes.last_chunk::<8>().unwrap_or(&[0; 8]));
+        self.log.note(&[4, self.now.as_micros(), from as u64, u64::from_be_bytes(tag)]);
+        let Some(host) = self.host_at(to) else { return };
+        let fates = self.network.send(self.now, from, host, bytes.len());
+        if self.log.tells(Detail::Datagrams) {
+            let frame = self.ring.decode(bytes);
+            let text = frame.map_or_else(|flaw| flaw.to_string(), |frame| format!("{:?}", frame.message));
+            let after: Vec<Duration> = fates.iter().map(|fate| fate.after).collect();
+            self.log.tell(Detail::Datagrams, self.now, format_args!("{from} -> {host} {after:?} {text:.300}"));
+        }
+        let source = self.hosts[from].machine.addr;
+        for fate in fates {
+            let mut bytes: Box<[u8]> = bytes.into();
+            if let Some(bit) = fate.flipped {
+                let bit = bit as usize % (bytes.len() * 8);
+                bytes[bit / 8] ^= 1 << (bit % 8);
+            }
+            self.schedule(self.now + fate.after, Due::Input { host, input: Input::Datagram { source, bytes } });
+        }
+    }
+
+    fn tell(&mut self, host: usize, event: Event) {
+        match event {
+            Event::Reply(ticket, reply) => {
+                if let Some(tag) = self.hosts[host].tickets.remove(&ticket) {
+                    self.happenings.push_back(Happening::Reply { tag, reply: Some(reply) });
+                }
+            }
+            Event::SeedsWanted { tries } => {
+                let command = Command::Seeds(self.hosts[host].seeds.clone());
+                let after = self.chance.between(Duration::from_millis(1), Duration::from_millis(50));
+                self.log.tell(Detail::Lives, self.now, format_args!("{host} wants seeds, try {tries}"));
+                self.schedule(self.now + after, Due::Input { host, input: Input::Command { tag: None, command } });
+            }
+            Event::Life(life) => {
+                self.log.note(&[5, self.now.as_micros(), host as u64]);
+                self.log.tell(Detail::Lives, self.now, format_args!("{host} {life:?}"));
+                self.happenings.push_back(Happening::Life { host, life });
+            }
+        }
+    }
+
+    /// Schedules the wake-up at the node's deadline, unless an earlier one stands.
+    fn sleep(&mut self, host: usize) {
+        let late = if self.chance.chance(LATE_ONE_IN) { self.lateness } else { self.lateness / 10 };
+        let late = self.chance.between(Duration::ZERO, late);
+        let it = &mut self.hosts[host];
+        let Some(node) = &it.node else { return };
+        let deadline = it.machine.clock.when(node.poll_timeout());
+        if deadline == Instant::FAR {
+            return;
+        }
+        // At least a microsecond later, so that time goes on even if a node asks to be woken in the past.
+        let at = (deadline + late).max(self.now + Duration::from_micros(1));
+        if at < it.wake {
+            it.wake = at;
+            self.schedule(at, Due::Wake { host });
+        }
+    }
+}

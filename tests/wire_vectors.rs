@@ -1,0 +1,405 @@
+//! Golden bytes: what every kind of message looks like on the wire. They change only together with the protocol's
+//! version; a new kind is appended, and gets its row here.
+
+use skynode::id::{Arc, Id};
+use skynode::limits::FRAME_MAX;
+use skynode::time::Instant;
+use skynode::wire::*;
+
+/// Version 1; transaction; the sender's incarnation; the receiver's; no stamp.
+const HEADER: &str = "01 a1a2a3a4a5a6a7a8 0000c0de 0000f00d 00";
+/// An extension of length zero.
+const NO_EXTENSION: &str = "00";
+
+/// A message, its bytes, and the tag of the frame made of header, bytes and empty extension, in the ring `sky`.
+type Row = (Message<'static>, &'static str, &'static str);
+
+fn id(digit: u8) -> Id {
+    Id::new(u128::from_be_bytes([digit; 16]))
+}
+
+/// A node whose id was given, so that it travels: 10.0.0.n:4321, position nnnn..., incarnation n.
+fn peer(n: u8) -> Peer {
+    let place = Place { addr: ([10, 0, 0, n], 4321).into(), id: id(n * 0x11) };
+    Peer { place, incarnation: Incarnation::new(n.into()) }
+}
+
+/// A node at an IPv6 address whose id follows from it.
+fn peer_v6() -> Peer {
+    let addr = "[fd00::1]:4321".parse().expect("an address");
+    Peer { place: Place { addr, id: Id::of_addr(addr) }, incarnation: Incarnation::new(6) }
+}
+
+fn peers<const N: usize>(numbers: &[u8]) -> heapless::Vec<Peer, N> {
+    numbers.iter().map(|&n| peer(n)).collect()
+}
+
+fn version(n: u64) -> Version {
+    Version { term: n, time_ms: 1_700_000_000_000 + n, writer: 0x1111_1111_1111_1100 + n }
+}
+
+fn arc() -> Arc {
+    Arc::new(id(0x11), id(0x22))
+}
+
+fn stamp() -> Stamp {
+    Stamper::new([7; 32]).make(Instant::from_millis(0x01_0203), ([10, 0, 0, 1], 4321).into())
+}
+
+fn operation() -> Operation {
+    Operation { id: OperationId([0xee; 16]), fresh: Freshness { term: 3, time_ms: 300 } }
+}
+
+fn entry(value: Option<&'static [u8]>) -> Entry<'static> {
+    let mut log = OperationLog::default();
+    log.push(OperationId([0xaa; 16]), version(1));
+    Entry { key: b"key", version: version(1), log, value }
+}
+
+fn stabilise(dropped: &[u8]) -> Stabilise {
+    Stabilise {
+        place: peer(1).place,
+        consents: true,
+        stamp: stamp(),
+        after: id(0x99),
+        digest: 0x0102_0304,
+        list: 0x0506,
+        dropped: peers(dropped),
+    }
+}
+
+fn neighbours(predecessor: Named, successors: Option<PeerList>) -> Neighbours {
+    Neighbours {
+        predecessor,
+        successors,
+        consents: false,
+        wait_ms: 2625,
+        matched: true,
+        had_predecessor: true,
+        had_successor: false,
+    }
+}
+
+#[rustfmt::skip]
+fn requests() -> Vec<Row> {
+    use Request::*;
+    let row = |request, bytes, tag| (Message::Request(request), bytes, tag);
+    vec![
+        row(Ping,
+            "0000",
+            "96858e6fefa79fff"),
+        row(PingFor(peer(2)),
+            "0001 000a000002e121 01 22222222222222222222222222222222 00000002",
+            "ab0f854413249a4e"),
+        row(PingFor(peer_v6()),
+            "0001 01fd000000000000000000000000000001e1210000000006",
+            "6970ceead83d8a00"),
+        row(FindSuccessor(id(0x55)),
+            "0002 55555555555555555555555555555555",
+            "5056927e820e7c9d"),
+        row(Stabilise(stabilise(&[])),
+            "0003 000a000001e121 01 11111111111111111111111111111111 01 010203c2515125e1 \
+             99999999999999999999999999999999 84868808860a00",
+            "fa284853f5dcdca7"),
+        row(Stabilise(stabilise(&[3, 4, 5])),
+            "0003 000a000001e121 01 11111111111111111111111111111111 01 010203c2515125e1 \
+             99999999999999999999999999999999 84868808860a03 000a000003e121 01 \
+             33333333333333333333333333333333 00000003 000a000004e121 01 44444444444444444444444444444444 \
+             00000004 000a000005e121 01 55555555555555555555555555555555 00000005",
+            "cec53f6d12254f7c"),
+        row(Release { side: Pledged::Predecessor, stamp: stamp(), closer: None },
+            "0004 00 010203c2515125e1 00",
+            "76b89063d2b631d2"),
+        row(Release { side: Pledged::Successor, stamp: stamp(), closer: Some(peer(2)) },
+            "0004 01 010203c2515125e1 01 000a000002e121 01 22222222222222222222222222222222 00000002",
+            "1b0d406a59a8fec5"),
+        row(Hint,
+            "0005",
+            "cba4c1d925bc0601"),
+        row(Survey { arc: arc(), digest: 0xff, from: None },
+            "0006 11111111111111111111111111111111 22222222222222222222222222222222 ff0100",
+            "578178e356a7513b"),
+        row(Survey { arc: arc(), digest: 0xff, from: Some(id(0x1a)) },
+            "0006 11111111111111111111111111111111 22222222222222222222222222222222 ff0101 \
+             1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+            "77e8eb82d775165d"),
+        row(Fetch(Item { id: id(0x1b), version: version(1) }),
+            "0007 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b 0181d095ffbc311111111111111101",
+            "c2ece0002d1283e3"),
+        row(Settle { arc: arc(), term: 300 },
+            "0008 11111111111111111111111111111111 22222222222222222222222222222222 ac02",
+            "d01d48cf591f3715"),
+        row(Replicate { term: 2, entry: entry(Some(b"value")) },
+            "0009 02036b6579 0181d095ffbc311111111111111101 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+             0181d095ffbc311111111111111101 0000010576616c7565",
+            "202209ba3a11ca4c"),
+        row(Replicate { term: 2, entry: entry(None) },
+            "0009 02036b6579 0181d095ffbc311111111111111101 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+             0181d095ffbc311111111111111101 000000",
+            "14cd859c0b0eae30"),
+        row(Offer(entry(Some(b""))),
+            "000a 036b6579 0181d095ffbc311111111111111101 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+             0181d095ffbc311111111111111101 00000100",
+            "4b77977f804739ee"),
+        row(Get { key: b"key" },
+            "000b 036b6579",
+            "fd1d3f0fda6c9adb"),
+        row(Put { operation: operation(), key: b"key", condition: Condition::None, value: b"value" },
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 03ac02036b6579000576616c7565",
+            "ef62eec9808b4533"),
+        row(Put { operation: operation(), key: b"key", condition: Condition::Absent, value: b"value" },
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 03ac02036b6579010576616c7565",
+            "85a73c266945601f"),
+        row(Put { operation: operation(), key: b"key", condition: Condition::Present, value: b"value" },
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 03ac02036b6579020576616c7565",
+            "c356134099f92c75"),
+        row(Delete { operation: operation(), key: b"key", condition: Condition::Match(version(1)) },
+            "000d eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 03ac02036b657903 0181d095ffbc311111111111111101",
+            "22147860cfc8bf75"),
+        row(Walk,
+            "000e",
+            "08d37225da209f33"),
+    ]
+}
+
+#[rustfmt::skip]
+fn answers() -> Vec<Row> {
+    use Answer::*;
+    let row = |answer, bytes, tag| (Message::Answer(answer), bytes, tag);
+    let fresh = Freshness { term: 3, time_ms: 300 };
+    vec![
+        row(Pong { place: peer(1).place, member: true, founder: false },
+            "0100 000a000001e121 01 11111111111111111111111111111111 0100",
+            "b5db4454d43f6b5a"),
+        row(Found { predecessor: peer(1), owner: peer(2), successors: peers(&[3]), fresh },
+            "0101 000a000001e121 01 11111111111111111111111111111111 00000001 000a000002e121 01 \
+             22222222222222222222222222222222 0000000201 000a000003e121 01 33333333333333333333333333333333 \
+             0000000303ac02",
+            "566cd37ae983aecc"),
+        row(Closer(peers(&[5, 4])),
+            "0102 02 000a000005e121 01 55555555555555555555555555555555 00000005 000a000004e121 01 \
+             44444444444444444444444444444444 00000004",
+            "e6330c029f59ed1b"),
+        row(Neighbours(neighbours(Named::Nobody, None)),
+            "0103 000000c114010100",
+            "1c683877202da761"),
+        row(Neighbours(neighbours(Named::You, Some(peers(&[2, 3])))),
+            "0103 010102 000a000002e121 01 22222222222222222222222222222222 00000002 000a000003e121 01 \
+             33333333333333333333333333333333 0000000300c114010100",
+            "a5f32d69394e5b33"),
+        row(Neighbours(neighbours(Named::Other(peer(1)), Some(peers(&[])))),
+            "0103 02 000a000001e121 01 11111111111111111111111111111111 00000001010000c114010100",
+            "d29c0b7223f3948e"),
+        row(Surveyed(skynode::wire::Surveyed {
+            predecessor: Some(peer(1)),
+            successors: peers(&[3]),
+            consented: true,
+            term: 300,
+            items: [Item { id: id(0x1b), version: version(1) }, Item { id: id(0x1c), version: version(2) }]
+                .into_iter().collect(),
+            more: true,
+            silent: true,
+        }),
+            "0104 01 000a000001e121 01 11111111111111111111111111111111 0000000101 000a000003e121 01 \
+             33333333333333333333333333333333 000000030101ac0202 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b \
+             0181d095ffbc311111111111111101 1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c 0282d095ffbc311111111111111102 \
+             01",
+            "9e16c588c84a381a"),
+        row(Fetched(entry(Some(b"value"))),
+            "0105 036b6579 0181d095ffbc311111111111111101 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+             0181d095ffbc311111111111111101 0000010576616c7565",
+            "002e5edeb6e2a176"),
+        row(Offered { confirmed: true },
+            "0106 01",
+            "93e9aa1b2f54339c"),
+        row(Value { version: version(1), copies: 3, value: b"value" },
+            "0107 0181d095ffbc311111111111111101 030576616c7565",
+            "a3dbe31e4eb4b1b7"),
+        row(Stored { version: version(1), copies: 3, created: true },
+            "0108 0181d095ffbc311111111111111101 0301",
+            "bdf847f8c9e9c544"),
+        row(Step(skynode::wire::Step {
+            place: peer(2).place,
+            predecessor: Some(peer(1)),
+            successors: peers(&[3]),
+            settled: true,
+            entries: 1000,
+        }),
+            "0109 000a000002e121 01 22222222222222222222222222222222 01 000a000001e121 01 \
+             11111111111111111111111111111111 0000000101 000a000003e121 01 33333333333333333333333333333333 \
+             0000000301e807",
+            "1b0deec75ec19025"),
+        row(Done,
+            "010a",
+            "834de6f7429ef438"),
+        row(Refused(Refusal::Unproven),
+            "010b 00",
+            "c211405ce7f8465a"),
+    ]
+}
+
+#[rustfmt::skip]
+fn refusals() -> Vec<Row> {
+    use Refusal::*;
+    let row = |refusal, bytes, tag| (Message::Answer(Answer::Refused(refusal)), bytes, tag);
+    vec![
+        row(Unproven,
+            "010b 00",
+            "c211405ce7f8465a"),
+        row(NotMember,
+            "010b 01",
+            "5c6fb43c3fa26e8d"),
+        row(NotOwner,
+            "010b 02",
+            "f66a9fdec52611f9"),
+        row(NotSettled,
+            "010b 03",
+            "f570d3ff24f400fa"),
+        row(NotNeighbour,
+            "010b 04",
+            "095885d9493fbe69"),
+        row(Stale { term: 300 },
+            "010b 05ac02",
+            "10219ed7c6ad39e1"),
+        row(Conflict { version: None },
+            "010b 0600",
+            "29010698dc981dc7"),
+        row(Conflict { version: Some(version(1)) },
+            "010b 0601 0181d095ffbc311111111111111101",
+            "08af41697528a352"),
+        row(NotFound,
+            "010b 07",
+            "df236442888cd947"),
+        row(Newer { version: version(1) },
+            "010b 08 0181d095ffbc311111111111111101",
+            "a0b2e80e4d99ed2f"),
+        row(TooLarge,
+            "010b 09",
+            "aa87ad5e953e948a"),
+        row(Busy,
+            "010b 0a",
+            "2ed63e16e4b85ece"),
+        row(Unreachable,
+            "010b 0b",
+            "287a40ac538d614b"),
+        row(Unknown,
+            "010b 0c",
+            "1ec5138c5d6a0b05"),
+        row(Forgotten,
+            "010b 0d",
+            "45cf423f76dd6dd2"),
+        row(Full,
+            "010b 0e",
+            "1a5d54a818c3bece"),
+    ]
+}
+
+fn all() -> Vec<Row> {
+    [requests(), answers(), refusals()].concat()
+}
+
+/// Numbers the variants of an enum in their order on the wire, and names them all. It has no wildcard: a variant that
+/// is added to the protocol does not compile here until it is named, and then its row is missed.
+macro_rules! variants {
+    ($number:ident, $names:ident, $of:ident $(<$life:lifetime>)?, $($variant:ident)+) => {
+        const $names: &[&str] = &[$(stringify!($variant)),+];
+
+        fn $number(of: &$of$(<$life>)?) -> usize {
+            let name = match of {
+                $($of::$variant { .. } => stringify!($variant),)+
+            };
+            $names.iter().position(|known| *known == name).expect("named above")
+        }
+    };
+}
+
+variants!(request_number, REQUESTS, Request<'_>,
+    Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk);
+variants!(answer_number, ANSWERS, Answer<'_>,
+    Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused);
+variants!(refusal_number, REFUSALS, Refusal,
+    Unproven NotMember NotOwner NotSettled NotNeighbour Stale Conflict NotFound Newer TooLarge Busy Unreachable Unknown
+    Forgotten Full);
+
+/// Which list a message's variant is in, and at what number.
+fn variant(message: &Message<'_>) -> (&'static [&'static str], usize) {
+    match message {
+        Message::Request(request) => (REQUESTS, request_number(request)),
+        Message::Answer(Answer::Refused(refusal)) => (REFUSALS, refusal_number(refusal)),
+        Message::Answer(answer) => (ANSWERS, answer_number(answer)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: String = text.split_whitespace().collect();
+    (0..digits.len()).step_by(2).map(|i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hex digits")).collect()
+}
+
+fn frame(message: Message<'_>) -> Frame<'_> {
+    let (from, to) = (Incarnation::new(0xc0de), Incarnation::new(0xf00d));
+    Frame { transaction: *b"\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8", from, to, stamp: None, message, extension: &[] }
+}
+
+#[test]
+fn every_message_has_its_golden_bytes() {
+    let ring = RingKey::new("sky");
+    for (message, bytes, tag) in all() {
+        let golden = unhex(&[HEADER, bytes, NO_EXTENSION, tag].concat());
+        let mut buffer = [0; FRAME_MAX];
+        let length = ring.encode(&frame(message.clone()), &mut buffer).expect("it fits");
+        let (body, end) = (HEADER.replace(' ', "").len() / 2, length - 8 - NO_EXTENSION.len() / 2);
+        let (is_bytes, is_tag) = (hex(&buffer[body..end]), hex(&buffer[length - 8..length]));
+        assert_eq!(hex(&buffer[..length]), hex(&golden), "{message:?}: now {is_bytes}, tag {is_tag}");
+        assert_eq!(ring.decode(&golden).map(|frame| frame.message), Ok(message));
+    }
+}
+
+#[test]
+fn a_frame_with_stamp_and_extension_has_its_golden_bytes() {
+    let ring = RingKey::new("cloud");
+    let full = Frame { stamp: Some(stamp()), extension: &[1, 2, 3], ..frame(Message::Request(Request::Ping)) };
+    let golden = "01 a1a2a3a4a5a6a7a8 0000c0de 0000f00d 01 010203c2515125e1 0000 03 010203 9a29153ff53aa1d7";
+    let mut buffer = [0; FRAME_MAX];
+    let length = ring.encode(&full, &mut buffer).expect("it fits");
+    assert_eq!(hex(&buffer[..length]), hex(&unhex(golden)));
+    assert_eq!(ring.decode(&unhex(golden)), Ok(full));
+}
+
+#[test]
+fn no_variant_is_without_a_row_and_all_stand_in_their_order() {
+    for names in [REQUESTS, ANSWERS, REFUSALS] {
+        let rows = all().into_iter().map(|(message, ..)| variant(&message)).filter(|(list, _)| *list == names);
+        let mut numbers: Vec<usize> = rows.map(|(_, number)| number).collect();
+        // The row that shows the variant `Refused` itself repeats the first refusal.
+        assert!(numbers.is_sorted() || names == REFUSALS);
+        numbers.sort_unstable();
+        numbers.dedup();
+        let without: Vec<_> = (0..names.len()).filter(|n| !numbers.contains(n) && names[*n] != "Refused").collect();
+        assert!(without.is_empty(), "no golden bytes for {:?}", without.iter().map(|&n| names[n]).collect::<Vec<_>>());
+    }
+    // Variants are only ever appended: postcard writes their number.
+    for (message, bytes, _) in all() {
+        let (list, number) = variant(&message);
+        let written = unhex(bytes);
+        let at = if list == REFUSALS { 2 } else { 1 };
+        assert_eq!(usize::from(written[at]), number, "{message:?}");
+    }
+}
+
+#[test]
+fn every_golden_frame_cut_short_or_with_a_flipped_bit_is_refused() {
+    let ring = RingKey::new("sky");
+    for (message, bytes, tag) in all() {
+        let golden = unhex(&[HEADER, bytes, NO_EXTENSION, tag].concat());
+        assert!((0..golden.len()).all(|length| ring.decode(&golden[..length]).is_err()), "{message:?}");
+        for bit in 0..golden.len() * 8 {
+            let mut flipped = golden.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(ring.decode(&flipped).is_err(), "{message:?}, bit {bit}");
+        }
+    }
+}
