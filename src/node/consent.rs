@@ -212,6 +212,7 @@ impl Node {
             self.live(Life::Predecessor(predecessor));
         }
         if head != old_head {
+            self.ring.behind_head.clear();
             self.rights.of_successor = Consent { until: None, since, ..self.rights.of_successor };
             if let Some(old) = old_head {
                 self.release(old, Pledged::Successor, None);

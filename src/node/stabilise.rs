@@ -78,10 +78,6 @@ impl Node {
         let head = self.successors.head().is_some_and(|head| head == to);
         // The list that the head named is ours behind the head, unless it was cut at the capacity: then it is longer.
         let list = if head { self.ring_list_digest() } else { 0 };
-        let mut dropped = self.ring.row.clone();
-        if let Some(quiet) = self.ring.silent.as_ref().filter(|quiet| quiet.told_by.is_none()) {
-            dropped = quiet.dropped.clone();
-        }
         let stabilise = Stabilise {
             place: self.me.place,
             consents: consent.is_some(),
@@ -89,7 +85,7 @@ impl Node {
             after,
             digest: self.store.digest(Arc::new(after, to.id())),
             list,
-            dropped,
+            dropped: self.ring.told_on(),
         };
         let echo = consent.or_else(|| self.peers.path(to.addr()).and_then(|path| path.stamp));
         self.ask_echoing(to, echo, Request::Stabilise(stabilise), purpose, manner)
@@ -118,6 +114,7 @@ impl Node {
         if self.successors.head() != Some(from) {
             return;
         }
+        self.ring.behind_head = answer.dropped;
         let named = answer.predecessor == Named::You;
         if named && !answer.had_predecessor && !self.rights.of_successor.had {
             // Both ends of the link wait for the other's first consent: the one in front starts over at once.
@@ -271,6 +268,7 @@ impl Node {
             successors: (!unchanged).then(|| successors.iter().copied().collect()),
             consents,
             wait_ms: u16::try_from(wait).unwrap_or(u16::MAX),
+            dropped: self.ring.told_on(),
             matched,
             had_predecessor: self.rights.of_predecessor.had,
             had_successor: self.rights.of_successor.had,

@@ -25,6 +25,8 @@ pub(super) struct Suspicions {
     pub again: bool,
     /// The nodes dropped one after another since the arcs last matched.
     pub row: heapless::Vec<Peer, DROPPED_MAX>,
+    /// The nodes that the head has dropped in a row, as it told us.
+    pub behind_head: heapless::Vec<Peer, DROPPED_MAX>,
     /// Too many were dropped in a row: perhaps it is this node that is cut off.
     pub silent: Option<Quiet>,
     /// Where the predecessor's arc begins, as it told us: we hold copies of that arc.
@@ -45,6 +47,12 @@ pub(super) struct Quiet {
 }
 
 impl Suspicions {
+    /// What is told of when asked which nodes were dropped in a row. Silence that was only told is not told on.
+    pub fn told_on(&self) -> heapless::Vec<Peer, DROPPED_MAX> {
+        let quiet = self.silent.as_ref().filter(|quiet| quiet.told_by.is_none());
+        quiet.map_or_else(|| self.row.clone(), |quiet| quiet.dropped.clone())
+    }
+
     /// The predecessor is another: what was suspected of the old one says nothing of it.
     pub fn predecessor_changed(&mut self) {
         (self.predecessor_suspected, self.watching, self.rectifying, self.differed[1]) = (false, false, false, 0);
@@ -204,6 +212,9 @@ impl Node {
         for node in &gone {
             self.dropped(*node);
         }
+        // What it had lost behind it we have lost with it.
+        let behind = core::mem::take(&mut self.ring.behind_head);
+        behind.iter().for_each(|node| self.lost_in_row(*node));
         if self.predecessor.is_some_and(|predecessor| gone.contains(&predecessor)) {
             self.ring.predecessor_suspected = true;
         }
@@ -219,12 +230,16 @@ impl Node {
 
     fn dropped(&mut self, node: Peer) {
         self.counters.suspicions += 1;
+        self.lost_in_row(node);
+        self.live(Life::Dropped(node));
+    }
+
+    fn lost_in_row(&mut self, node: Peer) {
         self.remembered.add(self.now.at, node);
-        if !self.ring.row.iter().any(|known| known.id() == node.id()) {
+        if node.id() != self.me.id() && !self.ring.row.iter().any(|known| known.id() == node.id()) {
             // Three are enough to fall silent, so what does not fit changes nothing.
             let _ = self.ring.row.push(node);
         }
-        self.live(Life::Dropped(node));
     }
 
     /// While the head is silent: are the next ones alive?

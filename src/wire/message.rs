@@ -266,6 +266,9 @@ pub struct Neighbours {
     pub consents: bool,
     /// If not: for how long a pledge to another stands in the way, in milliseconds.
     pub wait_ms: u16,
+    /// The nodes that I dropped, one after another, since the arcs that I share with my successor last matched. Should you
+    /// have to drop me, you have lost them too.
+    pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
     /// The arcs that we share hold the same entries.
     pub matched: bool,
     /// I once had the consent of a predecessor: only then I give mine on that side.
