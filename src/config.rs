@@ -9,15 +9,16 @@ use core::time::Duration;
 pub struct Config {
     /// The ring's name: nodes with another name do not hear each other. Default `sky`.
     pub ring: String,
-    /// How many successors a node knows, 3 to 20. More survive more crashes at once and cost longer messages. Default 8.
+    /// How many successors a node knows, 3 to 20. More survive more crashes at once and cost longer messages. Default
+    /// 8.
     pub successors: usize,
     /// The shortest pause between two exchanges with the successor. Default 0.6 s.
     pub stabilise_min: Duration,
     /// The longest; the pause is drawn anew each time, so that nodes do not fall into step. Default 0.7 s.
     pub stabilise_max: Duration,
     /// How long one consent lasts on its holder's clock. Shorter makes takeovers faster, longer makes lapses rarer; at
-    /// least three exchanges should fit. Default 2.5 s. A pledge lasts one twentieth longer on its giver's clock, so the
-    /// two clocks may differ in rate by nearly 5 %.
+    /// least three exchanges should fit. Default 2.5 s. A pledge lasts one twentieth longer on its giver's clock, so
+    /// the two clocks may differ in rate by nearly 5 %.
     pub consent: Duration,
     /// The first timeout of a request while the round-trip time is unknown, and the shortest ever; it doubles with each
     /// repetition. Long enough that a busy machine is not taken for a dead one. Default 150 ms.

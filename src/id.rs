@@ -52,8 +52,8 @@ impl Id {
         Self(self.0.wrapping_add(distance))
     }
 
-    /// True if this lies strictly inside the open arc from `a` clockwise to `b`. Where both are the same, the arc is the
-    /// whole ring but that point: a node alone on the ring has everyone else between itself and itself.
+    /// True if this lies strictly inside the open arc from `a` clockwise to `b`. Where both are the same, the arc is
+    /// the whole ring but that point: a node alone on the ring has everyone else between itself and itself.
     pub const fn is_between(self, a: Self, b: Self) -> bool {
         let here = a.distance_to(self);
         here != 0 && (a.0 == b.0 || here < a.distance_to(b))

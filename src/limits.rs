@@ -87,7 +87,8 @@ pub const WALK_MAX: usize = 1000;
 
 /// Bytes of a frame that are neither key nor value nor the log of operations: see `wire::codec`.
 const REPLICATE_OVERHEAD: usize =
-    // version, transaction, incarnations, stamp, kind, extension, tag; term; key length, version, forgotten, log length, value length
+    // version, transaction, incarnations, stamp, kind, extension, tag; term; key length, version, forgotten, log
+    // length, value length
     (1 + 8 + 4 + 4 + 9 + 1 + 1 + 8) + 10 + (2 + 28 + 20 + 1 + 3);
 /// One entry of the log of operations: id and version.
 const OPERATION_SIZE: usize = 16 + 28;

@@ -132,8 +132,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes the entry under this id altogether, if it has just this version. Only for strays that others are known to
-    /// hold.
+    /// Removes the entry under this id altogether, if it has just this version. Only for strays that others are known
+    /// to hold.
     pub fn drop_stray(&mut self, item: Item) {
         let one = Arc::new(item.id.plus(u128::MAX), item.id);
         let exact = self.range(one).find(|(_, _, stored)| stored.version == item.version);
@@ -179,7 +179,8 @@ impl Store {
         self.fetch(item).is_some()
     }
 
-    /// The entry under this id, in this version or a higher one. (Two keys of one id are possible and differ in version.)
+    /// The entry under this id, in this version or a higher one. (Two keys of one id are possible and differ in
+    /// version.)
     pub fn fetch(&self, item: Item) -> Option<Entry<'_>> {
         let one = Arc::new(item.id.plus(u128::MAX), item.id);
         let newer = self.range(one).find(|(_, _, stored)| stored.version >= item.version);

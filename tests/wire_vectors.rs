@@ -68,12 +68,13 @@ fn stabilise(dropped: &[u8]) -> Stabilise {
     }
 }
 
-fn neighbours(predecessor: Named, successors: Option<PeerList>) -> Neighbours {
+fn neighbours(predecessor: Named, successors: Option<PeerList>, dropped: &[u8]) -> Neighbours {
     Neighbours {
         predecessor,
         successors,
         consents: false,
         wait_ms: 2625,
+        dropped: peers(dropped),
         matched: true,
         had_predecessor: true,
         had_successor: false,
@@ -180,16 +181,17 @@ fn answers() -> Vec<Row> {
             "0102 02 000a000005e121 01 55555555555555555555555555555555 00000005 000a000004e121 01 \
              44444444444444444444444444444444 00000004",
             "e6330c029f59ed1b"),
-        row(Neighbours(neighbours(Named::Nobody, None)),
-            "0103 000000c114010100",
-            "1c683877202da761"),
-        row(Neighbours(neighbours(Named::You, Some(peers(&[2, 3])))),
-            "0103 010102 000a000002e121 01 22222222222222222222222222222222 00000002 000a000003e121 01 \
-             33333333333333333333333333333333 0000000300c114010100",
-            "a5f32d69394e5b33"),
-        row(Neighbours(neighbours(Named::Other(peer(1)), Some(peers(&[])))),
-            "0103 02 000a000001e121 01 11111111111111111111111111111111 00000001010000c114010100",
-            "d29c0b7223f3948e"),
+        row(Neighbours(neighbours(Named::Nobody, None, &[])),
+            "0103000000c11400010100",
+            "34b1f7f7c0f9f2fc"),
+        row(Neighbours(neighbours(Named::You, Some(peers(&[2, 3])), &[4])),
+            "0103010102000a000002e121012222222222222222222222222222222200000002000a000003e1210133333333 \
+             3333333333333333333333330000000300c11401000a000004e121014444444444444444444444444444444400 \
+             000004010100",
+            "83fa534b4b310528"),
+        row(Neighbours(neighbours(Named::Other(peer(1)), Some(peers(&[])), &[])),
+            "010302000a000001e121011111111111111111111111111111111100000001010000c11400010100",
+            "4d662ef665acd000"),
         row(Surveyed(skynode::wire::Surveyed {
             predecessor: Some(peer(1)),
             successors: peers(&[3]),

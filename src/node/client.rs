@@ -1,6 +1,6 @@
-//! The coordinator: operations of this node's own clients. It finds the owner, sends the operation, and repeats it under
-//! the same name until there is an answer or the deadline. A refusal says that nothing was changed; once a write was sent
-//! and not answered, only "unknown" may be said.
+//! The coordinator: operations of this node's own clients. It finds the owner, sends the operation, and repeats it
+//! under the same name until there is an answer or the deadline. A refusal says that nothing was changed; once a write
+//! was sent and not answered, only "unknown" may be said.
 
 use super::Node;
 use super::command::{Attempt, Command, Event, Reply, Ticket, Unavailable};

@@ -10,8 +10,8 @@ use core::net::SocketAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// What a driver asks of its node. Each is answered by exactly one [`Event::Reply`], at the latest after the deadline of
-/// [`Config`](crate::config::Config), save `Seeds`.
+/// What a driver asks of its node. Each is answered by exactly one [`Event::Reply`], at the latest after the deadline
+/// of [`Config`](crate::config::Config), save `Seeds`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Read a key. → `Value`, `NotFound`, `Unavailable`.

@@ -9,9 +9,9 @@
 //!   The receiver counts from that stamp, on its own clock. The predecessor's pledge to consent to no other successor
 //!   counts from when it received that answer.
 //!
-//! On each side at most one pledge is unexpired. It ends early only by its holder's word: a `Release` newer than what the
-//! pledge rests on, or an answer to our own request by which the holder turns out to be another incarnation. Two nodes
-//! that speak for one id would need a node between them that three living neighbours dropped at once.
+//! On each side at most one pledge is unexpired. It ends early only by its holder's word: a `Release` newer than what
+//! the pledge rests on, or an answer to our own request by which the holder turns out to be another incarnation. Two
+//! nodes that speak for one id would need a node between them that three living neighbours dropped at once.
 
 use super::Node;
 use super::command::{Life, Unsettled};
@@ -105,7 +105,8 @@ impl Rights {
 }
 
 impl Node {
-    /// True if both neighbours consent at this moment, or the node knows itself to be alone, and nothing keeps it silent.
+    /// True if both neighbours consent at this moment, or the node knows itself to be alone, and nothing keeps it
+    /// silent.
     pub(super) fn has_rights(&self, now: Instant) -> bool {
         if !self.is_member() || self.ring.silent.is_some() || self.rights.slept {
             return false;
@@ -223,7 +224,8 @@ impl Node {
         self.unsettle(Unsettled::Neighbour);
     }
 
-    /// The successor list changed: the predecessor's rests on it, and so on back, so it need not wait for its next round.
+    /// The successor list changed: the predecessor's rests on it, and so on back, so it need not wait for its next
+    /// round.
     pub(super) fn tell_list(&mut self) {
         let Some(predecessor) = self.predecessor.filter(|_| self.is_member()) else { return };
         let manner = Manner { tries: 1, ..self.patient() };

@@ -1,9 +1,9 @@
 //! Birth, and the way to a place on the ring.
 //!
 //! A node without seeds creates a ring at once. A node with seeds never does, but tries them for ever; only one that is
-//! its own seed creates the ring when no other seed turns out to be on one. A joiner finds its predecessor, pulls what its
-//! place asks for, and only then shows itself to its successor. Until it has had the consent of both neighbours it starts
-//! over, as a new incarnation, when it would have to drop one of them.
+//! its own seed creates the ring when no other seed turns out to be on one. A joiner finds its predecessor, pulls what
+//! its place asks for, and only then shows itself to its successor. Until it has had the consent of both neighbours it
+//! starts over, as a new incarnation, when it would have to drop one of them.
 
 use super::Node;
 use super::command::{Event, Life};

@@ -1,7 +1,7 @@
 //! Operations at the owner of a key.
 //!
-//! One operation on a key runs at a time, others wait behind it. What is answered is on all nodes of the group: an entry
-//! that is not confirmed on both neighbours is completed before anything is said that rests on it.
+//! One operation on a key runs at a time, others wait behind it. What is answered is on all nodes of the group: an
+//! entry that is not confirmed on both neighbours is completed before anything is said that rests on it.
 
 use super::Node;
 use super::command::Ticket;

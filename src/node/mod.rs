@@ -224,7 +224,8 @@ impl Node {
         self.timers.next()
     }
 
-    /// Every input begins here: the clock is taken, and rights that ran out meanwhile are given up before anything else.
+    /// Every input begins here: the clock is taken, and rights that ran out meanwhile are given up before anything
+    /// else.
     fn begin(&mut self, now: Now) {
         // A clock that went back is not believed: intervals would stretch.
         self.now = Now { at: now.at.max(self.now.at), wall_ms: now.wall_ms };

@@ -87,8 +87,8 @@ impl Node {
         }
         let me = self.me.id();
         let before = self.predecessor.map_or(me, |predecessor| predecessor.id());
-        // With the successor we share our arc and its own; with the predecessor its arc and ours, and it knows where its
-        // begins.
+        // With the successor we share our arc and its own; with the predecessor its arc and ours, and it knows where
+        // its begins.
         let arc = match self.successors.head() {
             Some(head) if head == neighbour => Arc::new(before, head.id()),
             _ => match self.ring.before_predecessor {

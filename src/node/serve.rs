@@ -121,9 +121,8 @@ impl Node {
     }
 
     fn relay_ping(&mut self, asked: &Asked, target: Peer) {
-        let relayed = self.requests.any(
-            |_, purpose| matches!(purpose, Purpose::Relay(other) if other.transaction == asked.transaction && other.source == asked.source),
-        );
+        let same = |purpose: &Purpose| matches!(purpose, Purpose::Relay(other) if other.is_same(asked));
+        let relayed = self.requests.any(|_, purpose| same(purpose));
         let manner = Manner { tries: 2, client: true, ..self.patient() };
         if !relayed && !self.ask(target, Request::Ping, Purpose::Relay(*asked), manner) {
             self.refuse(asked, Refusal::Busy);

@@ -206,7 +206,8 @@ impl Node {
                 Some(length)
             }
         };
-        // With the stamp added the padding may not fit any more, but then there is none: only short requests are padded.
+        // With the stamp added the padding may not fit any more, but then there is none: only short requests are
+        // padded.
         let Some(length) = length else { return };
         if stamp.is_some()
             && let Some(pending) = self.requests.get_mut(transaction, to)
@@ -235,7 +236,8 @@ impl Node {
         }
     }
 
-    /// A head that did not answer at once: the next ones are probed meanwhile, so that one drop may skip two dead nodes.
+    /// A head that did not answer at once: the next ones are probed meanwhile, so that one drop may skip two dead
+    /// nodes.
     fn first_silence(&mut self, transaction: u64) {
         let purpose = self.requests.purpose(transaction);
         if let Some(Purpose::Stabilise(_)) = purpose {

@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug)]
 pub(super) struct Spreading {
     pub version: Version,
-    /// It is the operation's own write: once it is stored everywhere the operation is done. Otherwise the operation begins
-    /// only then. Holds whether the key is new.
+    /// It is the operation's own write: once it is stored everywhere the operation is done. Otherwise the operation
+    /// begins only then. Holds whether the key is new.
     pub own: Option<bool>,
     /// The neighbourhood that it counts in.
     pub neighbourhood: u32,

@@ -1,8 +1,8 @@
 //! Successor and predecessor (Zave 2017, corrected Chord): stabilise, notify and rectify. Notify is folded into
 //! `Stabilise`, and with it go heartbeat, consents and digests.
 //!
-//! No pointer is adopted that was not heard from its own node or from a live head's list; the predecessor is never set to
-//! none because it is silent, only replaced.
+//! No pointer is adopted that was not heard from its own node or from a live head's list; the predecessor is never set
+//! to none because it is silent, only replaced.
 
 use super::Node;
 use super::consent::{Pledge, in_the_way};

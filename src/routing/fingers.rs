@@ -5,8 +5,8 @@ use crate::id::Id;
 use crate::wire::Peer;
 use alloc::vec::Vec;
 
-/// The distinct nodes that a node's fingers point to, nearest first. Finger i is the first node at or after the distance
-/// 2^i; those that the successor list covers are not kept.
+/// The distinct nodes that a node's fingers point to, nearest first. Finger i is the first node at or after the
+/// distance 2^i; those that the successor list covers are not kept.
 #[derive(Clone, Debug)]
 pub struct Fingers {
     me: Id,

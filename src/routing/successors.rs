@@ -46,8 +46,8 @@ impl Successors {
         self.cut(self.list.iter().copied().filter(|node| *node != gone))
     }
 
-    /// A hash of the list as the head has it: what follows after `self.head()`. It tells whether the head's own list has
-    /// changed since; the length is part of it, so that an empty list has a hash too.
+    /// A hash of the list as the head has it: what follows after `self.head()`. It tells whether the head's own list
+    /// has changed since; the length is part of it, so that an empty list has a hash too.
     pub fn digest(list: &[Peer]) -> u32 {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&[list.len() as u8]);

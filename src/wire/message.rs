@@ -14,8 +14,8 @@
 //! owner    --Replicate-->              both neighbours   before a write is acknowledged
 //! ```
 //!
-//! Every request has one kind of answer, named beside it, or a [`Refusal`]. All are idempotent: a request may arrive twice,
-//! late, or not at all. Variants are only ever appended, since postcard numbers them by position.
+//! Every request has one kind of answer, named beside it, or a [`Refusal`]. All are idempotent: a request may arrive
+//! twice, late, or not at all. Variants are only ever appended, since postcard numbers them by position.
 
 use super::entry::{Condition, Entry, Freshness, Item, Operation, Version};
 use super::peer::{Peer, Place};
@@ -61,7 +61,8 @@ pub enum Request<'a> {
         /// The neighbour that I have instead, if you would find it between us.
         closer: Option<Peer>,
     },
-    /// What you have from me is out of date, or a pledge that stood in your way is over: stabilise with me now. → `Done`.
+    /// What you have from me is out of date, or a pledge that stood in your way is over: stabilise with me now. →
+    /// `Done`.
     Hint,
     /// What do you hold of this arc, from the id on? → `Surveyed`.
     Survey {
@@ -266,8 +267,8 @@ pub struct Neighbours {
     pub consents: bool,
     /// If not: for how long a pledge to another stands in the way, in milliseconds.
     pub wait_ms: u16,
-    /// The nodes that I dropped, one after another, since the arcs that I share with my successor last matched. Should you
-    /// have to drop me, you have lost them too.
+    /// The nodes that I dropped, one after another, since the arcs that I share with my successor last matched. Should
+    /// you have to drop me, you have lost them too.
     pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
     /// The arcs that we share hold the same entries.
     pub matched: bool,

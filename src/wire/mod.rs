@@ -13,8 +13,8 @@
 //! tag          8 bytes  BLAKE3 over all before it, keyed by the ring's name
 //! ```
 //!
-//! All but the version and the tag is postcard. Corrupted datagrams and those of a stranger's ring fail at the tag; what
-//! does not decode to its last byte is dropped; every cause is counted ([`Flaw`]).
+//! All but the version and the tag is postcard. Corrupted datagrams and those of a stranger's ring fail at the tag;
+//! what does not decode to its last byte is dropped; every cause is counted ([`Flaw`]).
 
 mod codec;
 mod entry;

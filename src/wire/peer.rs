@@ -5,8 +5,8 @@ use core::fmt;
 use core::net::SocketAddr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Which life of a node this is: drawn at random at each start, and anew when a joiner starts over. What was said to, or
-/// promised by, another incarnation under the same address does not bind this one.
+/// Which life of a node this is: drawn at random at each start, and anew when a joiner starts over. What was said to,
+/// or promised by, another incarnation under the same address does not bind this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(u32);
 
@@ -73,7 +73,8 @@ impl<'de> Deserialize<'de> for Place {
     }
 }
 
-/// One life of a node at its place. Two are the same if position and incarnation are, whatever address they were met at.
+/// One life of a node at its place. Two are the same if position and incarnation are, whatever address they were met
+/// at.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Peer {
     /// Where it is.
