@@ -12,12 +12,13 @@ const TESTS_MAX: usize = 160;
 const COLUMNS_MAX: usize = 120;
 
 /// The modules from the ground up. Each may use those on lower floors and what is in its own folder.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &["id", "limits", "rng", "time"],
     &["config", "wire"],
     &["routing", "store"],
     &["node"],
-    &["disk", "http", "sim", "udp"],
+    &["handle", "sim"],
+    &["disk", "http", "udp"],
     &["bin"],
 ];
 

@@ -1,2 +1,44 @@
-//! x
-fn main() {}
+//! The tool of the person beside a ring. It has no commands yet.
+
+use argh::FromArgs;
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The command line as argh reads it; commands will be its subcommands.
+#[derive(FromArgs, Debug)]
+#[argh(
+    description = "The tool for the person beside a ring of skynodes. It has no commands yet: ask a node over HTTP, GET / lists\nwhat it can tell.",
+    error_code(2, "The command line was wrong.")
+)]
+struct Arguments {
+    /// print the version and exit
+    #[argh(switch)]
+    version: bool,
+}
+
+fn main() -> ExitCode {
+    let texts: Result<Vec<String>, OsString> = std::env::args_os().skip(1).map(OsString::into_string).collect();
+    let texts = match texts {
+        Ok(texts) => texts,
+        Err(wrong) => return fail(&format!("the argument {wrong:?} is not UTF-8")),
+    };
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    match Arguments::from_args(&["skyctl"], &texts) {
+        Ok(Arguments { version: true }) => tell(&format!("skyctl {}", env!("CARGO_PKG_VERSION"))),
+        Ok(Arguments { version: false }) => fail("there are no commands yet, only --version and --help"),
+        Err(early) if early.status.is_ok() => tell(&early.output),
+        Err(early) => fail(&early.output.split_whitespace().collect::<Vec<_>>().join(" ")),
+    }
+}
+
+fn tell(text: &str) -> ExitCode {
+    // A reader that has gone away, as `head` does, is no failure.
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    ExitCode::SUCCESS
+}
+
+fn fail(text: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "skyctl: {text}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,275 @@
+use super::*;
+use crate::http::parse::parse;
+use crate::id::Arc;
+use crate::node::{Attempt, Unavailable};
+use crate::wire::{Freshness, Incarnation, Operation, OperationId, Peer, Place, Version};
+use smol::future;
+use std::net::SocketAddr;
+
+const VERSION: Version = Version { term: 1, time_ms: 2, writer: 3 };
+const TAG: &str = "1-2-0000000000000003";
+const OPERATION: Operation = Operation { id: OperationId([7; 16]), fresh: Freshness { term: 3, time_ms: 0x1234 } };
+const OPERATION_TEXT: &str = "07070707070707070707070707070707-3-1234";
+
+fn owner() -> Peer {
+    let addr = SocketAddr::from(([192, 0, 2, 1], 4321));
+    Peer { place: Place { addr, id: Id::of_addr(addr) }, incarnation: Incarnation::new(1) }
+}
+
+fn stored(created: bool) -> Reply {
+    Reply::Stored { version: VERSION, copies: 3, created, owner: owner(), operation: OPERATION }
+}
+
+fn value(text: &str) -> Reply {
+    Reply::Value { value: text.as_bytes().into(), version: VERSION, copies: 2, owner: owner() }
+}
+
+/// Has a request with these lines and this body planned and run; the node, if it is asked, gives the reply.
+fn ask(lines: &str, body: &str, reply: Reply) -> (Response, Option<Command>) {
+    let text = format!("{lines}\r\nHost: h\r\n\r\n");
+    let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
+    let plan = plan(&head);
+    let (handle, requests) = Handle::new();
+    let asked = std::cell::RefCell::new(None);
+    let node = async {
+        while let Ok(request) = requests.recv().await {
+            let crate::handle::Request::Command(command, Some(to)) = request else { panic!("only commands") };
+            *asked.borrow_mut() = Some(command);
+            to.try_send(reply.clone()).unwrap();
+        }
+        future::pending().await
+    };
+    let response = smol::block_on(future::or(plan.run(body.into(), &handle), node));
+    (response, asked.into_inner())
+}
+
+/// The status of a request that is to be answered without the node.
+fn refused(lines: &str) -> Status {
+    let (response, asked) = ask(lines, "", stored(true));
+    assert!(asked.is_none(), "{lines}: {asked:?}");
+    assert!(String::from_utf8_lossy(&response.body).contains("\"detail\":\""), "{lines}");
+    response.status
+}
+
+fn field<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    response.fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+}
+
+#[test]
+fn put_creates_or_replaces_raw_bytes() {
+    let (response, command) = ask("PUT /storage/a%2Fb/c HTTP/1.1\r\nContent-Length: 1", "\0v", stored(true));
+    assert_eq!(response.status, Status::Created);
+    assert_eq!(field(&response, "Location"), Some("/storage/a%2Fb%2Fc"));
+    assert_eq!(field(&response, "ETag"), Some(format!("\"{TAG}\"").as_str()));
+    assert_eq!(field(&response, "Sky-Copies"), Some("3"));
+    assert_eq!(field(&response, "Sky-Owner"), Some("192.0.2.1:4321"));
+    assert_eq!(field(&response, "Sky-Operation"), Some(OPERATION_TEXT));
+    let (key, value) = (b"a/b/c".as_slice().into(), b"\0v".as_slice().into());
+    assert_eq!(command, Some(Command::Put { key, value, condition: Condition::None, attempt: None }));
+    let (response, _) = ask("PUT /storage/k HTTP/1.1\r\nContent-Length: 0", "", stored(false));
+    assert_eq!((response.status, field(&response, "Location")), (Status::NoContent, None));
+}
+
+#[test]
+fn conditions_of_writes_reach_the_owner() {
+    let condition = |lines: &str| {
+        let (_, command) = ask(&format!("PUT /storage/k HTTP/1.1\r\nContent-Length: 0\r\n{lines}"), "", stored(false));
+        let Some(Command::Put { condition, attempt, .. }) = command else { panic!("{lines}: {command:?}") };
+        (condition, attempt)
+    };
+    assert_eq!(condition(&format!("If-Match: \"{TAG}\"")), (Condition::Match(VERSION), None));
+    assert_eq!(condition("If-Match: *"), (Condition::Present, None));
+    assert_eq!(condition("If-None-Match: *"), (Condition::Absent, None));
+    let again = (Condition::None, Some(Attempt::Again(OPERATION)));
+    assert_eq!(condition(&format!("Sky-Operation: {OPERATION_TEXT}")), again);
+    let first = (Condition::None, Some(Attempt::First(OPERATION.id)));
+    assert_eq!(condition(&format!("Sky-Operation: {}", "07".repeat(16))), first);
+}
+
+#[test]
+fn conditions_that_no_owner_understands_are_refused() {
+    for (lines, status) in [
+        (format!("If-Match: W/\"{TAG}\""), Status::BadRequest),
+        (format!("If-Match: \"{TAG}\", \"x\""), Status::BadRequest),
+        (format!("If-Match: {TAG}"), Status::BadRequest),
+        (format!("If-Match: \"{TAG}"), Status::BadRequest),
+        (format!("If-Match: *, \"{TAG}\""), Status::BadRequest),
+        ("If-Match:".into(), Status::BadRequest),
+        ("If-Match: \"x\"".into(), Status::PreconditionFailed),
+        (format!("If-None-Match: \"{TAG}\""), Status::BadRequest),
+        ("If-Match: *\r\nIf-None-Match: *".into(), Status::BadRequest),
+        ("Sky-Operation: 12".into(), Status::BadRequest),
+        (format!("Sky-Operation: {OPERATION_TEXT}\r\nSky-Operation: {OPERATION_TEXT}"), Status::BadRequest),
+        ("Sky-Min-Copies: 3".into(), Status::NotImplemented),
+    ] {
+        assert_eq!(refused(&format!("PUT /storage/k HTTP/1.1\r\nContent-Length: 0\r\n{lines}")), status, "{lines}");
+    }
+    assert_eq!(refused("DELETE /storage/k HTTP/1.1\r\nIf-None-Match: *"), Status::BadRequest);
+    assert_eq!(refused("POST /storage HTTP/1.1\r\nContent-Length: 0\r\nIf-Match: *"), Status::BadRequest);
+}
+
+#[test]
+fn post_creates_from_json_and_only_that() {
+    const POST: &str = "POST /storage HTTP/1.1\r\nContent-Length: 1";
+    let body = r#"{"key": "a b", "value": "\u0000ü"}"#;
+    let (response, command) = ask(POST, body, stored(true));
+    assert_eq!((response.status, field(&response, "Location")), (Status::Created, Some("/storage/a%20b")));
+    let Some(Command::Put { key, value, condition, .. }) = command else { panic!("{command:?}") };
+    assert_eq!((&*key, &*value, condition), (b"a b".as_slice(), "\0ü".as_bytes(), Condition::Absent));
+    let (response, _) = ask(POST, body, Reply::Conflict { version: Some(VERSION) });
+    assert_eq!((response.status, field(&response, "ETag").is_some()), (Status::Conflict, true));
+    let long_key = format!(r#"{{"key": "{}", "value": ""}}"#, "k".repeat(KEY_MAX + 1));
+    let long_value = format!(r#"{{"key": "k", "value": "{}"}}"#, "v".repeat(VALUE_MAX + 1));
+    for (body, status) in [
+        ("", Status::BadRequest),
+        ("[]", Status::BadRequest),
+        (r#"{"key": "k"}"#, Status::BadRequest),
+        (r#"{"key": "k", "value": 1}"#, Status::BadRequest),
+        (r#"{"key": "k", "value": "v", "more": ""}"#, Status::BadRequest),
+        (r#"{"key": "k", "value": "v"} x"#, Status::BadRequest),
+        (r#"{"key": "", "value": "v"}"#, Status::BadRequest),
+        (&long_key, Status::BadRequest),
+        (&long_value, Status::ContentTooLarge),
+    ] {
+        let (response, asked) = ask(POST, body, stored(true));
+        assert_eq!((response.status, asked), (status, None), "{body}");
+    }
+}
+
+#[test]
+fn get_serves_bytes_that_no_browser_will_run() {
+    let (response, command) = ask("GET /storage/%00 HTTP/1.1", "", value("<script>"));
+    assert_eq!((response.status, &*response.body), (Status::Ok, b"<script>".as_slice()));
+    assert_eq!(command, Some(Command::Get { key: [0].into() }));
+    for (name, expected) in [
+        ("Content-Type", "application/octet-stream"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Security-Policy", "sandbox"),
+        ("ETag", "\"1-2-0000000000000003\""),
+        ("Sky-Copies", "2"),
+        ("Sky-Owner", "192.0.2.1:4321"),
+    ] {
+        assert_eq!(field(&response, name), Some(expected));
+    }
+}
+
+#[test]
+fn reads_are_conditional_on_any_of_their_tags() {
+    for (lines, status) in [
+        (format!("If-None-Match: \"{TAG}\""), Status::NotModified),
+        (format!("If-None-Match: \"x,\" , W/\"{TAG}\""), Status::NotModified),
+        (format!("If-None-Match: \"x\"\r\nIf-None-Match: \"{TAG}\""), Status::NotModified),
+        ("If-None-Match: *".into(), Status::NotModified),
+        ("If-None-Match: \"x\"".into(), Status::Ok),
+        (format!("If-Match: \"{TAG}\""), Status::Ok),
+        (format!("If-Match: W/\"{TAG}\""), Status::PreconditionFailed),
+        ("If-Match: \"x\"".into(), Status::PreconditionFailed),
+        (format!("If-Match: \"x\"\r\nIf-None-Match: \"{TAG}\""), Status::PreconditionFailed),
+    ] {
+        let (response, _) = ask(&format!("GET /storage/k HTTP/1.1\r\n{lines}"), "", value("v"));
+        assert_eq!(response.status, status, "{lines}");
+        assert!(field(&response, "ETag").is_some());
+    }
+}
+
+#[test]
+fn each_outcome_has_its_own_status() {
+    let unavailable = Reply::Unavailable;
+    for (reply, status) in [
+        (Reply::NotFound, Status::NotFound),
+        (Reply::Conflict { version: Some(VERSION) }, Status::PreconditionFailed),
+        (Reply::Conflict { version: None }, Status::PreconditionFailed),
+        (Reply::TooLarge, Status::ContentTooLarge),
+        (unavailable(Unavailable::NotMember), Status::ServiceUnavailable),
+        (unavailable(Unavailable::Busy), Status::ServiceUnavailable),
+        (unavailable(Unavailable::NoOwner), Status::ServiceUnavailable),
+        (unavailable(Unavailable::Full), Status::InsufficientStorage),
+        (Reply::Unknown { operation: OPERATION }, Status::GatewayTimeout),
+    ] {
+        let (response, _) = ask("DELETE /storage/k HTTP/1.1", "", reply.clone());
+        assert_eq!(response.status, status, "{reply:?}");
+        assert_eq!(field(&response, "Retry-After").is_some(), status == Status::ServiceUnavailable);
+        assert_eq!(field(&response, "Sky-Operation").is_some(), status == Status::GatewayTimeout);
+        assert_eq!(field(&response, "Content-Type"), Some("application/problem+json"));
+    }
+    let (response, command) = ask("DELETE /storage/k HTTP/1.1\r\nIf-Match: *", "", stored(false));
+    assert_eq!((response.status, field(&response, "ETag")), (Status::NoContent, None));
+    assert!(matches!(command, Some(Command::Delete { condition: Condition::Present, .. })));
+}
+
+#[test]
+fn keys_have_1_to_255_bytes_however_long_their_escapes() {
+    let longest = "%41".repeat(KEY_MAX);
+    let (response, _) = ask(&format!("GET /storage/{longest} HTTP/1.1"), "", value("v"));
+    assert_eq!(response.status, Status::Ok);
+    for name in ["", "%", "%4", "%zz", &format!("{longest}A")] {
+        assert_eq!(refused(&format!("GET /storage/{name} HTTP/1.1")), Status::BadRequest, "{name}");
+        assert_eq!(refused(&format!("GET /lookup/{name} HTTP/1.1")), Status::BadRequest, "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_found_and_what_cannot_be_done_is_told() {
+    for path in ["/x", "/storage1", "/Storage", "/lookup", "/ring/", "//", "/metrics"] {
+        assert_eq!(refused(&format!("GET {path} HTTP/1.1")), Status::NotFound, "{path}");
+    }
+    for (method, path, allow) in [
+        ("POST", "/", "GET, HEAD"),
+        ("DELETE", "/storage", "GET, HEAD, POST"),
+        ("POST", "/storage/k", "GET, HEAD, PUT, DELETE"),
+        ("BREW", "/storage/k", "GET, HEAD, PUT, DELETE"),
+        ("PUT", "/ring", "GET, HEAD"),
+        ("PUT", "/lookup/k", "GET, HEAD"),
+        ("OPTIONS", "/readyz", "GET, HEAD"),
+    ] {
+        let (response, _) = ask(&format!("{method} {path} HTTP/1.1"), "", stored(true));
+        assert_eq!((response.status, field(&response, "Allow")), (Status::MethodNotAllowed, Some(allow)), "{path}");
+    }
+    assert_eq!(refused("PUT /storage/k HTTP/1.1"), Status::LengthRequired);
+    assert_eq!(refused("POST /storage HTTP/1.1"), Status::LengthRequired);
+}
+
+#[test]
+fn queries_are_checked() {
+    let ring = Reply::Ring { nodes: Vec::new(), next: None };
+    let walk = |query: &str| match ask(&format!("GET /ring?{query} HTTP/1.1"), "", ring.clone()) {
+        (response, Some(Command::Walk { from, max })) => {
+            assert_eq!(response.status, Status::ServiceUnavailable, "an empty walk");
+            Some((from, max))
+        }
+        (response, _) => {
+            assert_eq!(response.status, Status::BadRequest, "{query}");
+            None
+        }
+    };
+    assert_eq!(walk(""), Some((None, WALK_MAX)));
+    assert_eq!(walk("max=5&from=192.0.2.1%3A4321"), Some(("192.0.2.1:4321".parse().ok(), 5)));
+    assert_eq!(walk("max=99999999999999999999999"), Some((None, WALK_MAX)));
+    for query in
+        ["max=", "max=0", "max=-1", "max=%2B1", "max=x", "max=1&max=1", "from=there", "from=192.0.2.1", "max=%"]
+    {
+        assert_eq!(walk(query), None, "{query}");
+    }
+    assert_eq!(refused("GET /storage?limit=0 HTTP/1.1"), Status::BadRequest);
+    assert_eq!(refused("GET /storage?after= HTTP/1.1"), Status::BadRequest);
+}
+
+#[test]
+fn a_lookup_tells_owner_and_path() {
+    let reply = Reply::Owner { owner: owner(), arc: Arc::new(Id::new(1), Id::new(2)), path: Vec::new() };
+    let (response, command) = ask("GET /lookup/k HTTP/1.1", "", reply);
+    assert_eq!(command, Some(Command::Lookup { id: Id::of_key(b"k") }));
+    let json: serde_json::Value = serde_json::from_slice(&response.body).unwrap();
+    assert_eq!(json["owner"]["addr"], "192.0.2.1:4321");
+    assert_eq!(json["arc"]["upto"], Id::new(2).to_string());
+    assert_eq!(json["id"], Id::of_key(b"k").to_string());
+}
+
+#[test]
+fn a_node_that_has_stopped_promises_nothing() {
+    let (head, _) = parse(b"DELETE /storage/k HTTP/1.1\r\nHost: h\r\n\r\n").unwrap().unwrap();
+    let (handle, requests) = Handle::new();
+    drop(requests);
+    let response = smol::block_on(plan(&head).run(Vec::new(), &handle));
+    assert_eq!(response.status, Status::GatewayTimeout);
+}

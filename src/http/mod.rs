@@ -1,0 +1,17 @@
+//! The interface for people: HTTP/1.1, written by hand and strict.
+//!
+//! [`parse`] and [`chunks`] are pure functions over bytes; [`api`] makes commands of requests and answers of replies;
+//! [`serve`] is the only part with sockets, limits and timeouts. It reaches the node through a
+//! [`Handle`](crate::handle::Handle).
+
+pub mod api;
+pub mod chunks;
+mod conditions;
+mod date;
+mod json;
+pub mod parse;
+mod reply;
+pub mod response;
+pub mod serve;
+mod table;
+mod walk;

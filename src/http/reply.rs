@@ -1,0 +1,141 @@
+//! What the node replied, as an answer of HTTP.
+//!
+//! Three outcomes are kept apart: done, refused with nothing changed, and unknown, where repeating under the same name is
+//! safe.
+
+use super::api::too_large;
+use super::json::state_name;
+use super::response::{Response, Status};
+use crate::node::{Reply, State, Unavailable};
+use crate::wire::{Peer, Version};
+
+/// How long a client is asked to wait before it tries again, in seconds.
+const RETRY_AFTER_S: u32 = 1;
+
+/// A value, or what a condition wants instead of it.
+pub fn value(value: Box<[u8]>, version: Version, copies: u8, owner: &Peer, instead: Option<Status>) -> Response {
+    let response = match instead {
+        None => Response::with_body(Status::Ok, "application/octet-stream", value)
+            // Values share the origin of the node's own pages, so a browser must not run them.
+            .field("X-Content-Type-Options", "nosniff")
+            .field("Content-Security-Policy", "sandbox"),
+        Some(Status::NotModified) => Response::new(Status::NotModified),
+        Some(status) => Response::problem(status, "The key has another version than If-Match says: see ETag."),
+    };
+    // A cache may keep it, but has to ask whether it is still the newest.
+    stored(response.field("Cache-Control", "no-cache"), Some(version), copies, owner)
+}
+
+fn stored(response: Response, version: Option<Version>, copies: u8, owner: &Peer) -> Response {
+    let response = match version {
+        Some(version) => response.field("ETag", format_args!("\"{version}\"")),
+        None => response,
+    };
+    response.field("Sky-Copies", copies).field("Sky-Owner", owner.addr())
+}
+
+/// The outcome of `PUT /storage/{key}`.
+pub fn written(reply: Reply, location: &str) -> Response {
+    match reply {
+        Reply::Stored { version, copies, created, owner, operation } => {
+            let response = if created {
+                Response::new(Status::Created).field("Location", location)
+            } else {
+                Response::new(Status::NoContent)
+            };
+            stored(response, Some(version), copies, &owner).field("Sky-Operation", operation)
+        }
+        other => failure(other),
+    }
+}
+
+/// The outcome of `POST /storage`.
+pub fn created(reply: Reply, location: &str) -> Response {
+    match reply {
+        Reply::Stored { version, copies, owner, operation, .. } => {
+            let response = Response::new(Status::Created).field("Location", location);
+            stored(response, Some(version), copies, &owner).field("Sky-Operation", operation)
+        }
+        Reply::Conflict { version } => {
+            let detail = "The key exists, and nothing was changed: PUT replaces it, GET reads it.";
+            tagged(Response::problem(Status::Conflict, detail).field("Location", location), version)
+        }
+        other => failure(other),
+    }
+}
+
+/// The outcome of `DELETE /storage/{key}`.
+pub fn deleted(reply: Reply) -> Response {
+    match reply {
+        Reply::Stored { copies, owner, operation, .. } => {
+            stored(Response::new(Status::NoContent), None, copies, &owner).field("Sky-Operation", operation)
+        }
+        other => failure(other),
+    }
+}
+
+fn tagged(response: Response, version: Option<Version>) -> Response {
+    match version {
+        Some(version) => response.field("ETag", format_args!("\"{version}\"")),
+        None => response,
+    }
+}
+
+/// Everything that is not success.
+pub fn failure(reply: Reply) -> Response {
+    match reply {
+        Reply::NotFound => Response::problem(Status::NotFound, "There is no such key: PUT it to create it."),
+        Reply::Conflict { version } => {
+            let detail = match version {
+                Some(_) => "The key has another version than the condition says, and nothing was changed: see ETag.",
+                None => "There is no such key, so the condition does not hold, and nothing was changed.",
+            };
+            tagged(Response::problem(Status::PreconditionFailed, detail), version)
+        }
+        Reply::TooLarge => too_large(),
+        Reply::Unavailable(why) => unavailable(why),
+        Reply::Unknown { operation } => {
+            let detail = format!(
+                "The write may have been stored or not: repeat it with Sky-Operation: {operation}, it is applied once."
+            );
+            Response::problem(Status::GatewayTimeout, detail).field("Sky-Operation", operation)
+        }
+        // A reply to another command than was given; the node's tests rule that out.
+        Reply::Value { .. } | Reply::Stored { .. } | Reply::Owner { .. } | Reply::Ring { .. } => {
+            Response::problem(Status::InternalServerError, "The node replied to something else: please report this.")
+        }
+    }
+}
+
+fn unavailable(why: Unavailable) -> Response {
+    let (status, detail) = match why {
+        Unavailable::NotMember => {
+            (Status::ServiceUnavailable, "This node has no place on the ring yet, nothing was changed: try again.")
+        }
+        Unavailable::Busy => {
+            (Status::ServiceUnavailable, "Too many requests are under way, nothing was changed: try again.")
+        }
+        Unavailable::NoOwner => (
+            Status::ServiceUnavailable,
+            "The node responsible for this key does not answer now, nothing was changed: try again.",
+        ),
+        Unavailable::Full => {
+            let detail =
+                "The store of the node responsible for this key is full, nothing was changed: delete something.";
+            return Response::problem(Status::InsufficientStorage, detail);
+        }
+    };
+    Response::problem(status, detail).field("Retry-After", RETRY_AFTER_S)
+}
+
+/// The answer of `/readyz`.
+pub fn readiness(state: State) -> Response {
+    let detail = match state {
+        State::Settled => return Response::with_body(Status::Ok, "text/plain; charset=utf-8", *b"ready\n"),
+        State::Joining => "It looks for its place on the ring.",
+        State::Settling => "It has a place on the ring, and waits for the consent or the data of its neighbours.",
+        State::Silent => "It may be cut off from a larger ring, and does not answer until it hears from it.",
+    };
+    let detail = format!("The node is {}. {detail}", state_name(state));
+    Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S)
+}

@@ -1,0 +1,208 @@
+//! Answers, and how they look on the line.
+
+use super::date;
+use super::parse::Refusal;
+use serde::Serialize;
+use std::fmt::{Display, Write as _};
+
+macro_rules! statuses {
+    ($($name:ident = $code:literal $reason:literal,)*) => {
+        /// The statuses that this server answers with (RFC 9110, section 15; RFC 4918 for 507).
+        #[allow(missing_docs, reason = "a status says what it means by its name")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Status {
+            $($name = $code,)*
+        }
+
+        impl Status {
+            /// The words that stand for it.
+            pub const fn reason(self) -> &'static str {
+                match self {
+                    $(Self::$name => $reason,)*
+                }
+            }
+        }
+    };
+}
+
+statuses! {
+    Ok = 200 "OK",
+    Created = 201 "Created",
+    NoContent = 204 "No Content",
+    NotModified = 304 "Not Modified",
+    BadRequest = 400 "Bad Request",
+    NotFound = 404 "Not Found",
+    MethodNotAllowed = 405 "Method Not Allowed",
+    RequestTimeout = 408 "Request Timeout",
+    Conflict = 409 "Conflict",
+    LengthRequired = 411 "Length Required",
+    PreconditionFailed = 412 "Precondition Failed",
+    ContentTooLarge = 413 "Content Too Large",
+    UriTooLong = 414 "URI Too Long",
+    ExpectationFailed = 417 "Expectation Failed",
+    FieldsTooLarge = 431 "Request Header Fields Too Large",
+    InternalServerError = 500 "Internal Server Error",
+    NotImplemented = 501 "Not Implemented",
+    ServiceUnavailable = 503 "Service Unavailable",
+    GatewayTimeout = 504 "Gateway Timeout",
+    VersionNotSupported = 505 "HTTP Version Not Supported",
+    InsufficientStorage = 507 "Insufficient Storage",
+}
+
+impl Status {
+    /// The number.
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// True if an answer with this status never has a body, nor a length.
+    const fn is_bare(self) -> bool {
+        matches!(self, Self::NoContent | Self::NotModified)
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Its status.
+    pub status: Status,
+    /// Its fields, save those that belong to the connection.
+    pub fields: Vec<(&'static str, String)>,
+    /// Its body.
+    pub body: Box<[u8]>,
+}
+
+impl Response {
+    /// An answer without a body.
+    pub fn new(status: Status) -> Self {
+        Self { status, fields: Vec::new(), body: Box::default() }
+    }
+
+    /// An answer with a body of this type.
+    pub fn with_body(status: Status, content_type: &str, body: impl Into<Box<[u8]>>) -> Self {
+        let response = Self { body: body.into(), ..Self::new(status) };
+        response.field("Content-Type", content_type)
+    }
+
+    /// An answer in JSON.
+    pub fn json(value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(mut text) => {
+                text.push(b'\n');
+                Self::with_body(Status::Ok, "application/json", text)
+            }
+            Err(error) => {
+                Self::problem(Status::InternalServerError, format!("The answer could not be written: {error}."))
+            }
+        }
+    }
+
+    /// An error after RFC 9457. The detail is a sentence that says what happened and what to do.
+    pub fn problem(status: Status, detail: impl Display) -> Self {
+        #[derive(Serialize)]
+        struct Problem {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            title: &'static str,
+            status: u16,
+            detail: String,
+        }
+        let problem =
+            Problem { kind: "about:blank", title: status.reason(), status: status.code(), detail: detail.to_string() };
+        let mut text = serde_json::to_vec(&problem).unwrap_or_default();
+        text.push(b'\n');
+        Self::with_body(status, "application/problem+json", text)
+    }
+
+    /// The same with one more field.
+    pub fn field(mut self, name: &'static str, value: impl Display) -> Self {
+        self.fields.push((name, value.to_string()));
+        self
+    }
+
+    /// Appends the answer to `out` as it goes over the line.
+    pub fn write(&self, out: &mut Vec<u8>, line: Line) {
+        let mut head = String::with_capacity(256);
+        // Writing to a string cannot fail.
+        let _ = write!(head, "HTTP/1.1 {} {}\r\n", self.status.code(), self.status.reason());
+        let _ = write!(head, "Date: {}\r\n", date::Http(line.unix_time));
+        for (name, value) in &self.fields {
+            debug_assert!(!value.contains(['\r', '\n']), "{name} holds a line end");
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        if !self.status.is_bare() {
+            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        }
+        head.push_str(match (line.keep_alive, line.old) {
+            (false, _) => "Connection: close\r\n\r\n",
+            (true, true) => "Connection: keep-alive\r\n\r\n",
+            (true, false) => "\r\n",
+        });
+        out.extend_from_slice(head.as_bytes());
+        if !line.head_only && !self.status.is_bare() {
+            out.extend_from_slice(&self.body);
+        }
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(refusal: Refusal) -> Self {
+        Self::problem(refusal.status, refusal.detail)
+    }
+}
+
+/// What the line between client and server asks of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// The body is left out: the request was HEAD.
+    pub head_only: bool,
+    /// The connection stays open after it.
+    pub keep_alive: bool,
+    /// The client speaks HTTP/1.0.
+    pub old: bool,
+    /// The wall clock, in seconds since 1970.
+    pub unix_time: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(response: &Response, line: Line) -> String {
+        let mut out = Vec::new();
+        response.write(&mut out, line);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_problem_says_what_and_how_in_json() {
+        let problem = text(&Response::problem(Status::NotFound, "Nothing is here."), Line::default());
+        let (head, body) = problem.split_once("\r\n\r\n").unwrap();
+        assert_eq!(
+            head,
+            "HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: application/problem+json\r\n\
+             Content-Length: 84\r\nConnection: close"
+        );
+        assert_eq!(
+            body,
+            "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"Nothing is here.\"}\n"
+        );
+        assert_eq!(body.len(), 84);
+    }
+
+    #[test]
+    fn a_head_has_the_length_of_the_body_that_it_leaves_out() {
+        let response = Response::with_body(Status::Ok, "text/plain", *b"hello");
+        let line = Line { head_only: true, keep_alive: true, old: true, unix_time: 0 };
+        let text = text(&response, line);
+        assert!(text.ends_with("Content-Length: 5\r\nConnection: keep-alive\r\n\r\n"), "{text}");
+    }
+
+    #[test]
+    fn an_answer_without_content_has_no_length() {
+        for status in [Status::NoContent, Status::NotModified] {
+            let text = text(&Response::new(status), Line { keep_alive: true, ..Line::default() });
+            assert!(text.ends_with("GMT\r\n\r\n"), "{text}");
+        }
+    }
+}

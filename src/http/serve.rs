@@ -1,0 +1,361 @@
+//! The listener: connections, their limits and their timeouts.
+//!
+//! One task per connection on the node's thread; requests of a connection are answered one after another, in the order in
+//! which they came.
+
+use super::api::{self, Plan};
+use super::chunks::Chunks;
+use super::parse::{Framing, Method, Refusal, parse};
+use super::response::{Line, Response, Status};
+use super::table::{Seat, Table};
+use crate::handle::Handle;
+use log::{debug, warn};
+use smol::io::AsyncWriteExt;
+use smol::{Async, LocalExecutor, Timer, future};
+use std::cell::RefCell;
+use std::future::Future;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Bytes read from a connection at one time.
+const READ_SIZE: usize = 8192;
+
+/// Bytes of buffers that a connection keeps while it waits for its next request.
+const KEPT_SIZE: usize = 2048;
+
+/// What is still read after the last answer, so that the client gets to see it: closing a socket with unread bytes resets
+/// the connection, and a reset throws away what is still under way.
+const LINGER_SIZE: usize = 1 << 20;
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// The pause after the system had no socket for a new connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How many connections there may be, and how long each may take for what.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at one time. The next one takes the place of that which has waited longest for a request; if none
+    /// waits, it is answered 503 and closed. Default 256.
+    pub connections: usize,
+    /// How long a connection may lie idle. Default 60 s.
+    pub idle: Duration,
+    /// How long a request may take from its first byte to the end of its header section. Default 10 s.
+    pub head: Duration,
+    /// How long a body may take. Default 30 s.
+    pub body: Duration,
+    /// How long an answer may take to be sent. Default 30 s.
+    pub write: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            idle: Duration::from_secs(60),
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            write: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Accepts connections and answers what they ask, for ever. Their tasks run on the executor.
+///
+/// # Errors
+/// The listener cannot be watched by the reactor. Nothing that a client does ends it.
+pub async fn serve(
+    executor: &LocalExecutor<'static>,
+    listener: TcpListener,
+    node: Handle,
+    limits: Limits,
+) -> io::Result<()> {
+    let listener = Async::<TcpListener>::new(listener)?;
+    let table = Rc::new(RefCell::new(Table::default()));
+    loop {
+        let (stream, client) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!("a connection could not be accepted: {error}");
+                table.borrow_mut().evict();
+                Timer::after(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let full = table.borrow().len() >= limits.connections;
+        if full && !table.borrow_mut().evict() {
+            debug!("{client}: refused, {} connections are busy", limits.connections);
+            turn_away(&stream);
+            continue;
+        }
+        // Answers are written in one piece: waiting for more to send would only delay them.
+        if let Err(error) = stream.get_ref().set_nodelay(true) {
+            debug!("{client}: {error}");
+        }
+        let seat = Table::seat(&table);
+        let number = seat.number();
+        let connection =
+            Connection { stream, client, node: node.clone(), limits, seat, buffer: Vec::new(), out: Vec::new() };
+        let task = executor.spawn(async move {
+            if let Err(error) = connection.run().await {
+                debug!("{client}: {error}");
+            }
+        });
+        table.borrow_mut().set_task(number, task);
+    }
+}
+
+/// Says no without waiting for anything.
+fn turn_away(stream: &Async<TcpStream>) {
+    let busy = "This node has as many connections as it can serve: try again.";
+    let response = Response::problem(Status::ServiceUnavailable, busy).field("Retry-After", 1);
+    let mut out = Vec::new();
+    response.write(&mut out, Line { unix_time: unix_time(), ..Line::default() });
+    let mut stream = stream.get_ref();
+    // The socket is new and its buffer empty, so this does not block; if it fails, the client sees a closed connection.
+    let _ = stream.write(&out).and_then(|_| stream.shutdown(Shutdown::Write));
+    let _ = stream.read(&mut [0; READ_SIZE]);
+}
+
+fn unix_time() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
+}
+
+struct Connection {
+    stream: Async<TcpStream>,
+    client: SocketAddr,
+    node: Handle,
+    limits: Limits,
+    seat: Seat,
+    /// What has come and was not understood yet.
+    buffer: Vec<u8>,
+    /// The answer that is being sent.
+    out: Vec<u8>,
+}
+
+/// A request whose header section was understood.
+struct Turn {
+    plan: Plan,
+    framing: Framing,
+    expects_continue: bool,
+    line: Line,
+    taken: usize,
+    name: String,
+}
+
+/// Why a connection does not go on.
+enum Stop {
+    /// The client is gone, or silent.
+    Quiet(io::Error),
+    /// The client is told why.
+    Refuse(Response),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Quiet(error)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refuse(refusal.into())
+    }
+}
+
+impl Connection {
+    async fn run(mut self) -> io::Result<()> {
+        loop {
+            match self.answer_one().await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(Stop::Quiet(error)) => return Err(error),
+                Err(Stop::Refuse(response)) => {
+                    debug!("{}: refused with {}", self.client, response.status.code());
+                    self.respond(&response, Line::default()).await?;
+                    break;
+                }
+            }
+            // A client that sends without pause does not keep the others from being served.
+            future::yield_now().await;
+        }
+        self.linger().await
+    }
+
+    /// Reads a request and answers it. → whether another may follow.
+    async fn answer_one(&mut self) -> Result<bool, Stop> {
+        self.seat.set_waiting(Some(Instant::now()));
+        let Some(turn) = self.next_turn().await? else { return Ok(false) };
+        self.seat.set_waiting(Some(Instant::now()));
+        if turn.expects_continue && turn.plan.is_refusal() {
+            // The body that the client holds back is not wanted; whether it comes all the same is not known.
+            return Err(Stop::Refuse(turn.plan.run(Vec::new(), &self.node).await));
+        }
+        let body = self.body(&turn).await?;
+        self.seat.set_waiting(None);
+        let response = turn.plan.run(body, &self.node).await;
+        if log::log_enabled!(log::Level::Debug) {
+            debug!("{}: {} {}", self.client, turn.name, response.status.code());
+        }
+        self.respond(&response, turn.line).await?;
+        self.buffer.shrink_to(KEPT_SIZE);
+        self.out.shrink_to(KEPT_SIZE);
+        Ok(turn.line.keep_alive)
+    }
+
+    /// The next request; `None` if the client has no more.
+    async fn next_turn(&mut self) -> Result<Option<Turn>, Stop> {
+        let mut deadline = None;
+        loop {
+            if let Some(turn) = understand(&self.buffer)? {
+                self.buffer.drain(..turn.taken.min(self.buffer.len()));
+                return Ok(Some(turn));
+            }
+            let now = Instant::now();
+            let begun = !self.buffer.is_empty();
+            let until = if begun { *deadline.get_or_insert(now + self.limits.head) } else { now + self.limits.idle };
+            match self.read(until).await {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return if begun { Err(Stop::Refuse(too_slow())) } else { Ok(None) };
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn body(&mut self, turn: &Turn) -> Result<Vec<u8>, Stop> {
+        let max = turn.plan.body_max;
+        let deadline = Instant::now() + self.limits.body;
+        let mut body = Vec::new();
+        let mut expected = turn.expects_continue;
+        match turn.framing {
+            Framing::Absent => {}
+            Framing::Length(length) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                if length > max {
+                    return Err(Stop::Refuse(turn.plan.too_large()));
+                }
+                body.reserve_exact(length);
+                loop {
+                    let here = self.buffer.len().min(length - body.len());
+                    body.extend(self.buffer.drain(..here));
+                    if body.len() == length {
+                        break;
+                    }
+                    self.more(deadline, &mut expected).await?;
+                }
+            }
+            Framing::Chunked => {
+                let mut chunks = Chunks::default();
+                loop {
+                    let used = chunks.read(&self.buffer, &mut body, max).map_err(|refusal| match refusal.status {
+                        Status::ContentTooLarge => Stop::Refuse(turn.plan.too_large()),
+                        _ => refusal.into(),
+                    })?;
+                    self.buffer.drain(..used.min(self.buffer.len()));
+                    if chunks.is_done() {
+                        break;
+                    }
+                    self.more(deadline, &mut expected).await?;
+                }
+            }
+        }
+        Ok(body)
+    }
+
+    /// Waits for more of a body; says first that it may come, if the client waits for that.
+    async fn more(&mut self, deadline: Instant, expected: &mut bool) -> Result<(), Stop> {
+        if std::mem::take(expected) && self.buffer.is_empty() {
+            self.out.clear();
+            self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+            self.send().await?;
+        }
+        match self.read(deadline).await {
+            Ok(0) => Err(Stop::Quiet(io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Stop::Refuse(too_slow())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Appends to the buffer what has come, or waits for it. → how many bytes; none if there will be no more.
+    async fn read(&mut self, deadline: Instant) -> io::Result<usize> {
+        loop {
+            match self.read_now() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    before(deadline, self.stream.readable()).await?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    // Apart from the waiting, so that an idle connection holds no buffer of this size.
+    fn read_now(&mut self) -> io::Result<usize> {
+        let mut piece = [0; READ_SIZE];
+        let length = self.stream.get_ref().read(&mut piece)?;
+        self.buffer.extend_from_slice(piece.get(..length).unwrap_or_default());
+        Ok(length)
+    }
+
+    async fn respond(&mut self, response: &Response, line: Line) -> io::Result<()> {
+        self.out.clear();
+        response.write(&mut self.out, Line { unix_time: unix_time(), ..line });
+        self.send().await
+    }
+
+    async fn send(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + self.limits.write;
+        before(deadline, self.stream.write_all(&self.out)).await
+    }
+
+    /// Closes in a way that lets the client read the last answer.
+    async fn linger(mut self) -> io::Result<()> {
+        self.seat.set_waiting(Some(Instant::now()));
+        self.stream.get_ref().shutdown(Shutdown::Write)?;
+        let deadline = Instant::now() + LINGER_TIME;
+        let mut read = 0;
+        while read < LINGER_SIZE {
+            self.buffer.clear();
+            match self.read(deadline).await {
+                Ok(0) | Err(_) => break,
+                Ok(length) => read += length,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn understand(buffer: &[u8]) -> Result<Option<Turn>, Refusal> {
+    let Some((head, taken)) = parse(buffer)? else { return Ok(None) };
+    let name =
+        if log::log_enabled!(log::Level::Debug) { format!("{:?} {}", head.method, head.path) } else { String::new() };
+    Ok(Some(Turn {
+        plan: api::plan(&head),
+        framing: head.framing,
+        expects_continue: head.expects_continue,
+        line: Line { head_only: head.method == Method::Head, keep_alive: head.keep_alive, old: head.old, unix_time: 0 },
+        taken,
+        name,
+    }))
+}
+
+fn too_slow() -> Response {
+    Response::problem(Status::RequestTimeout, "The request did not come in time: send it faster.")
+}
+
+/// What the work gives, or `TimedOut` if the deadline comes first.
+async fn before<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    future::or(work, async {
+        Timer::at(deadline).await;
+        Err(io::ErrorKind::TimedOut.into())
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests;

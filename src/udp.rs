@@ -1,0 +1,323 @@
+//! The real world below a node: the only clock, entropy and UDP socket.
+//!
+//! One task owns the node. A turn of it takes what has come, a bounded number of datagrams and of requests, lets the node's
+//! timer run, and hands out what the node has to say; so in a flood of datagrams clients and timers are still served.
+
+use crate::handle::{DriverCounters, Handle, Request, Snapshot};
+use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
+use crate::node::{Command, Event, Life, Node, Reply, Ticket, Unsettled};
+use crate::time::{Instant, Now};
+use log::{info, warn};
+use smol::channel::{self, Receiver, Sender};
+use smol::{Async, Task, Timer, future};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::time::{Duration, SystemTime};
+
+/// Datagrams, and requests, that one turn takes: enough that waiting for more costs little beside them, few enough that
+/// what waits behind them does so for about a millisecond.
+const BATCH: usize = 64;
+
+/// The longest sleep. The timers of the executor stand still while the machine is suspended, the node's clock does not.
+const SLEEP_MAX: Duration = Duration::from_secs(60);
+
+/// The pause after an error on receiving, so that a lasting one does not become a busy loop.
+const ERROR_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long names are resolved before the addresses found so far are handed to the node.
+const RESOLVE_TIME: Duration = Duration::from_secs(5);
+
+/// How often another port is tried if the system chose one that is free for UDP but not for TCP.
+const PORT_TRIES: usize = 32;
+
+/// What the clocks show.
+pub fn now() -> Now {
+    // It goes on while the machine is suspended, so that no consent outlives its term in a node that slept.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let clock = rustix::time::ClockId::Boottime;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let clock = rustix::time::ClockId::Monotonic;
+    let time = rustix::time::clock_gettime(clock);
+    let micros = u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0) / 1000;
+    let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Now { at: Instant::from_micros(micros), wall_ms: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX) }
+}
+
+/// Random bytes for a node to start from.
+///
+/// # Errors
+/// The system has none.
+pub fn entropy() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(bytes)
+}
+
+/// The sockets of a node: both on one address and one port.
+#[derive(Debug)]
+pub struct Sockets {
+    /// Where nodes meet.
+    pub udp: UdpSocket,
+    /// Where people ask.
+    pub tcp: TcpListener,
+    /// Their address, with the port that the system chose if it was asked to.
+    pub addr: SocketAddr,
+}
+
+/// Binds UDP and TCP on the address. Port 0 stands for any that is free for both.
+///
+/// # Errors
+/// With `UDP` or `TCP`, whichever could not be had.
+pub fn bind(listen: SocketAddr) -> Result<Sockets, (&'static str, io::Error)> {
+    let mut tries = if listen.port() == 0 { PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let udp = UdpSocket::bind(listen).map_err(|error| ("UDP", error))?;
+        let addr = udp.local_addr().map_err(|error| ("UDP", error))?;
+        match TcpListener::bind(addr) {
+            Ok(tcp) => return Ok(Sockets { udp, tcp, addr }),
+            Err(error) if tries == 0 || error.kind() != io::ErrorKind::AddrInUse => return Err(("TCP", error)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Runs a node: gives it time, datagrams and commands, and takes away what it has to say.
+pub struct Driver {
+    node: Node,
+    socket: Async<UdpSocket>,
+    /// The socket is of IPv6, where addresses of IPv4 appear mapped into it.
+    is_v6: bool,
+    requests: Receiver<Request>,
+    handle: Handle,
+    waiting: BTreeMap<Ticket, Sender<Reply>>,
+    seeds: Vec<String>,
+    counters: DriverCounters,
+    /// Longer than any datagram should be, so that one which is too long shows.
+    datagram: [u8; DATAGRAM_MAX + 1],
+    frame: [u8; FRAME_MAX],
+}
+
+enum Wake {
+    Socket,
+    Timer,
+    Request(Request),
+}
+
+impl Driver {
+    /// A driver for the node, and the way for others to reach it. `seeds` are names or addresses, each with its port, that
+    /// are resolved whenever the node asks for them.
+    ///
+    /// # Errors
+    /// The socket cannot be watched by the reactor.
+    pub fn new(node: Node, socket: UdpSocket, seeds: Vec<String>) -> io::Result<(Self, Handle)> {
+        let is_v6 = socket.local_addr()?.is_ipv6();
+        let (handle, requests) = Handle::new();
+        let driver = Self {
+            node,
+            socket: Async::new(socket)?,
+            is_v6,
+            requests,
+            handle: handle.clone(),
+            waiting: BTreeMap::new(),
+            seeds,
+            counters: DriverCounters::default(),
+            datagram: [0; DATAGRAM_MAX + 1],
+            frame: [0; FRAME_MAX],
+        };
+        Ok((driver, handle))
+    }
+
+    /// Runs the node, for ever.
+    pub async fn run(mut self) {
+        // One try at a time: while names are being resolved, asking again changes nothing.
+        let (wanted, tries) = channel::bounded(1);
+        let resolver = resolve(std::mem::take(&mut self.seeds), tries, self.handle.clone());
+        future::or(self.drive(wanted), resolver).await;
+    }
+
+    async fn drive(mut self, wanted: Sender<u32>) {
+        self.hand_out(&wanted);
+        loop {
+            let (datagrams, failed) = self.take_datagrams(&wanted);
+            let mut busy = datagrams == BATCH;
+            for taken in 1..=BATCH {
+                let Ok(request) = self.requests.try_recv() else { break };
+                self.take_request(request, &wanted);
+                busy |= taken == BATCH;
+            }
+            let now = now();
+            if self.node.poll_timeout() <= now.at {
+                self.node.handle_timeout(now);
+                self.hand_out(&wanted);
+            }
+            if busy {
+                future::yield_now().await;
+                continue;
+            }
+            let sleep = self.node.poll_timeout().since(now.at).min(SLEEP_MAX);
+            let socket = async {
+                if failed || self.socket.readable().await.is_err() {
+                    Timer::after(ERROR_PAUSE).await;
+                }
+                Wake::Socket
+            };
+            let request = async {
+                match self.requests.recv().await {
+                    Ok(request) => Wake::Request(request),
+                    // Cannot be: this driver holds a handle itself.
+                    Err(_) => future::pending().await,
+                }
+            };
+            let timer = async {
+                Timer::after(sleep).await;
+                Wake::Timer
+            };
+            if let Wake::Request(request) = future::or(socket, future::or(request, timer)).await {
+                self.take_request(request, &wanted);
+            }
+        }
+    }
+
+    /// → how many datagrams were taken in, and whether it ended with an error.
+    fn take_datagrams(&mut self, wanted: &Sender<u32>) -> (usize, bool) {
+        for taken in 0..BATCH {
+            match self.socket.get_ref().recv_from(&mut self.datagram) {
+                Ok((length, source)) => {
+                    // The clock is read after the datagram was taken in: a process that was stopped in between must not
+                    // act on a time that is long over.
+                    let now = now();
+                    let source = SocketAddr::new(source.ip().to_canonical(), source.port());
+                    self.node.handle_datagram(now, source, self.datagram.get(..length).unwrap_or_default());
+                    self.hand_out(wanted);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (taken, false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.counters.unreceived += 1;
+                    return (taken, true);
+                }
+            }
+        }
+        (BATCH, false)
+    }
+
+    fn take_request(&mut self, request: Request, wanted: &Sender<u32>) {
+        let now = now();
+        match request {
+            Request::Command(command, to) => {
+                let ticket = self.node.handle_command(now, command);
+                // Before events are looked at: the reply may be among them.
+                if let Some(to) = to {
+                    self.waiting.insert(ticket, to);
+                }
+                self.hand_out(wanted);
+            }
+            // Who asked may be gone; the answer is dropped then.
+            Request::Status(to) => {
+                let _ = to.try_send(Snapshot { status: self.node.status(now.at), driver: self.counters });
+            }
+            Request::Held { after, limit, to } => {
+                let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));
+            }
+        }
+    }
+
+    /// Sends and tells what the node has to say.
+    fn hand_out(&mut self, wanted: &Sender<u32>) {
+        while let Some(transmit) = self.node.poll_transmit(&mut self.frame) {
+            let to = if self.is_v6 { as_v6(transmit.to) } else { transmit.to };
+            let datagram = self.frame.get(..transmit.length).unwrap_or_default();
+            // Whatever the reason, full buffers or no route: the datagram is lost, as it could be on any network.
+            if self.socket.get_ref().send_to(datagram, to).is_err() {
+                self.counters.unsent += 1;
+            }
+        }
+        while let Some(event) = self.node.poll_event() {
+            match event {
+                Event::Reply(ticket, reply) => {
+                    if let Some(to) = self.waiting.remove(&ticket) {
+                        let _ = to.try_send(reply);
+                    }
+                }
+                Event::SeedsWanted { tries } => {
+                    let _ = wanted.try_send(tries);
+                }
+                Event::Life(life) => tell(&life),
+            }
+        }
+    }
+}
+
+/// An IPv4 address as a socket of IPv6 takes it.
+fn as_v6(addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), addr.port()),
+        IpAddr::V6(_) => addr,
+    }
+}
+
+/// Resolves the seeds anew whenever the node wants them, and hands it all addresses found.
+async fn resolve(seeds: Vec<String>, tries: Receiver<u32>, handle: Handle) {
+    while let Ok(tries) = tries.recv().await {
+        info!("looking for the ring at {} (try {})", seeds.join(", "), tries.saturating_add(1));
+        let (mut found, mut tasks) = (Vec::new(), Vec::new());
+        for seed in &seeds {
+            match seed.parse::<SocketAddr>() {
+                Ok(addr) => found.push(addr),
+                Err(_) => tasks.push((seed, look_up(seed.clone()))),
+            }
+        }
+        let deadline = std::time::Instant::now() + RESOLVE_TIME;
+        for (seed, task) in tasks {
+            let late = async {
+                Timer::at(deadline).await;
+                Err(io::ErrorKind::TimedOut.into())
+            };
+            match future::or(task, late).await {
+                Ok(addrs) => found.extend(addrs),
+                Err(error) => warn!("the address of {seed} is not known, it will be looked up again: {error}"),
+            }
+        }
+        if handle.tell(Command::Seeds(found)).await.is_err() {
+            return;
+        }
+    }
+    // The sender lives as long as the driver.
+    future::pending().await
+}
+
+/// Begins to look a name up; the system's resolver blocks, so it does that on another thread.
+fn look_up(name: String) -> Task<io::Result<Vec<SocketAddr>>> {
+    smol::unblock(move || name.to_socket_addrs().map(Vec::from_iter))
+}
+
+/// Logs what happened in the node's life.
+fn tell(life: &Life) {
+    match life {
+        Life::Created => info!("created a ring, and is the only node on it"),
+        Life::Joined { predecessor, successor } => info!("joined the ring between {predecessor} and {successor}"),
+        Life::JoinOver => info!("gives up its place and joins again: a neighbour was lost before both had consented"),
+        Life::Predecessor(Some(peer)) => info!("predecessor is now {peer}"),
+        Life::Predecessor(None) => info!("has no predecessor now"),
+        Life::Successor(Some(peer)) => info!("successor is now {peer}"),
+        Life::Successor(None) => info!("has no successor now"),
+        Life::Dropped(peer) => warn!("dropped {peer}: it does not answer"),
+        Life::Settled { arc, term } => info!("settled {arc} under term {term}: answers for these keys"),
+        Life::Unsettled(why) => info!("answers no longer, until it has settled again: {}", reason(*why)),
+        Life::Alone => warn!("is the only node left"),
+        Life::Silent => warn!("is silent: it may be cut off from a larger ring"),
+        Life::Heard => info!("the silence is over"),
+        Life::Pulled { from, entries } => info!("pulled {entries} new entries from {from}"),
+    }
+}
+
+const fn reason(why: Unsettled) -> &'static str {
+    match why {
+        Unsettled::Neighbour => "a neighbour changed",
+        Unsettled::Lapse => "a neighbour's consent ran out",
+        Unsettled::Silent => "it may be cut off",
+        Unsettled::Term => "its keys were found under a higher term",
+    }
+}

@@ -1,0 +1,63 @@
+//! Command lines: what is wrong is said in one line, and the exit code tells whose fault it was.
+
+use crate::process::own_addr;
+use std::net::{TcpListener, UdpSocket};
+use std::process::{Command, Output};
+
+fn run(program: &str, arguments: &[&str]) -> Output {
+    Command::new(program).args(arguments).output().expect("it runs")
+}
+
+fn skynode(arguments: &[&str]) -> Output {
+    run(env!("CARGO_BIN_EXE_skynode"), arguments)
+}
+
+#[track_caller]
+fn fails(output: &Output, code: i32, parts: &[&str]) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.ends_with('\n') && text.lines().count() == 1, "one line: {text:?}");
+    assert!(output.stdout.is_empty());
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is missing: {text}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_one_line() {
+    fails(&skynode(&["--frobnicate"]), 2, &["skynode: ", "--frobnicate", "--help"]);
+    fails(&skynode(&["surplus"]), 2, &["surplus"]);
+    fails(&skynode(&["-l", "there"]), 2, &["there", "ip:port"]);
+    fails(&skynode(&["-l", "0.0.0.0:0"]), 2, &["--advertise"]);
+    fails(&skynode(&["-j", "sky.example"]), 2, &["sky.example", "host:port"]);
+    fails(&skynode(&["-i", "1"]), 2, &["32 hexadecimal digits"]);
+    fails(&skynode(&["--ring", ""]), 2, &["1 to 64 bytes"]);
+    fails(&skynode(&["--log", "loud"]), 2, &["error, warn, info, debug, trace"]);
+    fails(&run(env!("CARGO_BIN_EXE_skyctl"), &["surplus"]), 2, &["skyctl: ", "surplus"]);
+    fails(&run(env!("CARGO_BIN_EXE_skyctl"), &[]), 2, &["--help"]);
+}
+
+#[test]
+fn a_port_in_use_ends_with_1_and_one_line() {
+    let tcp = TcpListener::bind(own_addr()).unwrap();
+    let addr = tcp.local_addr().unwrap().to_string();
+    fails(&skynode(&["-l", &addr]), 1, &[&addr, "TCP", "in use", "--listen"]);
+    let udp = UdpSocket::bind(own_addr()).unwrap();
+    let addr = udp.local_addr().unwrap().to_string();
+    fails(&skynode(&["-l", &addr]), 1, &[&addr, "UDP", "in use", "--listen"]);
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    for program in [env!("CARGO_BIN_EXE_skynode"), env!("CARGO_BIN_EXE_skyctl")] {
+        for (argument, part) in [("--help", "Usage: sky"), ("--version", env!("CARGO_PKG_VERSION"))] {
+            let output = run(program, &[argument]);
+            assert!(output.status.success() && output.stderr.is_empty());
+            assert!(String::from_utf8(output.stdout).unwrap().contains(part));
+        }
+    }
+    let help = String::from_utf8(skynode(&["--help"]).stdout).unwrap();
+    for part in ["--listen", "--join", "--id", "--advertise", "--ring", "--log", "Examples:", "Error codes:"] {
+        assert!(help.contains(part), "{part}");
+    }
+}

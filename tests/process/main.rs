@@ -1,0 +1,10 @@
+//! The programs as they run: real processes, real sockets, killed when a test lets go of them.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers fail as their tests do")]
+
+mod cli;
+mod client;
+mod http;
+mod process;
+mod ring;
+mod udp;

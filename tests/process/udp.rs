@@ -1,0 +1,66 @@
+//! What reaches a node from the network, and how it finds others there.
+
+use crate::process::{Node, PATIENCE, eventually, own_addr};
+use crate::ring::await_all;
+use skynode::rng::Rng;
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_flood_of_junk_is_counted_and_keeps_no_client_out() {
+    let node = Node::alone();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let flood = scope.spawn(|| {
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let mut rng = Rng::new(1);
+            let mut junk = [0; 1500];
+            while !stop.load(Ordering::Relaxed) {
+                junk[0] = rng.below(3) as u8;
+                junk[1 + rng.index(100)] = rng.next_u64() as u8;
+                let length = rng.index(junk.len());
+                // A full buffer somewhere on the way is what a flood is about.
+                let _ = socket.send_to(&junk[..length], node.addr);
+            }
+        });
+        let mut client = node.client();
+        let flawed = |client: &mut crate::client::Client| {
+            let counters = client.get("/node").json()["counters"].clone();
+            ["flawed_length", "flawed_version", "flawed_tag"].map(|name| counters[name].as_u64().unwrap())
+        };
+        eventually(PATIENCE, || match flawed(&mut client) {
+            counts if counts.iter().all(|&count| count > 1000) => Ok(()),
+            counts => Err(format!("{counts:?}")),
+        });
+        for number in 0..200u8 {
+            let started = Instant::now();
+            assert_eq!(client.put(&number.to_string(), &[number]).status, 201);
+            assert_eq!(client.get(&format!("/storage/{number}")).body, [number]);
+            assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+        }
+        stop.store(true, Ordering::Relaxed);
+        flood.join().unwrap();
+    });
+}
+
+#[test]
+fn seeds_are_found_by_name_and_unknown_ones_do_not_stand_in_the_way() {
+    // The name stands for 127.0.0.1, so the node that it leads to has to be there.
+    let first = Node::start("127.0.0.1:0".parse().unwrap(), &[]);
+    let arguments = ["-j", "nowhere.invalid:4321", "-j", &format!("localhost:{}", first.addr.port())].map(String::from);
+    let second = Node::start(own_addr(), &arguments);
+    await_all(&[&first, &second]);
+}
+
+#[test]
+fn a_node_on_every_address_is_known_by_the_one_it_advertises() {
+    // Of the addresses of this machine, the one that the system sends from.
+    let advertised = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let listen = format!("0.0.0.0:{}", advertised.port()).parse().unwrap();
+    let first = Node::start(listen, &["--advertise".into(), advertised.to_string()]);
+    assert_eq!(first.addr, advertised);
+    let second = Node::joining(advertised);
+    await_all(&[&first, &second]);
+}
