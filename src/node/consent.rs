@@ -187,6 +187,10 @@ impl Node {
         if self.successors.as_slice() != successors.as_slice() {
             self.timers.set_earlier(super::Timer::TellList, self.now.at + LIST_PAUSE);
         }
+        let kept = |peer: &Peer| predecessor == Some(*peer) || successors.as_slice().contains(peer);
+        for former in self.successors.as_slice().iter().chain(&old_predecessor).filter(|peer| !kept(peer)) {
+            self.remembered.acquaint(*former);
+        }
         self.predecessor = predecessor;
         self.successors = successors;
         let beyond = self.successors.as_slice().last().and_then(|last| self.fingers.first_beyond(last.id()));

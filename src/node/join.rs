@@ -56,6 +56,9 @@ pub(super) struct Birth {
     other_seeds: bool,
     /// When a seed with a lower id was heard that will create the ring instead.
     lower_founder: Option<Instant>,
+    /// When the seeds were asked last, and since when a founder waits for a round of it to end before it creates the ring.
+    asked: Option<Instant>,
+    last_round: Option<Instant>,
     /// When a node on a ring was heard: there is one, however long it takes to join it.
     member_heard: Option<Instant>,
 }
@@ -74,6 +77,8 @@ impl Birth {
             founder: false,
             other_seeds: false,
             lower_founder: None,
+            asked: None,
+            last_round: None,
             member_heard: None,
         }
     }
@@ -157,6 +162,7 @@ impl Node {
                 return self.create_ring();
             }
         }
+        self.birth.asked = Some(self.now.at);
         for addr in others.into_iter().take(SEEDS_MAX) {
             self.ask_stranger(addr, Request::Ping, Purpose::Probe(Probe::Seed));
         }
@@ -166,7 +172,7 @@ impl Node {
         if !self.birth.founder {
             self.birth.founder = true;
             if !self.birth.member {
-                self.timers.set(Timer::Found, self.now.at + self.config.found_after);
+                self.timers.set(Timer::Found, self.now.at + self.config.found_after.saturating_sub(SEEDS_ROUND));
             }
         }
     }
@@ -197,17 +203,30 @@ impl Node {
         }
     }
 
-    /// A node that is its own seed has waited long enough for the others.
+    /// A node that is its own seed has waited long enough for the others: one more round of questions, and if nobody is on
+    /// a ring by then, it creates one.
     pub(super) fn found_ring(&mut self) {
         if self.birth.member {
             return;
         }
-        let recent = |heard: Option<Instant>, time| heard.is_some_and(|at| self.now.at.since(at) < time);
+        let now = self.now.at;
+        let recent = |heard: Option<Instant>, time| heard.is_some_and(|at| now.since(at) < time);
         let deferring = recent(self.birth.lower_founder, self.config.found_after);
         if deferring || recent(self.birth.member_heard, RING_LOST) || self.birth.walking || self.birth.place.is_some() {
-            self.timers.set(Timer::Found, self.now.at + Duration::from_secs(1));
-        } else {
+            self.birth.last_round = None;
+            return self.timers.set(Timer::Found, now + Duration::from_secs(1));
+        }
+        let Some(begun) = self.birth.last_round else {
+            self.birth.last_round = Some(now);
+            self.want_seeds();
+            return self.timers.set(Timer::Found, now + SEEDS_ROUND);
+        };
+        let ended = self.birth.asked.is_some_and(|at| at >= begun && now.since(at) >= SEEDS_ROUND);
+        if ended {
             self.create_ring();
+        } else {
+            // Their names are being resolved.
+            self.timers.set(Timer::Found, now + SEEDS_ROUND / 4);
         }
     }
 
@@ -358,6 +377,9 @@ impl Node {
 /// The pause between two tries of the seeds: the first, and the longest.
 const SEEDS_PAUSE_MIN: Duration = Duration::from_secs(1);
 const SEEDS_PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// By then every seed that was asked has answered, or not answered three times.
+const SEEDS_ROUND: Duration = Duration::from_millis(1200);
 
 /// A node that is its own seed creates a ring in place of one that was not heard of for so long. The seeds are tried
 /// several times meanwhile.

@@ -117,7 +117,12 @@ impl Node {
         let id = Id::of_key(&key);
         if !self.is_settled_for(self.now.at, id) {
             let claimed = self.claim(self.now.at).is_some_and(|claim| claim.contains(id));
-            let refusal = if claimed { Refusal::NotSettled } else { Refusal::NotOwner };
+            let refusal = match &deed {
+                // An earlier copy of it was stored here: that nothing was changed would be a lie.
+                Deed::Write { operation, .. } if self.has_logged(&key, operation) => Refusal::Unknown,
+                _ if claimed => Refusal::NotSettled,
+                _ => Refusal::NotOwner,
+            };
             self.settle();
             return self.end_owner(number, Answer::Refused(refusal));
         }
@@ -126,9 +131,7 @@ impl Node {
         let rests_on_it = match &deed {
             Deed::Get => true,
             Deed::Write { operation, condition, value } => {
-                *condition != Condition::None
-                    || value.is_none()
-                    || stored.is_some_and(|stored| stored.log.find(operation.id).is_some())
+                *condition != Condition::None || value.is_none() || self.has_logged(&key, operation)
             }
         };
         if let Some(version) = stored.filter(|_| !confirmed && rests_on_it).map(|stored| stored.version) {
@@ -140,6 +143,10 @@ impl Node {
                 self.run_write(number, &key, operation, condition, value.as_deref());
             }
         }
+    }
+
+    fn has_logged(&self, key: &[u8], operation: &Operation) -> bool {
+        self.store.get(key).is_some_and(|stored| stored.log.find(operation.id).is_some())
     }
 
     fn finish_get(&mut self, number: u64, key: &[u8]) {

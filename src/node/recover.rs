@@ -10,6 +10,7 @@ use crate::id::{Arc, Id};
 use crate::limits::REMEMBERED_MAX;
 use crate::time::Instant;
 use crate::wire::{Incarnation, Item, Peer, Request};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -26,6 +27,8 @@ struct Memory {
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     table: Vec<Memory>,
+    /// Neighbours that closer ones replaced, and others that left the list: no need to probe them, but they were known.
+    acquaintances: VecDeque<Peer>,
     /// The question whether this node is alone, while it is open.
     last: Option<Last>,
     last_asked: Instant,
@@ -62,9 +65,19 @@ impl Remembered {
         self.table.push(Memory { peer, since: now, probe_at: now + PROBE_PAUSE_MIN, pause: PROBE_PAUSE_MIN });
     }
 
+    /// Notes one who is no longer a neighbour, but most likely lives.
+    pub fn acquaint(&mut self, peer: Peer) {
+        self.acquaintances.retain(|known| known.addr() != peer.addr());
+        if self.acquaintances.len() >= REMEMBERED_MAX {
+            self.acquaintances.pop_front();
+        }
+        self.acquaintances.push_back(peer);
+    }
+
     /// Everyone remembered.
     pub fn peers(&self) -> Vec<Peer> {
-        self.table.iter().map(|memory| memory.peer).collect()
+        let known = self.acquaintances.iter().filter(|peer| !self.knows(peer)).copied();
+        self.table.iter().map(|memory| memory.peer).chain(known).collect()
     }
 
     /// True if someone at the address of the peer is remembered.
@@ -123,7 +136,7 @@ impl Node {
 
     /// True if there ever were others, as far as this node knows.
     pub(super) fn knows_others(&self) -> bool {
-        !self.remembered.table.is_empty() || self.birth.has_other_seeds()
+        !self.remembered.peers().is_empty() || self.birth.has_other_seeds()
     }
 
     /// Probes everyone it remembers.
