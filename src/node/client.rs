@@ -6,7 +6,7 @@ use super::Node;
 use super::command::{Attempt, Command, Event, Reply, Ticket, Unavailable};
 use super::keys::{Asker, Deed};
 use super::lookup::{Found, LookupFor};
-use super::pending::{Manner, Purpose, Silence};
+use super::pending::{Manner, Pending, Purpose, Silence};
 use super::timers::Timer;
 use crate::id::{Arc, Id};
 use crate::limits::{CLIENT_MAX, KEY_MAX, VALUE_MAX};
@@ -170,15 +170,24 @@ impl Node {
     }
 
     /// The owner refused, or is silent.
-    pub(super) fn operation_silent(&mut self, ticket: Ticket, owner: Peer, silence: Silence) {
+    pub(super) fn operation_silent(&mut self, ticket: Ticket, owner: Peer, pending: &Pending, silence: Silence) {
         match silence {
-            Silence::Refused(refusal) => self.operation_ended(ticket, owner, &Answer::Refused(refusal)),
-            Silence::Timeout { .. } | Silence::Gone => {
-                if let Some(op) = self.client_ops.get_mut(&ticket) {
-                    op.uncertain |= matches!(op.wish, Wish::Write { .. });
-                }
+            Silence::Refused(Refusal::Forgotten) if pending.sent > 1 => {
+                // The copy sent before may be what was applied and forgotten.
+                self.in_doubt(ticket);
                 self.client_retry(ticket);
             }
+            Silence::Refused(refusal) => self.operation_ended(ticket, owner, &Answer::Refused(refusal)),
+            Silence::Timeout { .. } | Silence::Gone => {
+                self.in_doubt(ticket);
+                self.client_retry(ticket);
+            }
+        }
+    }
+
+    fn in_doubt(&mut self, ticket: Ticket) {
+        if let Some(op) = self.client_ops.get_mut(&ticket) {
+            op.uncertain |= matches!(op.wish, Wish::Write { .. });
         }
     }
 

@@ -98,7 +98,7 @@ impl Node {
             Purpose::Replicate(op) => self.replicate_refused(op, to, silence),
             Purpose::Newer(op) => self.owner_retry(op),
             Purpose::Offer(_) => {}
-            Purpose::Operation(ticket) => self.operation_silent(ticket, to, silence),
+            Purpose::Operation(ticket) => self.operation_silent(ticket, to, pending, silence),
             Purpose::Walk(ticket) => self.walk_silent(ticket),
         }
     }

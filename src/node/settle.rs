@@ -202,6 +202,8 @@ impl Node {
         (self.rights.matched_predecessor, self.rights.matched_successor) = (0, 0);
         self.counters.settlements += 1;
         self.live(Life::Settled { arc, term });
+        // The arcs are most likely whole again: to know it ends the count of those dropped in a row.
+        self.stabilise_soon(Duration::ZERO);
         self.settle();
     }
 

@@ -317,7 +317,11 @@ impl Node {
         match side {
             Beside::Successor => {
                 self.rights.matched_successor = self.rights.matched_successor.max(changes);
-                self.ring.row.clear();
+                if !self.ring.row.is_empty() {
+                    self.ring.row.clear();
+                    // The predecessor counts them too.
+                    self.timers.set_earlier(super::Timer::TellList, self.now.at);
+                }
             }
             Beside::Predecessor => self.rights.matched_predecessor = changes,
         }

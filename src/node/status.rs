@@ -24,6 +24,12 @@ impl Node {
         self.successors.as_slice()
     }
 
+    /// The nodes that this one, or its successor, dropped one after another since their arcs last matched. Three of them
+    /// would silence it.
+    pub fn dropped_in_row(&self) -> impl Iterator<Item = Peer> {
+        self.ring.row.iter().chain(&self.ring.behind_head).copied()
+    }
+
     /// What was counted since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters

@@ -126,9 +126,13 @@ fn is_within(row: &[bool]) -> bool {
     (0..n).all(|from| in_window(from) <= DISTURBED_MAX)
 }
 
-/// True if a living node is settled and in all lists that span it, or a dead one in none.
+/// True if a living node is settled and in all lists that span it, or a dead one in none; and if nobody counts it among
+/// those dropped in a row any more.
 fn is_whole(world: &World, host: usize) -> bool {
     let it = world.host(host);
+    if world.members().any(|(_, node)| node.dropped_in_row().any(|peer| peer.id() == it.id())) {
+        return false;
+    }
     let Some(me) = it.node().map(Node::me) else {
         let names = |node: &Node| node.successors().iter().chain(&node.predecessor()).any(|peer| peer.id() == it.id());
         return !world.members().any(|(_, node)| names(node));
