@@ -7,8 +7,8 @@
 //! 1  config, wire              what nodes say to each other, in bytes
 //! 2  routing, store            tables: successor list, fingers; versioned entries by ring position
 //! 3  node                      the sans-I/O state machine: bytes in, bytes out, one deadline
-//! 4  sim | handle              the simulated world; how tasks of the real one reach their node
-//! 5  udp, http                 the real world, the only place with clock, entropy and sockets
+//! 4  handle                    how the tasks of a process reach their node
+//! 5  sim | udp, http           the simulated world; the real one, the only place with clock, entropy and sockets
 //! 6  bin/skynode, bin/skyctl   the node; the tool beside it
 //! ```
 //!
@@ -35,14 +35,14 @@ pub mod store;
 // Floor 3: the sans-I/O state machine.
 pub mod node;
 
-// Floor 4: the simulated world, and how tasks of the real one reach their node.
+// Floor 4: how the tasks of a process reach their node.
 #[cfg(feature = "std")]
 pub mod handle;
-#[cfg(feature = "std")]
-pub mod sim;
 
-// Floor 5: the real world, the only place with clock, entropy and sockets.
+// Floor 5: the simulated world; and the real one, the only place with clock, entropy and sockets.
 #[cfg(feature = "std")]
 pub mod http;
+#[cfg(feature = "std")]
+pub mod sim;
 #[cfg(feature = "std")]
 pub mod udp;

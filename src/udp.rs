@@ -1,7 +1,8 @@
 //! The real world below a node: the only clock, entropy and UDP socket.
 //!
-//! One task owns the node. A turn of it takes what has come, a bounded number of datagrams and of requests, lets the node's
-//! timer run, and hands out what the node has to say; so in a flood of datagrams clients and timers are still served.
+//! One task owns the node. A turn of it takes what has come, a bounded number of datagrams and of requests, lets the
+//! node's timer run, and hands out what the node has to say; so in a flood of datagrams clients and timers are still
+//! served.
 
 use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
@@ -106,8 +107,8 @@ enum Wake {
 }
 
 impl Driver {
-    /// A driver for the node, and the way for others to reach it. `seeds` are names or addresses, each with its port, that
-    /// are resolved whenever the node asks for them.
+    /// A driver for the node, and the way for others to reach it. `seeds` are names or addresses, each with its port,
+    /// that are resolved whenever the node asks for them.
     ///
     /// # Errors
     /// The socket cannot be watched by the reactor.

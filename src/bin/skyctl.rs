@@ -8,7 +8,8 @@ use std::process::ExitCode;
 /// The command line as argh reads it; commands will be its subcommands.
 #[derive(FromArgs, Debug)]
 #[argh(
-    description = "The tool for the person beside a ring of skynodes. It has no commands yet: ask a node over HTTP, GET / lists\nwhat it can tell.",
+    description = "The tool for the person beside a ring of skynodes. It has no commands yet: ask a node over HTTP,\n\
+                   GET / lists what it can tell.",
     error_code(2, "The command line was wrong.")
 )]
 struct Arguments {

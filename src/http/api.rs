@@ -150,16 +150,18 @@ fn once<'a>(head: &Head<'a>, name: &str) -> Result<Option<&'a str>, Response> {
     }
 }
 
+/// The name under which a write is sent, perhaps not for the first time.
 fn attempt(head: &Head<'_>) -> Result<Option<Attempt>, Response> {
     if head.values("sky-min-copies").next().is_some() {
         let detail = "Sky-Min-Copies is not supported yet: look at Sky-Copies of the answer instead.";
         return Err(Response::problem(Status::NotImplemented, detail));
     }
     let Some(text) = once(head, "sky-operation")? else { return Ok(None) };
-    let first = text.parse().map(Attempt::First);
-    let attempt = first.or_else(|_| text.parse().map(Attempt::Again));
+    let attempt = text.parse().map(Attempt::First).or_else(|_| text.parse().map(Attempt::Again));
     attempt.map(Some).map_err(|_| {
-        bad("Sky-Operation is what an answer said, to repeat it, or else 32 hexadecimal digits drawn at random.")
+        let detail = "Sky-Operation is what an answer 504 said, to repeat a write, or 32 random hexadecimal digits, \
+                      to name a new one.";
+        bad(detail)
     })
 }
 

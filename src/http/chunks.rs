@@ -31,8 +31,8 @@ impl Chunks {
         self.state == State::Done
     }
 
-    /// Reads on, appends what the chunks hold to `body`, and returns how many bytes of the input were used. What is left
-    /// over is to be handed in again, together with what comes next; after the end it belongs to the next request.
+    /// Reads on, appends what the chunks hold to `body`, and returns how many bytes of the input were used. What is
+    /// left over is to be handed in again, together with what comes next; after the end it belongs to the next request.
     ///
     /// # Errors
     /// The coding is broken, or the body would grow beyond `max` bytes.

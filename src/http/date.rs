@@ -13,7 +13,8 @@ const MONTHS: [&str; 12] = ["Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oc
 impl fmt::Display for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (days, seconds) = (self.0 / SECONDS_PER_DAY, self.0 % SECONDS_PER_DAY);
-        // Years are counted from March, so that the leap day is the last one (H. Hinnant, chrono-compatible algorithms).
+        // Years are counted from March, so that the leap day is the last one (H. Hinnant, chrono-compatible
+        // algorithms).
         let since_year_zero = days + 719_468;
         let (era, day_of_era) = (since_year_zero / 146_097, since_year_zero % 146_097);
         let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -135,8 +135,8 @@ fn counts(counters: &Counters) -> BTreeMap<&'static str, u64> {
     }
     #[rustfmt::skip]
     let mut counts = by_name!(
-        datagrams_in, bytes_in, datagrams_out, bytes_out, unasked, unproven, overflowed, retries, timeouts, suspicions, lapses,
-        settlements, takeovers, join_overs, silences, pulled, writes, reads
+        datagrams_in, bytes_in, datagrams_out, bytes_out, unasked, unproven, overflowed, retries, timeouts, suspicions,
+        lapses, settlements, takeovers, join_overs, silences, pulled, writes, reads
     );
     counts.extend([
         ("flawed_length", counters.flaw(Flaw::Length)),
@@ -234,8 +234,8 @@ pub fn keys(held: &[Held], limit: usize) -> impl Serialize + use<> {
     }
 }
 
-/// `GET /ring.dot`: nodes on a circle, clockwise from the top, each where its id is; solid arrows to successors, dashed ones
-/// to predecessors.
+/// `GET /ring.dot`: nodes on a circle, clockwise from the top, each where its id is; solid arrows to successors, dashed
+/// ones to predecessors.
 pub fn dot(nodes: &[RingNode]) -> String {
     // Named by their addresses; the ones that only others speak of are drawn too, in grey.
     let mut places = BTreeMap::new();
@@ -247,7 +247,8 @@ pub fn dot(nodes: &[RingNode]) -> String {
     places.extend(nodes.iter().map(|node| (node.peer.addr(), (&node.peer, true))));
     let radius = 1.5 + places.len() as f64 / 6.0;
     let mut text = String::from(
-        "digraph sky {\n  layout=neato;\n  bgcolor=transparent;\n  node [shape=box, style=rounded, fontname=monospace, fontsize=10];\n",
+        "digraph sky {\n  layout=neato;\n  bgcolor=transparent;\n\
+         \x20 node [shape=box, style=rounded, fontname=monospace, fontsize=10];\n",
     );
     for (addr, (peer, visited)) in &places {
         let angle = TAU * (peer.id().get() as f64 / 2f64.powi(128));

@@ -1,8 +1,8 @@
 //! Requests of HTTP/1.1 out of bytes, after RFC 9112: a pure function, and strict.
 //!
-//! What two programs could read in two ways is refused, never guessed at: bare line feeds, folded lines, white space before
-//! a colon, two lengths, a length beside chunks. Whatever is wrong is found with the first bytes that show it, so a client
-//! that speaks another protocol is not left waiting.
+//! What two programs could read in two ways is refused, never guessed at: bare line feeds, folded lines, white space
+//! before a colon, two lengths, a length beside chunks. Whatever is wrong is found with the first bytes that show it,
+//! so a client that speaks another protocol is not left waiting.
 
 use super::response::Status;
 
@@ -328,8 +328,8 @@ fn expects_continue(fields: &[Field<'_>], old: bool) -> Result<bool, Refusal> {
     Err(Refusal { status: Status::ExpectationFailed, detail: "The only expectation here is: 100-continue" })
 }
 
-/// Takes the escapes out of a path, or out of a part of a query, where a plus sign stands for a space. `None` if an escape
-/// is not a percent sign and two hexadecimal digits.
+/// Takes the escapes out of a path, or out of a part of a query, where a plus sign stands for a space. `None` if an
+/// escape is not a percent sign and two hexadecimal digits.
 pub fn unescape(text: &str, is_query: bool) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let mut bytes = text.bytes();

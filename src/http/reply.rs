@@ -1,7 +1,7 @@
 //! What the node replied, as an answer of HTTP.
 //!
-//! Three outcomes are kept apart: done, refused with nothing changed, and unknown, where repeating under the same name is
-//! safe.
+//! Three outcomes are kept apart: done, refused with nothing changed, and unknown, where repeating under the same name
+//! is safe.
 
 use super::api::too_large;
 use super::json::state_name;

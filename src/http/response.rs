@@ -180,8 +180,8 @@ mod tests {
         let (head, body) = problem.split_once("\r\n\r\n").unwrap();
         assert_eq!(
             head,
-            "HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: application/problem+json\r\n\
-             Content-Length: 84\r\nConnection: close"
+            "HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: \
+             application/problem+json\r\nContent-Length: 84\r\nConnection: close"
         );
         assert_eq!(
             body,

@@ -1,7 +1,7 @@
 //! The listener: connections, their limits and their timeouts.
 //!
-//! One task per connection on the node's thread; requests of a connection are answered one after another, in the order in
-//! which they came.
+//! One task per connection on the node's thread; requests of a connection are answered one after another, in the order
+//! in which they came.
 
 use super::api::{self, Plan};
 use super::chunks::Chunks;
@@ -25,8 +25,8 @@ const READ_SIZE: usize = 8192;
 /// Bytes of buffers that a connection keeps while it waits for its next request.
 const KEPT_SIZE: usize = 2048;
 
-/// What is still read after the last answer, so that the client gets to see it: closing a socket with unread bytes resets
-/// the connection, and a reset throws away what is still under way.
+/// What is still read after the last answer, so that the client gets to see it: closing a socket with unread bytes
+/// resets the connection, and a reset throws away what is still under way.
 const LINGER_SIZE: usize = 1 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 

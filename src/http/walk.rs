@@ -47,7 +47,7 @@ pub fn page(
     start: Option<Id>,
 ) -> Result<(Vec<RingNode>, Option<Start>), Response> {
     let Some(first) = nodes.first().map(|node| node.peer.id()) else {
-        let detail = "The walk could not begin, because its first node does not answer or too many walks are under way: \
+        let detail = "The walk could not begin: its first node does not answer, or too many walks are under way. \
                       GET /ring begins anew.";
         return Err(Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", 1));
     };

@@ -56,7 +56,8 @@ pub(super) struct Birth {
     other_seeds: bool,
     /// When a seed with a lower id was heard that will create the ring instead.
     lower_founder: Option<Instant>,
-    /// When the seeds were asked last, and since when a founder waits for a round of it to end before it creates the ring.
+    /// When the seeds were asked last, and since when a founder waits for a round of it to end before it creates the
+    /// ring.
     asked: Option<Instant>,
     last_round: Option<Instant>,
     /// When a node on a ring was heard: there is one, however long it takes to join it.
@@ -203,8 +204,8 @@ impl Node {
         }
     }
 
-    /// A node that is its own seed has waited long enough for the others: one more round of questions, and if nobody is on
-    /// a ring by then, it creates one.
+    /// A node that is its own seed has waited long enough for the others: one more round of questions, and if nobody is
+    /// on a ring by then, it creates one.
     pub(super) fn found_ring(&mut self) {
         if self.birth.member {
             return;

@@ -24,8 +24,8 @@ impl Node {
         self.successors.as_slice()
     }
 
-    /// The nodes that this one, or its successor, dropped one after another since their arcs last matched. Three of them
-    /// would silence it.
+    /// The nodes that this one, or its successor, dropped one after another since their arcs last matched. Three of
+    /// them would silence it.
     pub fn dropped_in_row(&self) -> impl Iterator<Item = Peer> {
         self.ring.row.iter().chain(&self.ring.behind_head).copied()
     }

@@ -21,7 +21,7 @@ pub(super) struct WalkOp {
     next: Option<SocketAddr>,
 }
 
-/// Walks at one time; a further one is answered with this node alone.
+/// Walks at one time; a further one is answered with no node at all.
 const WALKS_MAX: usize = 16;
 
 impl Node {

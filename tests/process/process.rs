@@ -112,8 +112,8 @@ pub fn own_addr() -> SocketAddr {
     SocketAddr::from((ip, 0))
 }
 
-/// An address that is free now, its port included, for nodes that have to know each other before they start. Nobody else
-/// asks for ports of this address, so it stays free.
+/// An address that is free now, its port included, for nodes that have to know each other before they start. Nobody
+/// else asks for ports of this address, so it stays free.
 pub fn reserved_addr() -> SocketAddr {
     let udp = UdpSocket::bind(own_addr()).expect("there is a free port");
     let addr = udp.local_addr().expect("it is bound");

@@ -12,11 +12,22 @@ const RING_MAX: usize = 64;
 /// The command line as argh reads it.
 #[derive(FromArgs, Debug)]
 #[argh(
-    description = "A key-value store with no master. This starts one node of it: alone it is a ring of one, with --join it\ntakes its place on the ring that the given node belongs to. People reach it over HTTP, other nodes over UDP, on\nthe same address and port.",
-    example = "A ring of one on this machine:\n\n  {command_name}\n  curl -X PUT --data-binary hello http://127.0.0.1:4321/storage/greeting\n  curl http://127.0.0.1:4321/storage/greeting",
-    example = "Three nodes on this machine, all told the same seeds:\n\n  {command_name} -l 127.0.0.1:4001 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n  {command_name} -l 127.0.0.1:4002 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n  {command_name} -l 127.0.0.1:4003 -j 127.0.0.1:4001 -j 127.0.0.1:4002",
-    example = "A node on every address of a machine that others know as 192.0.2.7:\n\n  {command_name} -l 0.0.0.0:4321 -a 192.0.2.7:4321 -j sky.example:4321",
-    note = "Give every node of a lasting ring the same seeds, itself included: then a node that is started again joins the\nring that is there instead of founding a second one. A node looks for its seeds until it has found one; names are\nresolved anew each time.",
+    description = "A key-value store with no master. This starts one node of it: alone it is a ring of one, with\n\
+                   --join it takes its place on the ring that the given node belongs to. People reach it over\n\
+                   HTTP, other nodes over UDP, on the same address and port.",
+    example = "A ring of one on this machine:\n\n\
+               \x20 {command_name}\n\
+               \x20 curl -X PUT --data-binary hello http://127.0.0.1:4321/storage/greeting\n\
+               \x20 curl http://127.0.0.1:4321/storage/greeting\n",
+    example = "Three nodes on this machine, all told the same seeds:\n\n\
+               \x20 {command_name} -l 127.0.0.1:4001 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n\
+               \x20 {command_name} -l 127.0.0.1:4002 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n\
+               \x20 {command_name} -l 127.0.0.1:4003 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n",
+    example = "A node on every address of a machine that others know as 192.0.2.7:\n\n\
+               \x20 {command_name} -l 0.0.0.0:4321 -a 192.0.2.7:4321 -j sky.example:4321",
+    note = "Give every node of a lasting ring the same seeds, itself included: then a node that is started again\n\
+            joins the ring that is there instead of founding a second one. A node looks for its seeds until it\n\
+            has found one; names are resolved anew each time.",
     note = "Anyone who reaches the port can read and change everything: listen only where you trust the network.",
     error_code(1, "The node could not start, for instance because the port is in use."),
     error_code(2, "The command line was wrong.")

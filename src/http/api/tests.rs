@@ -8,8 +8,10 @@ use std::net::SocketAddr;
 
 const VERSION: Version = Version { term: 1, time_ms: 2, writer: 3 };
 const TAG: &str = "1-2-0000000000000003";
-const OPERATION: Operation = Operation { id: OperationId([7; 16]), fresh: Freshness { term: 3, time_ms: 0x1234 } };
-const OPERATION_TEXT: &str = "07070707070707070707070707070707-3-1234";
+const NAME: OperationId = OperationId([7; 16]);
+const NAME_TEXT: &str = "07070707070707070707070707070707";
+const OPERATION: Operation = Operation { id: NAME, fresh: Freshness { term: 1, time_ms: 0x2a } };
+const OPERATION_TEXT: &str = "07070707070707070707070707070707-1-2a";
 
 fn owner() -> Peer {
     let addr = SocketAddr::from(([192, 0, 2, 1], 4321));
@@ -80,10 +82,9 @@ fn conditions_of_writes_reach_the_owner() {
     assert_eq!(condition(&format!("If-Match: \"{TAG}\"")), (Condition::Match(VERSION), None));
     assert_eq!(condition("If-Match: *"), (Condition::Present, None));
     assert_eq!(condition("If-None-Match: *"), (Condition::Absent, None));
-    let again = (Condition::None, Some(Attempt::Again(OPERATION)));
-    assert_eq!(condition(&format!("Sky-Operation: {OPERATION_TEXT}")), again);
-    let first = (Condition::None, Some(Attempt::First(OPERATION.id)));
-    assert_eq!(condition(&format!("Sky-Operation: {}", "07".repeat(16))), first);
+    let named = |text: &str| condition(&format!("Sky-Operation: {text}")).1;
+    assert_eq!(named(NAME_TEXT), Some(Attempt::First(NAME)));
+    assert_eq!(named(OPERATION_TEXT), Some(Attempt::Again(OPERATION)));
 }
 
 #[test]
@@ -99,6 +100,7 @@ fn conditions_that_no_owner_understands_are_refused() {
         (format!("If-None-Match: \"{TAG}\""), Status::BadRequest),
         ("If-Match: *\r\nIf-None-Match: *".into(), Status::BadRequest),
         ("Sky-Operation: 12".into(), Status::BadRequest),
+        (format!("Sky-Operation: {NAME_TEXT}-1"), Status::BadRequest),
         (format!("Sky-Operation: {OPERATION_TEXT}\r\nSky-Operation: {OPERATION_TEXT}"), Status::BadRequest),
         ("Sky-Min-Copies: 3".into(), Status::NotImplemented),
     ] {

@@ -101,7 +101,8 @@ fn the_body_of_an_old_client_ends_with_the_connection_unless_it_asks_to_go_on() 
 
 #[test]
 fn head_sends_no_body_and_the_next_answer_follows_at_once() {
-    let text = "HEAD /storage/key HTTP/1.1\r\nHost: h\r\n\r\nGET /storage/next HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let text = "HEAD /storage/key HTTP/1.1\r\nHost: h\r\n\r\n\
+                GET /storage/next HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
     let answer = exchange(start(Limits::default()), text);
     assert!(answer.contains("Content-Length: 3\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
 }
