@@ -96,8 +96,14 @@ impl Birth {
 }
 
 impl Node {
-    /// True if the node has a place on a ring.
+    /// True if the node has a place on a ring: neighbours, or the whole of it.
     pub fn is_member(&self) -> bool {
+        self.has_joined() && (!self.seeks_ring() || self.rights.alone_until.is_some())
+    }
+
+    /// True if the node had a place and did not give it up. One that lost all its neighbours has no place until it finds
+    /// itself alone, or joins again: it must not take whoever comes first for its neighbour.
+    pub(super) const fn has_joined(&self) -> bool {
         self.birth.member
     }
 

@@ -116,7 +116,9 @@ impl Node {
             if self.join_over() {
                 return;
             }
-            self.remembered.add(now, predecessor);
+            // Lost on either side is lost all the same.
+            self.lost_in_row(predecessor);
+            self.count_row();
             let none = self.successors.clone();
             self.set_neighbours(None, none);
         } else if self.rights.alone_until.is_some() {
@@ -178,7 +180,7 @@ impl Node {
         let Some(last) = self.remembered.last.take_if(|last| last.waiting.is_empty()) else { return };
         // One that slept alone waits for a sign that it is not cut off.
         let sure = last.answered || !self.rights.slept;
-        if sure && self.is_member() && self.seeks_ring() && self.rights.alone_until.is_none() {
+        if sure && self.has_joined() && self.seeks_ring() && self.rights.alone_until.is_none() {
             self.live(Life::Alone);
             self.become_alone();
         }

@@ -113,11 +113,7 @@ impl Node {
     }
 
     fn pong(&self) -> Answer<'static> {
-        Answer::Pong {
-            place: self.me.place,
-            member: self.is_member() && !self.rights.slept,
-            founder: self.birth.is_founder(),
-        }
+        Answer::Pong { place: self.me.place, member: self.is_member(), founder: self.birth.is_founder() }
     }
 
     fn relay_ping(&mut self, asked: &Asked, target: Peer) {
@@ -183,7 +179,7 @@ impl Node {
             Probe::Remembered => self.remembered_answered(peer, member),
             Probe::Last => self.last_answered(peer, member),
             Probe::Next => {}
-            Probe::Review => self.reviewed(peer, member),
+            Probe::Review => self.reviewed(peer, Some(member)),
             Probe::Predecessor | Probe::Rectify(_) if !member => {
                 self.probe_silent(probe, pending.to, pending.started, Silence::Refused(Refusal::NotMember));
             }
@@ -198,7 +194,7 @@ impl Node {
             // It is probed again, ever more rarely.
             Probe::Remembered => {}
             Probe::Last => self.last_silent(peer, silence),
-            Probe::Review => self.reviewed(peer, false),
+            Probe::Review => self.reviewed(peer, None),
             Probe::Next => {
                 if silence != (Silence::Timeout { late: true }) {
                     let now = self.now.at;

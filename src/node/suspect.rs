@@ -44,6 +44,8 @@ pub(super) struct Quiet {
     pub told_by: Option<Peer>,
     /// Once one of the dropped was heard: those who have yet to answer or fail.
     review: Option<Vec<SocketAddr>>,
+    /// Those who failed in the review.
+    failed: Vec<SocketAddr>,
 }
 
 impl Suspicions {
@@ -75,7 +77,7 @@ impl Node {
         if self.ring.silent.as_ref().is_none_or(|quiet| quiet.told_by.is_some() && told_by.is_none()) {
             let dropped: heapless::Vec<Peer, DROPPED_MAX> = dropped.iter().copied().take(DROPPED_MAX).collect();
             dropped.iter().for_each(|node| self.remembered.add(self.now.at, *node));
-            self.ring.silent = Some(Quiet { dropped, told_by, review: None });
+            self.ring.silent = Some(Quiet { dropped, told_by, review: None, failed: Vec::new() });
             self.counters.silences += 1;
             self.unsettle(Unsettled::Silent);
             self.live(Life::Silent);
@@ -96,6 +98,7 @@ impl Node {
             let mut all = self.remembered.peers();
             all.extend(quiet.dropped.iter().filter(|node| !self.remembered.knows(node)));
             quiet.review = Some(all.iter().map(Peer::addr).collect());
+            quiet.failed.clear();
             for peer in all {
                 let anyone = Peer { incarnation: Incarnation::UNKNOWN, ..peer };
                 let manner = self.patient();
@@ -104,27 +107,42 @@ impl Node {
         }
     }
 
-    /// One of those dropped has answered, or failed again.
-    pub(super) fn reviewed(&mut self, peer: Peer, member: bool) {
-        let Some(waiting) = self.ring.silent.as_mut().and_then(|quiet| quiet.review.as_mut()) else { return };
+    /// One of those dropped has answered, and is a member or not, or failed again.
+    pub(super) fn reviewed(&mut self, peer: Peer, answered: Option<bool>) {
+        let Some(quiet) = &mut self.ring.silent else { return };
+        let Some(waiting) = &mut quiet.review else { return };
         waiting.retain(|addr| *addr != peer.addr());
+        if answered.is_none() {
+            quiet.failed.push(peer.addr());
+        }
+        let member = answered == Some(true);
         let done = waiting.is_empty();
         if member {
             self.remembered_answered(peer, true);
         }
-        if done && self.is_member() && self.seeks_ring() {
+        if done && self.has_joined() && self.seeks_ring() {
             // Nobody is left beside it: it joins the ring that was met, or finds itself alone.
             self.break_silence();
         }
         self.stabilise_soon(Duration::ZERO);
     }
 
-    /// The head answered and named nobody closer: if all that were dropped have been asked again, the silence is over.
+    /// The head answered and named nobody closer: if all that were dropped have been asked again, the silence is over,
+    /// unless as many are still missing in a row, here and behind the head, as made the node silent.
     pub(super) fn silence_reviewed(&mut self) {
-        let review = self.ring.silent.as_ref().and_then(|quiet| quiet.review.as_ref());
-        let considering = self.requests.any(|_, purpose| matches!(purpose, Purpose::Candidate));
-        if review.is_some_and(Vec::is_empty) && !considering {
+        let Some(quiet) = &self.ring.silent else { return };
+        let reviewed = quiet.review.as_ref().is_some_and(Vec::is_empty);
+        if !reviewed || self.requests.any(|_, purpose| matches!(purpose, Purpose::Candidate)) {
+            return;
+        }
+        let failed = quiet.dropped.iter().filter(|node| quiet.failed.contains(&node.addr()));
+        let behind =
+            self.ring.behind_head.iter().filter(|node| !quiet.dropped.iter().any(|known| known.id() == node.id()));
+        if failed.chain(behind).count() < ROW_MAX {
             self.break_silence();
+        } else if let Some(quiet) = &mut self.ring.silent {
+            // Whoever is heard next may change that.
+            quiet.review = None;
         }
     }
 
@@ -218,10 +236,7 @@ impl Node {
         if self.predecessor.is_some_and(|predecessor| gone.contains(&predecessor)) {
             self.ring.predecessor_suspected = true;
         }
-        if self.ring.row.len() >= ROW_MAX {
-            let row = self.ring.row.clone();
-            self.fall_silent(&row, None);
-        }
+        self.count_row();
         debug_assert!(gone.contains(&head));
         let list = self.successors.cut(rest);
         self.set_neighbours(self.predecessor, list);
@@ -234,7 +249,16 @@ impl Node {
         self.live(Life::Dropped(node));
     }
 
-    fn lost_in_row(&mut self, node: Peer) {
+    /// Too many in a row: it is as likely that this node is cut off as that all of them died.
+    pub(super) fn count_row(&mut self) {
+        if self.ring.row.len() >= ROW_MAX {
+            let row = self.ring.row.clone();
+            self.fall_silent(&row, None);
+        }
+    }
+
+    /// Notes a neighbour as lost, one more since the arcs last matched.
+    pub(super) fn lost_in_row(&mut self, node: Peer) {
         self.remembered.add(self.now.at, node);
         if node.id() != self.me.id() && !self.ring.row.iter().any(|known| known.id() == node.id()) {
             // Three are enough to fall silent, so what does not fit changes nothing.

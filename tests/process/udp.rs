@@ -1,9 +1,12 @@
 //! What reaches a node from the network, and how it finds others there.
 
+use crate::client::Client;
 use crate::process::{Node, PATIENCE, eventually, own_addr};
 use crate::ring::await_all;
 use skynode::rng::Rng;
-use std::net::UdpSocket;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -63,4 +66,28 @@ fn a_node_on_every_address_is_known_by_the_one_it_advertises() {
     assert_eq!(first.addr, advertised);
     let second = Node::joining(advertised);
     await_all(&[&first, &second]);
+}
+
+#[test]
+fn a_node_outlives_the_reader_of_its_log() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_skynode"))
+        .args(["-l", &own_addr().to_string()])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    // The reader takes one line and goes away, as `head -1` does.
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
+    let addr = first.split_once("http://").and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
+    let addr: SocketAddr = addr.unwrap_or_else(|| panic!("no address in {first:?}"));
+    // That another joins is worth some lines.
+    let other = Node::joining(addr);
+    let give_up = Instant::now() + PATIENCE;
+    let both = |addr| Client::new(addr).get("/ring").json()["nodes"].as_array().is_some_and(|nodes| nodes.len() == 2);
+    while !(both(addr) && both(other.addr)) {
+        assert!(Instant::now() < give_up, "they never became one ring");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

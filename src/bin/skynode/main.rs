@@ -1,10 +1,10 @@
 //! The node: command line, logger, sockets, and the two tasks that make it: one for other nodes, one for people.
 
+mod logger;
 mod options;
 
-use log::{LevelFilter, info};
+use log::info;
 use options::{Exit, Options};
-use simple_logger::SimpleLogger;
 use skynode::config::Config;
 use skynode::http::serve::{Limits, serve};
 use skynode::node::{Identity, Node};
@@ -36,7 +36,7 @@ fn fail(code: u8, text: &str) -> ExitCode {
 }
 
 fn run(options: Options) -> Result<(), String> {
-    start_logger(options.log)?;
+    logger::start(options.log)?;
     let listen = options.listen;
     let Sockets { udp, tcp, addr } = bind(listen).map_err(|(protocol, error)| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
@@ -66,14 +66,4 @@ fn run(options: Options) -> Result<(), String> {
     });
     let ended = smol::block_on(executor.run(future::or(driven, served)));
     ended.map_err(|error| format!("the TCP socket cannot be used: {error}"))
-}
-
-/// The level is for this program's own messages; of the libraries only warnings are shown.
-fn start_logger(level: LevelFilter) -> Result<(), String> {
-    SimpleLogger::new()
-        .with_level(level.min(LevelFilter::Warn))
-        .with_module_level("skynode", level)
-        .with_utc_timestamps()
-        .init()
-        .map_err(|error| format!("the logger cannot be started: {error}"))
 }
