@@ -77,6 +77,9 @@ impl Node {
         condition: Condition,
         value: Option<&[u8]>,
     ) {
+        if let Some(refusal) = self.refusals.find_copy(asked) {
+            return self.refuse(asked, refusal);
+        }
         let value = value.map(Box::from);
         self.start_owner(Asker::Remote(*asked), key, Deed::Write { operation, condition, value });
     }
@@ -97,6 +100,7 @@ impl Node {
             }
         }
         if self.owner_ops.len() >= OWNER_MAX {
+            self.note_refused_for_now(&asker, &deed, &Answer::Refused(Refusal::Busy));
             return self.tell(asker, Answer::Refused(Refusal::Busy));
         }
         let number = self.next_number();
@@ -261,11 +265,19 @@ impl Node {
             &mut self.timers,
             |purpose| matches!(purpose, Purpose::Replicate(n) | Purpose::Newer(n) if *n == number),
         );
+        self.note_refused_for_now(&op.asker, &op.deed, &answer);
         self.tell(op.asker, answer);
         let next = self.owner_ops.iter().find(|(_, other)| other.key == op.key).map(|(next, _)| *next);
         if let Some(next) = next {
             // Not here and now, or a long queue would be a deep recursion.
             self.timers.set(Timer::Owner(next), self.now.at);
+        }
+    }
+
+    fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {
+        let for_now = matches!(answer, Answer::Refused(Refusal::NotOwner | Refusal::NotSettled | Refusal::Busy));
+        if let (true, Asker::Remote(asked), Deed::Write { .. }) = (for_now, asker, deed) {
+            self.refusals.add_for_now(self.now.at, asked);
         }
     }
 

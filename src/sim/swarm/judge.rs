@@ -83,6 +83,9 @@ impl Swarm {
         if let Some(flaw) = oracle::flaw_of_ideal(&Ring::of(&self.world), self.profile.successors) {
             return Some(flaw);
         }
+        if self.plans.values().any(|plan| matches!(plan, super::Plan::Start { .. })) {
+            return Some(String::from("a machine has yet to start"));
+        }
         let unready = |host: &&Host| host.node().is_some() && !host.is_ready(self.world.now());
         if let Some(host) = self.world.hosts().iter().find(unready) {
             return Some(format!("{} is not ready", host.addr()));
