@@ -85,13 +85,12 @@ impl Rights {
         unexpired(&self.pledge_predecessor, now).is_some() || unexpired(&self.pledge_successor, now).is_some()
     }
 
-    /// Consents asked for up to now do not count any more, and a lone node joins instead of speaking.
+    /// Consents asked for up to now do not count any more.
     pub fn lose_consents(&mut self, now: Instant) {
         let since = Instant::from_millis(now.as_millis() + 1);
         for consent in [&mut self.of_predecessor, &mut self.of_successor] {
             (consent.until, consent.since) = (None, since);
         }
-        self.slept |= self.alone_until.take().is_some();
     }
 
     /// The holder has proven to live no more.

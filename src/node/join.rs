@@ -367,17 +367,21 @@ impl Node {
         self.rights.of_predecessor = Consent::default();
         self.rights.of_successor = Consent::default();
         self.ring = super::suspect::Suspicions::default();
-        self.peers.forget_all();
-        self.requests.abandon(&mut self.timers, Purpose::is_of_this_life);
-        self.pulls.abandon(|_| true);
+        self.begin_new_life();
         for timer in [Timer::Round, Timer::Stabilise, Timer::JoinWatch, Timer::Settle] {
             self.timers.cancel(timer);
         }
-        // A new life; the pledges that the old one gave stay.
-        self.me.incarnation = Incarnation::new(self.rng.next_u64() as u32);
         let pause = self.jitter(100, 500);
         self.timers.set(Timer::Join, self.now.at + pause);
         true
+    }
+
+    /// The place is given up, and with it all that was said in it, save the pledges that it gave.
+    pub(super) fn begin_new_life(&mut self) {
+        self.peers.forget_all();
+        self.requests.abandon(&mut self.timers, Purpose::is_of_this_life);
+        self.pulls.abandon(|_| true);
+        self.me.incarnation = Incarnation::new(self.rng.next_u64() as u32);
     }
 }
 

@@ -121,10 +121,16 @@ impl Node {
             self.count_row();
             let none = self.successors.clone();
             self.set_neighbours(None, none);
+            // Whoever still points to it learns that it has no place.
+            self.begin_new_life();
         } else if self.rights.alone_until.is_some() {
             self.rights.alone_until = Some(now + self.config.consent);
             return;
         } else if self.join_over() {
+            return;
+        }
+        if self.ring.silent.is_some() {
+            // It may be cut off, so that nobody answers proves nothing. Those it remembers are probed all the time.
             return;
         }
         let paused = now.since(self.remembered.last_asked) < LAST_PAUSE;

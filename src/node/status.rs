@@ -44,8 +44,8 @@ impl Node {
     pub fn status(&self, now: Instant) -> Status {
         let claim = self.claim(now);
         let state = match () {
-            () if !self.is_member() => State::Joining,
             () if self.ring.silent.is_some() || self.rights.slept => State::Silent,
+            () if !self.is_member() => State::Joining,
             () if self.is_ready(now) => State::Settled,
             () => State::Settling,
         };

@@ -115,14 +115,12 @@ impl Node {
         if answered.is_none() {
             quiet.failed.push(peer.addr());
         }
-        let member = answered == Some(true);
-        let done = waiting.is_empty();
-        if member {
-            self.remembered_answered(peer, true);
+        if waiting.is_empty() && self.successors.head().is_none() {
+            // Nobody is left beside it. It joins the ring that it meets; until then nothing tells it that it may speak.
+            quiet.review = None;
         }
-        if done && self.has_joined() && self.seeks_ring() {
-            // Nobody is left beside it: it joins the ring that was met, or finds itself alone.
-            self.break_silence();
+        if answered == Some(true) {
+            self.remembered_answered(peer, true);
         }
         self.stabilise_soon(Duration::ZERO);
     }
@@ -150,9 +148,8 @@ impl Node {
         self.unsettle(Unsettled::Silent);
         self.ring.silent = None;
         self.ring.row.clear();
-        // Consents asked for earlier do not count, and a node without neighbours joins instead of speaking.
+        // Consents asked for earlier do not count.
         self.rights.lose_consents(self.now.at);
-        self.rights.slept |= self.predecessor.is_none() && self.successors.head().is_none();
         self.live(Life::Heard);
     }
 
