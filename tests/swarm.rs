@@ -12,8 +12,15 @@ use skynode::sim::chaos::Profile;
 use skynode::sim::swarm::{self, Outcome, Swarm};
 use skynode::sim::{Detail, Tally};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+/// Seeds beyond the first 500 that once found a fault in the node: a ring founded beside another, silence that ended too
+/// early, a neighbour taken by a node that had lost its place, a late copy of a refused write that was applied.
+const ONCE_FOUND_A_FAULT: [u64; 24] = [
+    1232, 2520, 2535, 2752, 2818, 2923, 3291, 3926, 5092, 5636, 6392, 6756, 8353, 8887, 9169, 20226, 20832, 20842,
+    20994, 21178, 21458, 21460, 22483, 22719,
+];
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -32,13 +39,13 @@ fn run(seed: u64) -> Outcome {
 }
 
 /// Runs seeds on all cores; the outcomes come in the order of the seeds.
-fn run_all(first: u64, runs: u64, run: impl Fn(u64) -> Outcome + Sync) -> Vec<Outcome> {
-    let (next, done) = (AtomicU64::new(first), Mutex::new(Vec::new()));
+fn run_all(seeds: &[u64], run: impl Fn(u64) -> Outcome + Sync) -> Vec<Outcome> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, |n| n.get()) {
             scope.spawn(|| {
-                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&seed| seed < first + runs) {
-                    let outcome = run(seed);
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = run(*seed);
                     done.lock().expect("no run panics").push(outcome);
                 }
             });
@@ -69,7 +76,10 @@ fn failures(outcomes: &[Outcome], test: &str) -> String {
 #[test]
 fn chaos_and_healing() {
     let (first, runs) = (number("SKY_SEED").unwrap_or(0), number("SKY_RUNS").unwrap_or(500));
-    let outcomes = run_all(first, runs, run);
+    let again = if number("SKY_SEED").is_none() { &ONCE_FOUND_A_FAULT[..] } else { &[] };
+    let seeds: Vec<u64> = (first..first + runs).chain(again.iter().copied()).collect();
+    let outcomes = run_all(&seeds, run);
+    let runs = seeds.len() as u64;
     let tally = sum(&outcomes);
     println!("{tally}");
     let failed = outcomes.iter().filter(|outcome| !outcome.failures.is_empty()).count();
@@ -99,7 +109,8 @@ fn chaos_and_healing() {
 /// Eight nodes and two clients for ten minutes, several times over.
 fn quiet(loss: f64, runs: u64) -> (Tally, f64) {
     let minutes = Duration::from_secs(600);
-    let outcomes = run_all(0, runs, |seed| Swarm::new(seed, Profile::quiet(8, loss, minutes)).run());
+    let outcomes =
+        run_all(&(0..runs).collect::<Vec<_>>(), |seed| Swarm::new(seed, Profile::quiet(8, loss, minutes)).run());
     assert_eq!(failures(&outcomes, "quiet"), "");
     let tally = sum(&outcomes);
     println!("loss of {} %\n{tally}", loss * 100.0);

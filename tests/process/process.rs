@@ -67,6 +67,11 @@ impl Node {
         Client::new(self.addr)
     }
 
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it without a word, as `kill -9` does.
     pub fn crash(&mut self) {
         self.child.kill().expect("the child is ours");
@@ -81,7 +86,7 @@ impl Node {
     }
 
     fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status();
         assert!(status.expect("kill runs").success());
     }
 

@@ -1,0 +1,92 @@
+//! What a ring of ten costs while nobody asks it anything, and how fast it forms: real processes on loopback.
+//!
+//! ```sh
+//! cargo bench --bench at_rest                     # 60 s of rest
+//! SKY_NODES=3 SKY_SECONDS=20 cargo bench --bench at_rest
+//! ```
+
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, reason = "helpers of tests, and no API")]
+
+#[path = "../tests/process/client.rs"]
+mod client;
+#[path = "../tests/process/process.rs"]
+mod process;
+
+use process::Node;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// IPv4 and UDP headers of a datagram, in bytes.
+const HEADERS: u64 = 28;
+/// Clock ticks in a second: fixed on Linux.
+const TICKS: f64 = 100.0;
+
+struct Reading {
+    ticks: u64,
+    datagrams: u64,
+    bytes: u64,
+}
+
+fn read(node: &Node) -> Reading {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", node.pid())).unwrap();
+    // After the name in parentheses: user and system time are the 12th and 13th.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    let counters = &node.client().get("/node").json()["counters"];
+    Reading {
+        ticks,
+        datagrams: counters["datagrams_out"].as_u64().unwrap(),
+        bytes: counters["bytes_out"].as_u64().unwrap(),
+    }
+}
+
+fn resident_kib(node: &Node, kind: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with(kind)).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn main() {
+    let (size, seconds) = (number("SKY_NODES", 10) as usize, number("SKY_SECONDS", 60));
+    let first = Node::alone();
+    let seed = first.addr;
+    let others: Vec<_> = (1..size).map(|_| std::thread::spawn(move || Node::joining(seed))).collect();
+    let mut nodes = vec![first];
+    nodes.extend(others.into_iter().map(|other| other.join().unwrap()));
+    let started = Instant::now();
+    let is_ready = |node: &Node| node.client().get("/readyz").status == 200;
+    let is_whole = |node: &Node| node.client().get("/ring").json()["nodes"].as_array().unwrap().len() == size;
+    while !nodes.iter().all(is_whole) {
+        assert!(started.elapsed() < Duration::from_secs(30), "no ring");
+    }
+    let whole = started.elapsed();
+    while !nodes.iter().all(is_ready) {
+        assert!(started.elapsed() < Duration::from_secs(30), "not ready");
+    }
+    let ready = started.elapsed();
+    std::thread::sleep(Duration::from_secs(10));
+    let before: Vec<Reading> = nodes.iter().map(read).collect();
+    let begun = Instant::now();
+    std::thread::sleep(Duration::from_secs(seconds));
+    let rested = begun.elapsed().as_secs_f64();
+    let after: Vec<Reading> = nodes.iter().map(read).collect();
+    let mean = |value: &dyn Fn(&Reading, &Reading) -> f64| {
+        before.iter().zip(&after).map(|(a, b)| value(a, b)).sum::<f64>() / size as f64
+    };
+    let cpu = mean(&|a, b| 100.0 * (b.ticks - a.ticks) as f64 / TICKS / rested);
+    let datagrams = mean(&|a, b| (b.datagrams - a.datagrams) as f64 / rested);
+    let bytes = mean(&|a, b| (b.bytes - a.bytes + HEADERS * (b.datagrams - a.datagrams)) as f64 / rested);
+    let largest = |kind| nodes.iter().map(|node| resident_kib(node, kind)).max().unwrap_or(0);
+    println!("nodes                                    {size}");
+    println!("one ring, after the last start           {:.2} s", whole.as_secs_f64());
+    println!("all ready, after the last start          {:.2} s", ready.as_secs_f64());
+    println!("resident memory, the largest             {} KiB", largest("VmRSS"));
+    println!("  of it not the program's file           {} KiB", largest("RssAnon"));
+    println!("CPU of one core, mean                    {cpu:.3} %");
+    println!("datagrams sent, mean                     {datagrams:.2} /s");
+    println!("bytes sent with IPv4 headers, mean       {bytes:.0} /s");
+}
