@@ -3,15 +3,17 @@
 //! Each file beside this one is one concern of [`Node`]:
 //!
 //! ```text
-//! join       birth, and the way to a place on the ring        keys     operations at the owner
-//! stabilise  successor and predecessor                        client   operations of this node's own clients
-//! suspect    finding out and dropping the silent              lookup   finding the successor of an id
-//! consent    stamps, pledges, claim: who may answer           walk     printing the ring
-//! settle     asking around before answering                   recover  dropped nodes, being alone, fingers, strays
-//! pull       taking over what another node holds of an arc    serve    which request is answered by whom
-//! spread     copies on both neighbours                        speak    requests, answers, repetition
+//! birth      who creates a ring, how seeds are tried           client    operations of this node's own clients
+//! join       the way to a place on the ring                    lookup    finding the successor of an id
+//! stabilise  successor and predecessor                         walk      printing the ring
+//! suspect    finding out and dropping the silent               keys      operations at the owner
+//! recover    dropped nodes, being alone, fingers, strays       spread    copies on both neighbours
+//! consent    pledges, consents, claim: who may answer          refusals  late copies of refused writes
+//! settle     asking around before answering                    speak     requests, answers, repetition
+//! pull       taking over what another node holds of an arc     serve     which message is taken by whom
 //! ```
 
+mod birth;
 mod client;
 mod command;
 mod consent;
@@ -90,7 +92,8 @@ pub struct Node {
     successors: Successors,
     fingers: Fingers,
     finger_cursor: recover::FingerCursor,
-    birth: join::Birth,
+    birth: birth::Birth,
+    joining: join::Joining,
     rights: consent::Rights,
     ring: suspect::Suspicions,
     remembered: recover::Remembered,
@@ -141,7 +144,8 @@ impl Node {
             successors: Successors::new(id, config.successors),
             fingers: Fingers::new(id),
             finger_cursor: recover::FingerCursor::default(),
-            birth: join::Birth::new(seeds_given),
+            birth: birth::Birth::new(seeds_given),
+            joining: join::Joining::default(),
             rights: consent::Rights::default(),
             ring: suspect::Suspicions::default(),
             remembered: recover::Remembered::default(),

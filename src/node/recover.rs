@@ -144,7 +144,7 @@ impl Node {
 
     /// True if there ever were others, as far as this node knows.
     pub(super) fn knows_others(&self) -> bool {
-        !self.remembered.peers().is_empty() || self.birth.has_other_seeds()
+        !self.remembered.peers().is_empty() || self.birth.other_seeds
     }
 
     /// Probes everyone it remembers.

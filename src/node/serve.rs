@@ -113,7 +113,7 @@ impl Node {
     }
 
     fn pong(&self) -> Answer<'static> {
-        Answer::Pong { place: self.me.place, member: self.is_member(), founder: self.birth.is_founder() }
+        Answer::Pong { place: self.me.place, member: self.is_member(), founder: self.birth.founder }
     }
 
     fn relay_ping(&mut self, asked: &Asked, target: Peer) {

@@ -1,0 +1,166 @@
+//! Birth: who creates a ring, and how the seeds are tried.
+//!
+//! A node without seeds creates a ring at once. A node with seeds never does, but tries them for ever; only one that is
+//! its own seed creates the ring when no other seed turns out to be on one.
+
+use super::Node;
+use super::command::{Event, Life};
+use super::pending::{Probe, Purpose};
+use super::timers::Timer;
+use crate::time::Instant;
+use crate::wire::{Peer, Request};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// What a node knows of its seeds.
+#[derive(Debug, Default)]
+pub(super) struct Birth {
+    /// There are seeds.
+    pub seeds_given: bool,
+    /// The node has had a place on a ring, and did not give it up.
+    pub member: bool,
+    /// How often the seeds were asked for in vain.
+    pub tries: u32,
+    /// It is one of its own seeds.
+    pub founder: bool,
+    /// There are seeds beside itself.
+    pub other_seeds: bool,
+    /// When a node on a ring was heard: there is one, however long it takes to join it.
+    pub member_heard: Option<Instant>,
+    /// When a seed with a lower id was heard that will create the ring instead.
+    lower_founder: Option<Instant>,
+    /// When the seeds were asked last.
+    asked: Option<Instant>,
+    /// Since when a founder waits for a round of questions to end, before it creates the ring.
+    last_round: Option<Instant>,
+}
+
+impl Birth {
+    /// Before the first try.
+    pub fn new(seeds_given: bool) -> Self {
+        Self { seeds_given, ..Self::default() }
+    }
+}
+
+impl Node {
+    /// The first thing a node does.
+    pub(super) fn begin_life(&mut self) {
+        if self.birth.seeds_given {
+            self.want_seeds();
+        } else {
+            self.create_ring();
+        }
+    }
+
+    pub(super) fn create_ring(&mut self) {
+        self.live(Life::Created);
+        self.become_alone();
+        self.enter_rounds();
+    }
+
+    /// From now on this node is the whole ring.
+    pub(super) fn become_alone(&mut self) {
+        self.birth.member = true;
+        self.rights.alone_until = Some(self.now.at + self.config.consent);
+        self.rights.slept = false;
+        self.rights.of_predecessor.had = true;
+        self.rights.of_successor.had = true;
+        self.settle();
+    }
+
+    pub(super) fn want_seeds(&mut self) {
+        self.emit(Event::SeedsWanted { tries: self.birth.tries });
+        self.birth.tries = self.birth.tries.saturating_add(1);
+        // 1, 1.5, 2.25 ... 15 s.
+        let pause = SEEDS_PAUSE_MIN * 3u32.pow(self.birth.tries.min(7) - 1) / 2u32.pow(self.birth.tries.min(7) - 1);
+        let jitter = self.jitter(0, 200);
+        self.timers.set(Timer::Join, self.now.at + pause.min(SEEDS_PAUSE_MAX) + jitter);
+    }
+
+    /// The addresses of the seeds.
+    pub(super) fn try_seeds(&mut self, addrs: &[SocketAddr]) {
+        if !self.seeks_ring() {
+            return;
+        }
+        let others: Vec<SocketAddr> = addrs.iter().copied().filter(|addr| *addr != self.me.addr()).collect();
+        self.birth.other_seeds |= !others.is_empty();
+        if others.len() < addrs.len() {
+            self.is_own_seed();
+            if others.is_empty() && !self.birth.member {
+                return self.create_ring();
+            }
+        }
+        self.birth.asked = Some(self.now.at);
+        for addr in others.into_iter().take(SEEDS_MAX) {
+            self.ask_stranger(addr, Request::Ping, Purpose::Probe(Probe::Seed));
+        }
+    }
+
+    fn is_own_seed(&mut self) {
+        if !self.birth.founder {
+            self.birth.founder = true;
+            if !self.birth.member {
+                self.timers.set(Timer::Found, self.now.at + self.config.found_after.saturating_sub(SEEDS_ROUND));
+            }
+        }
+    }
+
+    /// A seed is alive.
+    pub(super) fn seed_answered(&mut self, seed: Peer, member: bool, founder: bool) {
+        if seed == self.me {
+            self.is_own_seed();
+        } else if member {
+            self.birth.member_heard = Some(self.now.at);
+            self.meet_ring(seed);
+        } else {
+            if founder && seed.id() < self.me.id() {
+                self.birth.lower_founder = Some(self.now.at);
+            }
+            if self.rights.slept {
+                self.remembered.add(self.now.at, seed);
+            }
+        }
+    }
+
+    /// A node that is its own seed has waited long enough for the others: one more round of questions, and if nobody is
+    /// on a ring by then, it creates one.
+    pub(super) fn found_ring(&mut self) {
+        if self.birth.member {
+            return;
+        }
+        let now = self.now.at;
+        let recent = |heard: Option<Instant>, time| heard.is_some_and(|at| now.since(at) < time);
+        let deferring = recent(self.birth.lower_founder, self.config.found_after);
+        if deferring || recent(self.birth.member_heard, RING_LOST) || self.joining.is_under_way() {
+            self.birth.last_round = None;
+            return self.timers.set(Timer::Found, now + Duration::from_secs(1));
+        }
+        let Some(begun) = self.birth.last_round else {
+            self.birth.last_round = Some(now);
+            self.want_seeds();
+            return self.timers.set(Timer::Found, now + SEEDS_ROUND);
+        };
+        let ended = self.birth.asked.is_some_and(|at| at >= begun && now.since(at) >= SEEDS_ROUND);
+        if ended {
+            self.create_ring();
+        } else {
+            // Their names are being resolved.
+            self.timers.set(Timer::Found, now + SEEDS_ROUND / 4);
+        }
+    }
+}
+
+/// The pause between two tries of the seeds: the first, and the longest.
+const SEEDS_PAUSE_MIN: Duration = Duration::from_secs(1);
+const SEEDS_PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// By then every seed that was asked has answered, or not answered three times.
+const SEEDS_ROUND: Duration = Duration::from_millis(1200);
+
+/// A node that is its own seed creates a ring in place of one that was not heard of for so long. The seeds are tried
+/// several times meanwhile.
+const RING_LOST: Duration = Duration::from_secs(60);
+
+/// Addresses tried at one time, however many the names stand for.
+const SEEDS_MAX: usize = 32;
