@@ -5,7 +5,7 @@ use crate::process::{Node, PATIENCE, eventually, own_addr};
 use crate::ring::await_all;
 use skynode::rng::Rng;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -59,9 +59,15 @@ fn seeds_are_found_by_name_and_unknown_ones_do_not_stand_in_the_way() {
 
 #[test]
 fn a_node_on_every_address_is_known_by_the_one_it_advertises() {
+    // Below the ports that the system gives to the connections of other tests: on every address they would be in the
+    // way.
+    let mut ports = (0..10_000).map(|step| 20_000 + ((std::process::id() + step) % 10_000) as u16);
+    let is_free =
+        |port: &u16| UdpSocket::bind(("0.0.0.0", *port)).is_ok() && TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    let port = ports.find(is_free).expect("a port is free");
+    let listen = SocketAddr::from(([0, 0, 0, 0], port));
     // Of the addresses of this machine, the one that the system sends from.
-    let advertised = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let listen = format!("0.0.0.0:{}", advertised.port()).parse().unwrap();
+    let advertised = SocketAddr::from(([127, 0, 0, 1], port));
     let first = Node::start(listen, &["--advertise".into(), advertised.to_string()]);
     assert_eq!(first.addr, advertised);
     let second = Node::joining(advertised);
