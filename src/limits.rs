@@ -42,7 +42,7 @@ pub const SETTLE_DEPTH: usize = 3;
 /// Peers of which a node remembers stamps and round-trip times. The one used longest ago makes room.
 pub const PEERS_MAX: usize = 256;
 
-/// Dropped nodes and seeds that a node remembers in order to probe them.
+/// Dropped nodes that a node remembers in order to probe them, and as many that it once knew.
 pub const REMEMBERED_MAX: usize = 32;
 
 /// Requests of a node that may wait for an answer at one time. Beyond it a client's request is refused as busy;
@@ -79,7 +79,15 @@ pub const TERMS_MAX: usize = 64;
 /// Entries of a store, tombstones included, before writes are refused.
 pub const ENTRIES_MAX: usize = 1 << 20;
 
-/// Steps of a lookup, or of a walk back to the predecessor, before it is given up: far beyond log2 of any ring.
+/// The highest term, and the latest time of a version in milliseconds: far beyond any that comes about by itself, and
+/// far below where arithmetic ends.
+pub const TERM_MAX: u64 = 1 << 48;
+/// See [`TERM_MAX`]: the year 10,889.
+pub const TIME_MAX_MS: u64 = 1 << 48;
+/// How far ahead of its own clock a node believes a client that repeats a write, in milliseconds: a day.
+pub const AHEAD_MAX_MS: u64 = 86_400_000;
+
+/// Steps of a lookup, before it is given up: far beyond log2 of any ring.
 pub const LOOKUP_STEPS_MAX: usize = 160;
 
 /// Nodes that one printing of the ring visits, unless asked for fewer.

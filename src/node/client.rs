@@ -9,7 +9,7 @@ use super::lookup::{Found, LookupFor};
 use super::pending::{Manner, Pending, Purpose, Silence};
 use super::timers::Timer;
 use crate::id::{Arc, Id};
-use crate::limits::{CLIENT_MAX, KEY_MAX, VALUE_MAX};
+use crate::limits::{AHEAD_MAX_MS, CLIENT_MAX, KEY_MAX, VALUE_MAX};
 use crate::time::Instant;
 use crate::wire::{Answer, Condition, Freshness, Operation, OperationId, Peer, Refusal, Request};
 use alloc::boxed::Box;
@@ -60,7 +60,11 @@ impl Node {
             Command::Walk { .. } | Command::Seeds(_) => return,
         };
         let too_long = matches!(&wish, Wish::Write { value: Some(value), .. } if value.len() > VALUE_MAX);
-        if !(1..=KEY_MAX).contains(&key.len()) || too_long {
+        // Nobody was told a name from the future.
+        let latest = self.clock_ms.max(self.now.wall_ms).saturating_add(AHEAD_MAX_MS);
+        let invented =
+            matches!(&wish, Wish::Write { fresh: Some(fresh), .. } if !fresh.is_sound() || fresh.time_ms > latest);
+        if !(1..=KEY_MAX).contains(&key.len()) || too_long || invented {
             return self.emit(Event::Reply(ticket, Reply::TooLarge));
         }
         self.insert_client(ticket, Id::of_key(&key), key, wish);
@@ -82,11 +86,20 @@ impl Node {
     }
 
     fn insert_client(&mut self, ticket: Ticket, id: Id, key: Box<[u8]>, wish: Wish) {
-        if !self.is_member() {
-            return self.emit(Event::Reply(ticket, Reply::Unavailable(Unavailable::NotMember)));
-        }
-        if self.client_ops.len() >= CLIENT_MAX {
-            return self.emit(Event::Reply(ticket, Reply::Unavailable(Unavailable::Busy)));
+        let why = if !self.is_member() {
+            Some(Unavailable::NotMember)
+        } else {
+            (self.client_ops.len() >= CLIENT_MAX).then_some(Unavailable::Busy)
+        };
+        if let Some(why) = why {
+            // Of a repetition nobody here knows what became of the first attempt.
+            let reply = match wish {
+                Wish::Write { name: id, fresh: Some(fresh), .. } => {
+                    Reply::Unknown { operation: Operation { id, fresh } }
+                }
+                _ => Reply::Unavailable(why),
+            };
+            return self.emit(Event::Reply(ticket, reply));
         }
         let deadline = self.now.at + self.config.deadline;
         let uncertain = matches!(wish, Wish::Write { fresh: Some(_), .. });
@@ -147,7 +160,7 @@ impl Node {
         let (key, owner) = (op.key.clone(), found.owner);
         let wish = match &mut op.wish {
             Wish::Write { fresh, .. } => {
-                fresh.get_or_insert(found.fresh);
+                fresh.get_or_insert(if found.fresh.is_sound() { found.fresh } else { Freshness::default() });
                 op.wish.clone()
             }
             other => other.clone(),
@@ -172,7 +185,7 @@ impl Node {
     /// The owner refused, or is silent.
     pub(super) fn operation_silent(&mut self, ticket: Ticket, owner: Peer, pending: &Pending, silence: Silence) {
         match silence {
-            Silence::Refused(Refusal::Forgotten) if pending.sent > 1 => {
+            Silence::Refused(Refusal::Forgotten) if pending.copies > 1 => {
                 // The copy sent before may be what was applied and forgotten.
                 self.in_doubt(ticket);
                 self.client_retry(ticket);
@@ -191,7 +204,7 @@ impl Node {
         }
     }
 
-    /// An answer to the operation. A refusal holds for all copies of the request: the owner remembers what it refused.
+    /// An answer to the operation. A final refusal holds for all copies of the request: the owner remembers it.
     pub(super) fn operation_ended(&mut self, ticket: Ticket, owner: Peer, answer: &Answer<'_>) {
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let name = match op.wish {
@@ -223,7 +236,7 @@ impl Node {
                     return self.client_retry(ticket);
                 }
                 Refusal::Forgotten if !uncertain => {
-                    // It was never applied, or it would be in doubt: it begins anew, fresher.
+                    // The one copy of it was not applied: it begins anew, fresher.
                     if let Wish::Write { fresh, .. } = &mut op.wish {
                         *fresh = None;
                     }

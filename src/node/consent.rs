@@ -21,6 +21,7 @@ use crate::id::{Arc, Id};
 use crate::routing::Successors;
 use crate::time::Instant;
 use crate::wire::{Answer, Peer, Pledged, Request, Stamp};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// What one side gave this node.
@@ -62,7 +63,10 @@ pub(super) struct Rights {
     pub slept: bool,
     /// The part of the claim that was settled.
     pub settled: Option<Arc>,
-    /// Counts the pairs of neighbours that there were, from 1.
+    /// The terms that the parts of it were settled under: both neighbours have stored them.
+    settled_terms: Vec<(Arc, u64)>,
+    /// Counts the pairs of neighbours that there were, and the times that the node settled beside them: what was
+    /// confirmed under one number does not count under the next.
     pub neighbourhood: u32,
     /// The count of changes up to which the successor was seen to hold the same as this node.
     pub matched_successor: u64,
@@ -80,6 +84,17 @@ pub(super) fn in_the_way(pledge: &Option<Pledge>, now: Instant, to: &Peer) -> Op
 }
 
 impl Rights {
+    /// A part of the claim was settled under this term.
+    pub fn settle(&mut self, part: Arc, arc: Arc, term: u64) {
+        self.settled = Some(arc);
+        self.settled_terms.push((part, term));
+    }
+
+    /// The term that the id was settled under.
+    pub fn settled_term(&self, id: Id) -> Option<u64> {
+        self.settled_terms.iter().rev().find(|(part, _)| part.contains(id)).map(|(_, term)| *term)
+    }
+
     /// True if a pledge given on either side is unexpired.
     pub fn any_pledge(&self, now: Instant) -> bool {
         unexpired(&self.pledge_predecessor, now).is_some() || unexpired(&self.pledge_successor, now).is_some()
@@ -172,6 +187,7 @@ impl Node {
     /// Stops to answer until the node has settled again.
     pub(super) fn unsettle(&mut self, why: Unsettled) {
         self.abort_settling();
+        self.rights.settled_terms.clear();
         if self.rights.settled.take().is_some() {
             self.wake_owner_ops();
             self.live(Life::Unsettled(why));
@@ -287,9 +303,10 @@ impl Node {
 
     /// Answers of the peer up to this stamp of its own are no link any more.
     pub(super) fn void_link(&mut self, peer: &Peer, stamp: Stamp) {
-        let relation = self.peers.relation(self.now.at, peer);
-        if relation.link_after.is_none_or(|after| stamp.is_after(after)) {
-            relation.link_after = Some(stamp);
+        let now = self.now.at;
+        let relation = self.peers.relation(now, peer);
+        if relation.recent_link_after(now).is_none_or(|after| stamp.is_after(after)) {
+            relation.link_after = Some((stamp, now));
         }
         if relation.link.is_some_and(|(link, _)| !link.is_after(stamp)) {
             relation.link = None;

@@ -7,11 +7,11 @@ use super::Node;
 use super::command::Life;
 use super::consent::Consent;
 use super::lookup::{Found, LookupFor};
-use super::pending::Purpose;
+use super::pending::{Probe, Purpose};
 use super::pull::{PullFor, Standing};
 use super::timers::Timer;
 use crate::id::Arc;
-use crate::wire::{Incarnation, Peer};
+use crate::wire::{Incarnation, Peer, Request};
 
 /// Which of the transfers of a joiner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,12 @@ impl Node {
             self.walk_to_place();
         } else if self.birth.seeds_given {
             self.want_seeds();
+        } else {
+            for peer in self.remembered.peers() {
+                self.ask_stranger(peer.addr(), Request::Ping, Purpose::Probe(Probe::Seed));
+            }
+            let pause = self.jitter(3000, 4000);
+            self.timers.set(Timer::Join, self.now.at + pause);
         }
     }
 
@@ -139,6 +145,11 @@ impl Node {
     /// A transfer has ended.
     pub(super) fn join_pulled(&mut self, part: JoinPart, arc: Arc, standing: Standing) {
         let Some(place) = self.joining.place.clone() else { return };
+        if !self.seeks_ring() {
+            // It was alone, and a joiner came to it meanwhile.
+            self.joining.place = None;
+            return self.pulls.abandon(|purpose| matches!(purpose, PullFor::Join(_)));
+        }
         self.terms.raise(arc, standing.term);
         let (predecessor, successor) = (place.predecessor, place.successor);
         // A node joins only between two that are linked both ways.
@@ -231,6 +242,8 @@ impl Node {
         self.peers.forget_all();
         self.requests.abandon(&mut self.timers, Purpose::is_of_this_life);
         self.pulls.abandon(|_| true);
+        self.remembered.forget_question();
+        self.ring.forget_review();
         self.me.incarnation = Incarnation::new(self.rng.next_u64() as u32);
     }
 }

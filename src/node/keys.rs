@@ -9,11 +9,11 @@ use super::pending::Purpose;
 use super::speak::Asked;
 use super::spread::Spreading;
 use super::timers::Timer;
-use crate::id::Id;
+use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, OWNER_MAX, VALUE_MAX};
 use crate::store::{Full, Stored};
 use crate::time::Instant;
-use crate::wire::{Answer, Condition, Entry, Operation, Refusal, Version};
+use crate::wire::{Answer, Condition, Entry, Freshness, Operation, Refusal, Version};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -80,6 +80,9 @@ impl Node {
         if let Some(refusal) = self.refusals.find_copy(asked) {
             return self.refuse(asked, refusal);
         }
+        if !operation.fresh.is_sound() {
+            return self.refuse(asked, Refusal::TooLarge);
+        }
         let value = value.map(Box::from);
         self.start_owner(Asker::Remote(*asked), key, Deed::Write { operation, condition, value });
     }
@@ -92,7 +95,9 @@ impl Node {
         }
         if let Deed::Write { operation, .. } = &deed {
             let name = operation.id;
-            let same = |op: &&mut OwnerOp| matches!(&op.deed, Deed::Write { operation, .. } if operation.id == name);
+            let same = |op: &&mut OwnerOp| {
+                *op.key == *key && matches!(&op.deed, Deed::Write { operation, .. } if operation.id == name)
+            };
             if let Some(under_way) = self.owner_ops.values_mut().find(same) {
                 // The same write again: its answer goes where it was asked for last.
                 under_way.asker = asker;
@@ -100,8 +105,10 @@ impl Node {
             }
         }
         if self.owner_ops.len() >= OWNER_MAX {
-            self.note_refused_for_now(&asker, &deed, &Answer::Refused(Refusal::Busy));
-            return self.tell(asker, Answer::Refused(Refusal::Busy));
+            let done = matches!(&deed, Deed::Write { operation, .. } if self.may_have_done(key, operation));
+            let refusal = if done { Refusal::Unknown } else { Refusal::Busy };
+            self.note_refused_for_now(&asker, &deed, &Answer::Refused(refusal));
+            return self.tell(asker, Answer::Refused(refusal));
         }
         let number = self.next_number();
         let waits = self.owner_ops.values().any(|op| *op.key == *key);
@@ -123,7 +130,7 @@ impl Node {
             let claimed = self.claim(self.now.at).is_some_and(|claim| claim.contains(id));
             let refusal = match &deed {
                 // An earlier copy of it was stored here: that nothing was changed would be a lie.
-                Deed::Write { operation, .. } if self.has_logged(&key, operation) => Refusal::Unknown,
+                Deed::Write { operation, .. } if self.may_have_done(&key, operation) => Refusal::Unknown,
                 _ if claimed => Refusal::NotSettled,
                 _ => Refusal::NotOwner,
             };
@@ -147,6 +154,12 @@ impl Node {
                 self.run_write(number, &key, operation, condition, value.as_deref());
             }
         }
+    }
+
+    /// True if an earlier copy of the write was stored here, as far as the entry remembers.
+    fn may_have_done(&self, key: &[u8], operation: &Operation) -> bool {
+        let log = self.store.get(key).map(|stored| &stored.log);
+        log.is_some_and(|log| log.find(operation.id).is_some() || log.may_have_forgotten(operation))
     }
 
     fn has_logged(&self, key: &[u8], operation: &Operation) -> bool {
@@ -179,7 +192,12 @@ impl Node {
             return self.end_owner(number, Answer::Refused(refusal));
         }
         let id = Id::of_key(key);
-        let term = self.terms.at(id);
+        let known = self.terms.at(id);
+        let Some(term) = self.rights.settled_term(id).filter(|term| *term >= known) else {
+            // Someone was to speak under a higher term than both neighbours stored for us.
+            self.outranked(id, known);
+            return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
+        };
         // An owner before us may have refused it, and that is not remembered: then it must have seen what is here.
         let unseen = operation.fresh.term < term && operation.fresh < last.into();
         if unseen || log.may_have_forgotten(&operation) {
@@ -200,14 +218,20 @@ impl Node {
         let version = Version { term, time_ms: self.clock_ms, writer: (self.me.id().get() >> 64) as u64 };
         log.push(operation.id, version);
         match self.store.merge(&Entry { key, version, log, value }) {
-            Ok(_) => self.begin_spreading(number, version, Some(present.is_none())),
+            Ok(true) => self.begin_spreading(number, version, Some(present.is_none())),
+            // Only where the clock has come to its end.
+            Ok(false) => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
             Err(Full) => self.refuse_write(number, &operation, Refusal::Full),
         }
     }
 
     /// Nothing was changed, and no late copy of the operation may change that.
     fn refuse_write(&mut self, number: u64, operation: &Operation, refusal: Refusal) {
-        self.refusals.add(operation, refusal);
+        // What is remembered must not be fresher than anything that this node has seen.
+        self.clock_ms = self.clock_ms.max(operation.fresh.time_ms);
+        let term = operation.fresh.term.min(self.terms.highest(Arc::new(self.me.id(), self.me.id())));
+        let fresh = Freshness { term, ..operation.fresh };
+        self.refusals.add(&Operation { fresh, ..*operation }, refusal);
         self.end_owner(number, Answer::Refused(refusal));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::limits::PEERS_MAX;
 use crate::time::Instant;
-use crate::wire::{Incarnation, Peer, Stamp};
+use crate::wire::{Incarnation, Peer, Stamp, Stamper};
 use alloc::collections::BTreeMap;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -11,7 +11,7 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Path {
     used: Instant,
-    /// The newest stamp that came from there: echoing it proves our address.
+    /// The stamp that came from there last: echoing it proves our address.
     pub stamp: Option<Stamp>,
     round_trip: Option<(Duration, Duration)>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Relation {
     /// The stamp of its last answer that named us its predecessor, and when that arrived: our consent rests on it.
     pub link: Option<(Stamp, Instant)>,
     /// Its answers made up to this stamp of its own do not count as a link any more.
-    pub link_after: Option<Stamp>,
+    pub link_after: Option<(Stamp, Instant)>,
     /// Consents of it that rest on a stamp of ours made before this do not count: we had named it a closer node.
     pub void_before: Instant,
     /// Since when a question of ours is open and nothing was heard.
@@ -52,6 +52,18 @@ pub(super) struct Relation {
     pub heard_answer: Option<Instant>,
     /// When a probe of it last failed.
     pub down: Option<Instant>,
+}
+
+impl Relation {
+    /// The link, unless it is so old that its stamp cannot be compared with new ones any more.
+    pub fn recent_link(&self, now: Instant) -> Option<Stamp> {
+        self.link.filter(|(_, at)| *at + Stamper::LIFETIME > now).map(|(stamp, _)| stamp)
+    }
+
+    /// The same of the stamp up to which links do not count.
+    pub fn recent_link_after(&self, now: Instant) -> Option<Stamp> {
+        self.link_after.filter(|(_, at)| *at + Stamper::LIFETIME > now).map(|(stamp, _)| stamp)
+    }
 }
 
 /// Both tables, bounded: who was met longest ago is forgotten.

@@ -65,7 +65,7 @@ impl Purpose {
 /// Why a node is pinged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Probe {
-    /// It is a seed, or was once known, and we have no place on a ring.
+    /// It is a seed, and we have no place on a ring.
     Seed,
     /// It comes after a head that is silent.
     Next,
@@ -73,7 +73,7 @@ pub(super) enum Probe {
     Predecessor,
     /// It is the predecessor, and a node behind it says to be ours.
     Rectify(Peer),
-    /// It was dropped once, or is a seed.
+    /// It was dropped once.
     Remembered,
     /// It was known once, and all others failed.
     Last,
@@ -103,6 +103,8 @@ pub(super) struct Pending {
     pub started: Instant,
     /// How often it was sent.
     pub sent: u8,
+    /// How many copies of it went out; unlike `sent` it never starts afresh.
+    pub copies: u32,
     /// How often it is to be sent at most.
     pub tries: u8,
     /// How long the first try waited for the answer; each further one waits twice as long as the one before.
@@ -236,6 +238,13 @@ impl Requests {
         }
         counters.timeouts += 1;
         Some(Due::GiveUp { late })
+    }
+
+    /// One more copy of a request goes out.
+    pub fn count_copy(&mut self, transaction: u64) {
+        if let Some(pending) = self.table.get_mut(&transaction) {
+            pending.copies += 1;
+        }
     }
 
     /// The address and the datagram of a request, to send it again.

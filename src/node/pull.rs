@@ -7,9 +7,9 @@ use super::join::JoinPart;
 use super::pending::{Purpose, Silence};
 use super::settle::Side;
 use crate::id::{Arc, Id};
-use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, VALUE_MAX};
+use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, TIME_MAX_MS, VALUE_MAX};
 use crate::store::Full;
-use crate::wire::{Alternatives, Entry, Item, Peer, Refusal, Request, Surveyed};
+use crate::wire::{Alternatives, Entry, Item, Peer, Refusal, Request, Surveyed, Version};
 use alloc::collections::{BTreeMap, VecDeque};
 
 /// Why an arc is pulled; tells who hears of the end.
@@ -79,7 +79,7 @@ impl Node {
         true
     }
 
-    /// Both neighbours' stores differ from ours: take over what this one has. It does the same.
+    /// This neighbour's store differs from ours: take over what it has. It does the same.
     pub(super) fn pull_from_neighbour(&mut self, neighbour: Peer) {
         let under_way = self.pulls.table.values().filter(|pull| pull.purpose == PullFor::Repair);
         if under_way.clone().count() >= 2 || under_way.clone().any(|pull| pull.peer == neighbour) {
@@ -119,7 +119,7 @@ impl Node {
             } else if pull.in_flight > 0 {
                 return;
             } else if pull.more {
-                let digest = self.store.digest(arc);
+                let digest = if from.is_none() { self.store.digest(arc) } else { 0 };
                 if !self.ask(peer, Request::Survey { arc, digest, from }, Purpose::Survey(number), manner) {
                     self.pull_failed(number);
                 }
@@ -143,7 +143,7 @@ impl Node {
         pull.listed_upto = last.or(pull.listed_upto);
         pull.wanted.extend(answer.items);
         let Surveyed { predecessor, successors, consented, term, silent, .. } = answer;
-        let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term));
+        let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term)).min(TERM_MAX);
         pull.standing = Some(Standing { predecessor, successors, consented, term, silent });
         self.pull_on(number);
     }
@@ -199,8 +199,11 @@ impl Node {
     /// # Errors
     /// [`Full`] if there is no room, or the entry is beyond the limits; nothing was changed.
     pub(super) fn take_entry(&mut self, entry: &Entry<'_>) -> Result<bool, Full> {
-        let sound =
-            (1..=KEY_MAX).contains(&entry.key.len()) && entry.value.is_none_or(|value| value.len() <= VALUE_MAX);
+        let Version { term, time_ms, .. } = entry.version;
+        let sound = (1..=KEY_MAX).contains(&entry.key.len())
+            && entry.value.is_none_or(|value| value.len() <= VALUE_MAX)
+            && term <= TERM_MAX
+            && time_ms <= TIME_MAX_MS;
         if !sound {
             return Err(Full);
         }

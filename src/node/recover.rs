@@ -74,6 +74,11 @@ impl Remembered {
         self.acquaintances.push_back(peer);
     }
 
+    /// Those who were asked whether there is a ring will not be heard.
+    pub fn forget_question(&mut self) {
+        self.last = None;
+    }
+
     /// Everyone remembered.
     pub fn peers(&self) -> Vec<Peer> {
         let known = self.acquaintances.iter().filter(|peer| !self.knows(peer)).copied();
@@ -155,7 +160,11 @@ impl Node {
         for peer in all {
             let peer = Peer { incarnation: Incarnation::UNKNOWN, ..peer };
             let manner = self.patient();
-            self.ask(peer, Request::Ping, Purpose::Probe(Probe::Last), manner);
+            if !self.ask(peer, Request::Ping, Purpose::Probe(Probe::Last), manner) {
+                // Too much is under way: the question is put again.
+                self.remembered.last = None;
+                return;
+            }
         }
         self.alone_if_all_failed();
     }

@@ -6,7 +6,7 @@ use super::lookup::Found;
 use super::pending::{Manner, Pending, Probe, Purpose, Silence};
 use super::speak::Asked;
 use crate::time::Instant;
-use crate::wire::{Alternatives, Answer, Freshness, Peer, Refusal, Request, Stamp, Step, Surveyed};
+use crate::wire::{Alternatives, Answer, Freshness, Peer, Place, Refusal, Request, Stamp, Step, Surveyed};
 use alloc::vec::Vec;
 
 impl Node {
@@ -53,7 +53,9 @@ impl Node {
             }
             (Purpose::Candidate, Answer::Neighbours(answer)) => self.candidate_answered(to, stamp, answer),
             (Purpose::Probe(probe), Answer::Pong { place, member, founder }) => {
-                let peer = Peer { place, ..to };
+                // A seed may have been asked under another address than its own; the others are known by theirs.
+                let addr = if probe == Probe::Seed { place.addr } else { to.addr() };
+                let peer = Peer { place: Place { addr, ..place }, ..to };
                 self.probe_answered(probe, peer, member, founder, pending);
             }
             (Purpose::Relay(asked), pong @ Answer::Pong { .. }) => self.answer(&asked, pong),
@@ -152,7 +154,7 @@ impl Node {
             items: heapless::Vec::new(),
             more: false,
         };
-        if self.store.digest(arc) == digest {
+        if from.is_none() && self.store.digest(arc) == digest {
             return surveyed;
         }
         let rest = crate::id::Arc::new(from.filter(|id| arc.contains(*id)).unwrap_or(arc.after), arc.upto);

@@ -196,7 +196,7 @@ impl Node {
     /// From here on the node answers.
     fn settled(&mut self, part: Arc, term: u64) {
         let arc = Arc::new(part.after, self.me.id());
-        self.rights.settled = Some(arc);
+        self.rights.settle(part, arc, term);
         // What was confirmed before may have been settled over: it is confirmed anew.
         self.rights.neighbourhood += 1;
         (self.rights.matched_predecessor, self.rights.matched_successor) = (0, 0);

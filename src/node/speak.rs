@@ -2,10 +2,12 @@
 
 use super::Node;
 use super::pending::{Due, Manner, Pending, Purpose, Silence};
+use super::stabilise::Said;
 use crate::limits::FRAME_MAX;
 use crate::time::Instant;
 use crate::wire::{Answer, Frame, Incarnation, Message, Peer, Place, Refusal, Request, Stamp};
 use core::net::SocketAddr;
+use core::time::Duration;
 
 /// Where a request came from, and what is known of its sender.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +87,8 @@ impl Node {
         let transaction = u64::from_be_bytes(transaction);
         self.timers.set(super::Timer::Request(transaction), self.now.at + timeout);
         let (started, tries) = (self.now.at, manner.tries);
-        let pending = Pending { to, purpose, started, sent: 1, tries, timeout, proven_again: false, datagram };
+        let pending =
+            Pending { to, purpose, started, sent: 1, copies: 1, tries, timeout, proven_again: false, datagram };
         self.requests.insert(transaction, pending);
         true
     }
@@ -165,11 +168,16 @@ impl Node {
         };
         let again = answer == Answer::Refused(Refusal::Unproven) && !pending.proven_again;
         pending.proven_again |= again;
-        let round_trip = (pending.sent == 1).then(|| self.now.at.since(pending.started));
+        let round_trip = (pending.copies == 1).then(|| self.now.at.since(pending.started));
         let expected = pending.to.incarnation;
         self.peers.answered(self.now.at, source, stamp, round_trip);
         if again && (expected == Incarnation::UNKNOWN || expected == incarnation) {
-            return self.send_again(transaction, stamp);
+            if !matches!(pending.purpose, Purpose::Stabilise(Said { consents: true, .. })) {
+                return self.send_again(transaction, stamp);
+            }
+            // A consent must not be counted from a newer stamp than our pledge: it is asked for anew.
+            self.take_pending(transaction);
+            return self.stabilise_soon(Duration::ZERO);
         }
         let Some(mut pending) = self.take_pending(transaction) else { return };
         if expected != Incarnation::UNKNOWN && expected != incarnation {
@@ -196,6 +204,7 @@ impl Node {
 
     /// Sends a request once more, with the same content but, if one is given, another stamp.
     fn send_again(&mut self, transaction: u64, stamp: Option<Stamp>) {
+        self.requests.count_copy(transaction);
         let Some((to, datagram)) = self.requests.datagram(transaction) else { return };
         let mut buffer = [0; FRAME_MAX];
         let length = match (stamp, self.key.decode(datagram)) {

@@ -2,7 +2,7 @@
 
 use super::Node;
 use super::keys::{Asker, Deed};
-use super::pending::{Purpose, Silence};
+use super::pending::{Manner, Purpose, Silence};
 use super::speak::Asked;
 use crate::id::Id;
 use crate::store::{Full, Stored};
@@ -59,10 +59,9 @@ impl Node {
             return self.spread_done(number, &key, &spreading);
         }
         let id = Id::of_key(&key);
-        let term = self.terms.at(id);
-        if !self.is_settled_for(self.now.at, id) {
+        let Some(term) = self.rights.settled_term(id).filter(|_| self.is_settled_for(self.now.at, id)) else {
             return self.owner_retry(number);
-        }
+        };
         let Some(entry) = self.store.fetch_key(&key).filter(|entry| entry.version == spreading.version) else {
             return self.superseded(number, &spreading);
         };
@@ -73,7 +72,7 @@ impl Node {
             if self.requests.any(asking) {
                 continue;
             }
-            let manner = self.patient();
+            let manner = Manner { client: true, ..self.patient() };
             let request = Request::Replicate { term, entry: entry.borrow() };
             if !self.ask(peer, request, Purpose::Replicate(number), manner) {
                 self.owner_retry(number);
@@ -132,7 +131,7 @@ impl Node {
         match silence {
             Silence::Refused(Refusal::Newer { version }) => {
                 let item = Item { id, version };
-                let manner = self.patient();
+                let manner = Manner { client: true, ..self.patient() };
                 self.ask(by, Request::Fetch(item), Purpose::Newer(number), manner);
             }
             Silence::Refused(Refusal::Stale { term }) => self.outranked(id, term),

@@ -121,10 +121,9 @@ impl Node {
             self.join_over();
             return;
         }
-        if named {
-            // A match under other neighbours was one of other arcs.
-            let changes = if said.neighbourhood == self.rights.neighbourhood { said.changes } else { 0 };
-            self.compared(Beside::Successor, from, answer.matched, changes);
+        // Under other neighbours it was a comparison of other arcs.
+        if named && said.neighbourhood == self.rights.neighbourhood {
+            self.compared(Beside::Successor, from, answer.matched, said.changes);
         }
         if answer.consents && asked >= self.rights.of_successor.since {
             self.consented(Pledged::Successor, asked + self.config.consent);
@@ -167,7 +166,7 @@ impl Node {
             Named::You => {
                 let relation = self.peers.relation(now, from);
                 let newer = |known: Option<Stamp>| known.is_none_or(|known| stamp.is_after(known));
-                if newer(relation.link.map(|(link, _)| link)) && newer(relation.link_after) {
+                if newer(relation.recent_link(now)) && newer(relation.recent_link_after(now)) {
                     relation.link = Some((stamp, now));
                 }
             }
@@ -200,6 +199,10 @@ impl Node {
     pub(super) fn serve_stabilise(&mut self, asked: &Asked, request: &Stabilise) {
         let now = self.now.at;
         let peer = Peer { place: request.place, incarnation: asked.incarnation };
+        if peer.addr() != asked.source {
+            // What it says of itself could not be answered, nor its rights be told from another's.
+            return self.refuse(asked, Refusal::NotNeighbour);
+        }
         let Some(stamped) = asked.proven.filter(|_| peer.id() != self.me.id()) else {
             return self.refuse(asked, Refusal::NotMember);
         };
@@ -233,7 +236,8 @@ impl Node {
         let consents =
             is_predecessor && blocked.is_none() && self.rights.of_predecessor.had && !self.has_open_question(peer);
         if consents {
-            let rests_on = match self.rights.pledge_predecessor.filter(|pledge| pledge.to == *peer) {
+            let given = self.rights.pledge_predecessor.filter(|pledge| pledge.to == *peer && pledge.until > now);
+            let rests_on = match given {
                 Some(pledge) if pledge.rests_on.is_after(request.stamp) => pledge.rests_on,
                 _ => request.stamp,
             };

@@ -55,6 +55,13 @@ impl Suspicions {
         quiet.map_or_else(|| self.row.clone(), |quiet| quiet.dropped.clone())
     }
 
+    /// Those who were asked whether they live will not be heard.
+    pub fn forget_review(&mut self) {
+        if let Some(quiet) = &mut self.silent {
+            quiet.review = None;
+        }
+    }
+
     /// The predecessor is another: what was suspected of the old one says nothing of it.
     pub fn predecessor_changed(&mut self) {
         (self.predecessor_suspected, self.watching, self.rectifying, self.differed[1]) = (false, false, false, 0);
@@ -102,7 +109,9 @@ impl Node {
             for peer in all {
                 let anyone = Peer { incarnation: Incarnation::UNKNOWN, ..peer };
                 let manner = self.patient();
-                self.ask(anyone, Request::Ping, Purpose::Probe(Probe::Review), manner);
+                if !self.ask(anyone, Request::Ping, Purpose::Probe(Probe::Review), manner) {
+                    self.reviewed(anyone, None);
+                }
             }
         }
     }

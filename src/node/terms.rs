@@ -1,7 +1,7 @@
 //! The terms that a node knows of: which is the highest that anyone spoke under for each part of the ring.
 
 use crate::id::{Arc, Id};
-use crate::limits::TERMS_MAX;
+use crate::limits::{TERM_MAX, TERMS_MAX};
 use alloc::vec::Vec;
 
 /// A term for every id, as stretches of the ring: each begins at its id and ends where the next begins. What was never
@@ -26,8 +26,9 @@ impl Terms {
         inside.max().unwrap_or(0).max(self.at(arc.after.plus(1)))
     }
 
-    /// Raises all of the arc to at least this term.
+    /// Raises all of the arc to at least this term, or to the highest that there is.
     pub fn raise(&mut self, arc: Arc, term: u64) {
+        let term = term.min(TERM_MAX);
         if self.highest(arc) == 0 && term == 0 {
             return;
         }

@@ -1,7 +1,7 @@
 //! A handful of nodes on a perfect network: the smallest driver there can be. What is hard is tested in the simulator.
 
 use super::*;
-use crate::wire::Condition;
+use crate::wire::{Condition, Freshness, Operation, OperationId};
 use std::collections::BTreeMap;
 
 struct Net {
@@ -211,6 +211,40 @@ fn a_ring_shrinks_to_one_and_grows_again() {
     net.run(3000);
     net.assert_ideal();
     assert_eq!(net.get(2, "k").as_deref(), Some("v"));
+}
+
+/// Stamps carry three bytes of a clock, which wrap after 4.66 hours: what was said half of that ago must not count.
+#[test]
+fn a_neighbour_that_goes_hours_after_it_came_leaves_no_silence_behind() {
+    let mut net = Net::new();
+    (1..=3).for_each(|n| net.start(n));
+    net.run(5000);
+    net.start(4);
+    net.run(3 * 3_600_000);
+    assert!(net.all_ready());
+    net.nodes.remove(&addr(4));
+    net.run(6000);
+    net.assert_ideal();
+    assert!(net.all_ready());
+}
+
+#[test]
+fn an_invented_name_of_a_write_is_refused_and_spoils_no_clock() {
+    let mut net = Net::new();
+    net.start(1);
+    let fresh = Freshness { term: 0, time_ms: u64::MAX };
+    let attempt = Some(Attempt::Again(Operation { id: OperationId([1; 16]), fresh }));
+    let put = |value: &[u8], attempt| Command::Put {
+        key: b"k"[..].into(),
+        value: value.into(),
+        condition: Condition::None,
+        attempt,
+    };
+    assert_eq!(net.ask(1, put(b"v", attempt)), Reply::TooLarge);
+    for value in [b"v", b"w", b"x"] {
+        assert!(matches!(net.ask(1, put(value, None)), Reply::Stored { .. }));
+    }
+    assert_eq!(net.get(1, "k").as_deref(), Some("x"));
 }
 
 mod birth {

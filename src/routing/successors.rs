@@ -41,11 +41,6 @@ impl Successors {
         Self { list, ..*self }
     }
 
-    /// The same list without this node.
-    pub fn without(&self, gone: Peer) -> Self {
-        self.cut(self.list.iter().copied().filter(|node| *node != gone))
-    }
-
     /// A hash of the list as the head has it: what follows after `self.head()`. It tells whether the head's own list
     /// has changed since; the length is part of it, so that an empty list has a hash too.
     pub fn digest(list: &[Peer]) -> u32 {
@@ -81,14 +76,6 @@ mod tests {
         assert_eq!(ids(&empty.cut([7, 9, 7, 6].map(peer))), [7, 9]);
         assert_eq!(ids(&empty.cut([7, 8, 9, 1, 2].map(peer))), [7, 8, 9, 1]);
         assert_eq!(ids(&empty.cut([])), [0u128; 0]);
-    }
-
-    #[test]
-    fn without_removes_one_incarnation_only() {
-        let list = Successors::new(Id::new(5), 4).cut([7, 9].map(peer));
-        let reborn = Peer { incarnation: Incarnation::new(2), ..peer(7) };
-        assert_eq!(ids(&list.without(peer(7))), [9]);
-        assert_eq!(ids(&list.without(reborn)), [7, 9]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is stored: versions, operations, entries.
 
-use crate::limits::OPERATIONS_MAX;
+use crate::limits::{OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS};
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,13 @@ pub struct Freshness {
     pub term: u64,
     /// The hybrid logical clock of whoever answered the lookup, in milliseconds.
     pub time_ms: u64,
+}
+
+impl Freshness {
+    /// True if it may have come about by itself: a write never gets a version that is out of bounds.
+    pub const fn is_sound(self) -> bool {
+        self.term <= TERM_MAX && self.time_ms <= TIME_MAX_MS / 2
+    }
 }
 
 impl From<Version> for Freshness {

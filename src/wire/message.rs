@@ -68,7 +68,7 @@ pub enum Request<'a> {
     Survey {
         /// The arc.
         arc: Arc,
-        /// The sum of what I hold of it: nothing is listed if yours is the same.
+        /// The sum of what I hold of it: nothing is listed if yours is the same. Only for the first page.
         digest: u64,
         /// The last id that the page before this one listed.
         from: Option<Id>,
@@ -253,7 +253,8 @@ pub struct Stabilise {
     pub digest: u64,
     /// A hash of the list that I have from you.
     pub list: u32,
-    /// The nodes that I dropped, one after another, since our arcs last matched. Three of them say that I am silent.
+    /// The nodes that I dropped, one after another, since our arcs last matched. Three of them say that I am silent, if
+    /// I found that out myself.
     pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
 }
 
@@ -325,11 +326,8 @@ pub struct Step {
 }
 
 impl Request<'_> {
-    /// True if it may change something at the receiver: then the asker's address must be proven.
+    /// True if it may change something at the receiver, or makes it work: then the asker's address must be proven.
     pub const fn changes(&self) -> bool {
-        !matches!(
-            self,
-            Self::Ping | Self::FindSuccessor(_) | Self::Survey { .. } | Self::Fetch(_) | Self::Get { .. } | Self::Walk
-        )
+        !matches!(self, Self::Ping | Self::FindSuccessor(_) | Self::Fetch(_) | Self::Get { .. } | Self::Walk)
     }
 }
