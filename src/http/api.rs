@@ -158,7 +158,8 @@ fn attempt(head: &Head<'_>) -> Result<Option<Attempt>, Response> {
     }
     let Some(text) = once(head, "sky-operation")? else { return Ok(None) };
     let attempt = text.parse().map(Attempt::First).or_else(|_| text.parse().map(Attempt::Again));
-    attempt.map(Some).map_err(|_| {
+    let sound = |attempt: &Attempt| !matches!(attempt, Attempt::Again(operation) if !operation.fresh.is_sound());
+    attempt.ok().filter(sound).map(Some).ok_or_else(|| {
         let detail = "Sky-Operation is what an answer 504 said, to repeat a write, or 32 random hexadecimal digits, \
                       to name a new one.";
         bad(detail)

@@ -191,6 +191,8 @@ impl Node {
         if closer {
             let list = self.successors.cut(core::iter::once(from).chain(answer.successors.unwrap_or_default()));
             self.set_neighbours(self.predecessor, list);
+            // With its list, which may be a poor one, we take over what it has lost.
+            self.ring.behind_head = answer.dropped;
             self.stabilise();
         }
     }
