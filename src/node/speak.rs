@@ -169,6 +169,10 @@ impl Node {
         let again = answer == Answer::Refused(Refusal::Unproven) && !pending.proven_again;
         pending.proven_again |= again;
         let round_trip = (pending.copies == 1).then(|| self.now.at.since(pending.started));
+        if again {
+            // Copies without a good stamp are all refused, whenever they arrive.
+            pending.copies = 0;
+        }
         let expected = pending.to.incarnation;
         self.peers.answered(self.now.at, source, stamp, round_trip);
         if again && (expected == Incarnation::UNKNOWN || expected == incarnation) {
