@@ -7,4 +7,5 @@ mod client;
 mod http;
 mod process;
 mod ring;
+mod shown;
 mod udp;
