@@ -53,6 +53,8 @@ pub struct Settings {
     pub seed: u64,
     /// What cannot be run is a failure.
     pub all: bool,
+    /// What happened is told also of scenes that pass.
+    pub told: bool,
 }
 
 impl Settings {
@@ -70,6 +72,7 @@ impl Settings {
             rounds: number("SKY_ROUNDS").map(|rounds| rounds.max(1) as usize),
             seed: number("SKY_SEED").unwrap_or(1),
             all: text("SKY_TORTURE_ALL").is_some_and(|text| text != "0"),
+            told: text("SKY_LOG").is_some_and(|text| text != "0"),
         }
     }
 }

@@ -15,9 +15,11 @@ use std::thread;
 use std::time::{Duration, Instant as Moment};
 
 /// How often a write of unknown outcome is sent in all, before its outcome stays open.
-const TRIES_MAX: u32 = 6;
+const TRIES_MAX: u32 = 3;
 /// How many clients wait for one node at the most, so that a silent one does not hold them all.
 const WAITING_MAX: usize = 2;
+/// What takes longer is told if the scene fails.
+const SLOW: Duration = Duration::from_secs(2);
 /// A connection not used for so long is made anew: the node may be about to close it.
 const KEPT: Duration = Duration::from_secs(20);
 
@@ -71,6 +73,8 @@ pub struct Asker<'a> {
     stage: &'a Stage,
     name: String,
     rng: Rng,
+    /// The one node that it asks, if it does not choose.
+    only: Option<usize>,
     /// For each node: of which of its processes, last used when.
     kept: Vec<Option<(u32, Moment, Client)>>,
 }
@@ -78,12 +82,20 @@ pub struct Asker<'a> {
 impl<'a> Asker<'a> {
     pub fn new(stage: &'a Stage, name: &str, rng: Rng) -> Self {
         let kept = stage.ring.nodes.iter().map(|_| None).collect();
-        Self { stage, name: name.to_owned(), rng, kept }
+        Self { stage, name: name.to_owned(), rng, only: None, kept }
+    }
+
+    /// The same client, asking this node only.
+    pub fn only(self, at: usize) -> Self {
+        Self { only: Some(at), ..self }
     }
 
     /// Any node that clients may choose and that not too many wait for.
     fn choose(&mut self) -> Option<usize> {
         let fit = |node: &Node| node.open.load(Ordering::Relaxed) && node.waiting.load(Ordering::Relaxed) < WAITING_MAX;
+        if self.only.is_some() {
+            return self.only;
+        }
         let nodes = &self.stage.ring.nodes;
         let fit: Vec<usize> = (0..nodes.len()).filter(|&at| fit(&nodes[at])).collect();
         fit.get(self.rng.index(fit.len())).copied()
@@ -96,7 +108,7 @@ impl<'a> Asker<'a> {
             if !keys.is_empty() {
                 let key = keys.start + self.rng.index(keys.len());
                 let act = self.invent(key);
-                self.perform(key, act);
+                self.perform(key, act, stop);
             }
             // People do not ask without a pause either; the machine has other work.
             thread::sleep(self.rng.between(Duration::from_millis(5), Duration::from_millis(20)));
@@ -120,10 +132,10 @@ impl<'a> Asker<'a> {
     }
 
     /// One operation, with all its repetitions.
-    fn perform(&mut self, key: usize, act: Act) {
+    fn perform(&mut self, key: usize, act: Act, stop: &AtomicBool) {
         let start = self.stage.ledger.now();
         let (mut unsure, mut again) = (false, None);
-        for _ in 0..TRIES_MAX {
+        for number in 1..=TRIES_MAX {
             let Some(at) = self.choose() else { break };
             let outcome = self.ask(at, key, act, again.as_deref());
             self.stage.tally.count(act, &outcome, unsure);
@@ -133,10 +145,15 @@ impl<'a> Asker<'a> {
                         self.refused(key, act);
                         return;
                     }
+                    if let Some(name) = answer.field("Sky-Operation") {
+                        let seen = self.stage.ledger.seen(key).map_or_else(String::new, |seen| seen.to_string());
+                        let what = format!("{}: try {number} of {act:?} for key {key}", self.name);
+                        self.stage.note(format!("{what}: {} {name}; the key was seen as {seen}", answer.status));
+                    }
                     // A refusal of a later try says nothing about an earlier one.
                     unsure = true;
                     again = answer.field("Sky-Operation").map(str::to_owned).or(again);
-                    if act == Act::Get || again.is_none() {
+                    if act == Act::Get || again.is_none() || stop.load(Ordering::Relaxed) {
                         break;
                     }
                 }
@@ -277,11 +294,18 @@ impl<'a> Asker<'a> {
         node.waiting.fetch_add(1, Ordering::Relaxed);
         let result = client.try_ask(method, path, fields, body.as_deref().map(str::as_bytes));
         node.waiting.fetch_sub(1, Ordering::Relaxed);
+        if asked.elapsed() > SLOW {
+            self.stage.note(format!("{}: {method} {path} at {} took {:?}", self.name, node.addr, asked.elapsed()));
+        }
         let answer = match result {
             Ok(answer) => answer,
             // Only making a connection fails like this.
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => return Outcome::NotSent,
-            Err(_) => return Outcome::Lost,
+            Err(error) => {
+                let after = asked.elapsed();
+                self.stage.note(format!("{}: {method} {path} at {} after {after:?}: {error}", self.name, node.addr));
+                return Outcome::Lost;
+            }
         };
         self.kept[at] = Some((process, Moment::now(), client));
         if node.is_mute_for(asked) {

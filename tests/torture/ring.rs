@@ -30,6 +30,11 @@ impl Ring {
         Self { nodes, rules }
     }
 
+    /// The place of a node in the list.
+    pub fn number_of(&self, node: &Node) -> usize {
+        self.nodes.iter().position(|other| other.addr == node.addr).expect("one of the ring")
+    }
+
     pub fn start(&self) {
         self.nodes.iter().for_each(Node::launch);
         self.nodes.iter().for_each(Node::await_listening);

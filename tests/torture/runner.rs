@@ -19,7 +19,7 @@ use std::thread;
 use std::time::Instant;
 
 /// How many scenes run at one time: their rings mostly wait, and each has a network of its own.
-const JOBS: usize = 4;
+const JOBS: usize = 6;
 /// Lines of each node's log that a failure shows.
 const LAST_LINES: usize = 12;
 
@@ -109,6 +109,9 @@ fn play(scene: &Scene, places: &Places, rules: Option<Rules>, logs: &Path, setti
     let figures = stage.figures().join("; ");
     let took = Seconds(started.elapsed());
     let mut text = format!("{} ... {word} ({took} s): {figures}; {operations} operations, {open} open", scene.name);
+    if faults.is_empty() && settings.told {
+        text.push_str(&format!("\n{}", stage.notes()));
+    }
     if !faults.is_empty() {
         let _ = std::fs::write(logs.join("scene.txt"), stage.notes());
         for fault in faults.iter().take(10) {

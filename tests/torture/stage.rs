@@ -165,6 +165,21 @@ impl Stage {
         })
     }
 
+    /// Lets clients ask these nodes and no others, one each, while the scene goes on.
+    pub fn with_clients_of<T>(&self, nodes: &[&Node], play: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for node in nodes {
+                let name = format!("client of {}", node.addr.ip());
+                let mut asker = Asker::new(self, &name, self.rng()).only(self.ring.number_of(node));
+                let stop = &stop;
+                scope.spawn(move || asker.go_on(stop));
+            }
+            let _stopped = StopOnDrop(&stop);
+            play()
+        })
+    }
+
     /// Gives the clients new keys, and waits until most of them hold something.
     pub fn new_page(&self) -> Result<(), String> {
         self.ledger.turn_page(KEYS);
@@ -182,7 +197,7 @@ impl Stage {
         // The newest first: the older ones take the longest to read, and tell the same.
         let keys: Vec<usize> = self.ledger.told_of().into_iter().rev().collect();
         let unread = |node: &Node| {
-            let at = self.ring.nodes.iter().position(|other| other.addr == node.addr).expect("one of the ring");
+            let at = self.ring.number_of(node);
             let mut asker = Asker::new(self, "last look", self.rng());
             for &key in &keys {
                 let asked = Instant::now();

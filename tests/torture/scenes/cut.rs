@@ -40,11 +40,14 @@ fn play(stage: &Stage, count: usize) -> Result<(), String> {
         let cut = Instant::now();
         stage.ring.rules().set(&Rule::cut_both_ways(&addrs(&small), &addrs(&large)));
         small.iter().for_each(|node| node.must_be_mute(Some(cut + SILENT_AFTER)));
-        let took = stage.await_readable(&large, PATIENCE)?;
-        stage.figure(format!("the others read all keys after {} s", Seconds(took)));
-        // Keys born while they are cut off are to be found by all afterwards.
-        stage.new_page()?;
-        std::thread::sleep((cut + time).saturating_duration_since(Instant::now()));
+        stage.with_clients_of(&small, || {
+            let took = stage.await_readable(&large, PATIENCE)?;
+            stage.figure(format!("the others read all keys after {} s", Seconds(took)));
+            // Keys born while they are cut off are to be found by all afterwards.
+            stage.new_page()?;
+            std::thread::sleep((cut + time).saturating_duration_since(Instant::now()));
+            Ok(())
+        })?;
         if stage.ring.rules().dropped().contains(&0) {
             stage.fault("the rules dropped nothing: they do not fit".into());
         }

@@ -27,7 +27,7 @@ pub fn play(stage: &Stage) -> Result<(), String> {
         stage.note(format!("{} and {} cannot hear each other for {time:?}", place(0).addr, place(1).addr));
         stage.ring.rules().set(&Rule::cut_both_ways(&[place(0).addr], &[place(1).addr]));
         // Through a node on the other side of the ring, arc by arc.
-        let through = stage.ring.nodes.iter().position(|node| node.addr == place(4).addr).expect("one of the ring");
+        let through = stage.ring.number_of(place(4));
         let until = Instant::now() + time;
         let silent: Vec<(usize, Duration)> = thread::scope(|scope| {
             let watched: Vec<_> = (0..order.len())
