@@ -92,7 +92,7 @@ impl<'a> Asker<'a> {
 
     /// Any node that clients may choose and that not too many wait for.
     fn choose(&mut self) -> Option<usize> {
-        let fit = |node: &Node| node.open.load(Ordering::Relaxed) && node.waiting.load(Ordering::Relaxed) < WAITING_MAX;
+        let fit = |node: &Node| node.is_open() && node.waiting.load(Ordering::Relaxed) < WAITING_MAX;
         if self.only.is_some() {
             return self.only;
         }

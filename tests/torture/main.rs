@@ -5,8 +5,11 @@
 //! cargo test --test torture                                     # the short form of all scenes
 //! cargo test --test torture -- kill cut                         # those whose names hold one of the words
 //! SKY_TORTURE=long cargo test --test torture                    # many rounds, long cuts
-//! SKY_TORTURE=long SKY_ROUNDS=3 SKY_SEED=7 cargo test --test torture -- stop --test-threads 1
+//! SKY_TORTURE=long SKY_ROUNDS=3 SKY_SEED=7 SKY_LOG=1 cargo test --test torture -- stop --test-threads 1
 //! ```
+//!
+//! `SKY_ROUNDS` says how many rounds the scenes with rounds have, `SKY_SEED` who is hit, when, and with which keys,
+//! `SKY_LOG` shows what happened in scenes that pass too; one that fails shows it always.
 //!
 //! The scenes that cut the network need Linux with `ip` and `nft` and the right to make a network namespace; which were
 //! not run for want of it is said, and is a failure with `SKY_TORTURE_ALL=1`.

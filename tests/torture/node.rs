@@ -26,7 +26,7 @@ pub struct Node {
     /// Clients that wait for an answer of it now.
     pub waiting: AtomicUsize,
     /// Clients may choose it.
-    pub open: AtomicBool,
+    open: AtomicBool,
     /// Since when it is cut off so far that it must answer nothing: see [`Node::must_be_mute`].
     mute_since: Mutex<Option<Instant>>,
 }
@@ -65,7 +65,7 @@ impl Node {
         self.starts.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Waits until it listens; from then on clients may choose it.
+    /// Waits until it listens.
     pub fn await_listening(&self) {
         let started = Instant::now();
         while let Err(error) = client::connect(self.addr) {
@@ -74,12 +74,23 @@ impl Node {
             assert!(started.elapsed() < PATIENCE, "{} does not listen: {error}", self.addr);
             std::thread::sleep(POLL);
         }
-        self.open.store(true, Ordering::Relaxed);
     }
 
+    /// Starts it, and opens it to clients as soon as it listens.
     pub fn start(&self) {
         self.launch();
         self.await_listening();
+        self.open_to_clients(true);
+    }
+
+    /// From now on clients may choose it, or not.
+    pub fn open_to_clients(&self, open: bool) {
+        self.open.store(open, Ordering::Relaxed);
+    }
+
+    /// Whether clients may choose it.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// True if its process is there, be it stopped.
@@ -93,7 +104,7 @@ impl Node {
             let _ = child.kill();
             let _ = child.wait();
         }
-        self.open.store(false, Ordering::Relaxed);
+        self.open_to_clients(false);
     }
 
     /// Stops it, as a debugger or a frozen machine does; its connections stay open.

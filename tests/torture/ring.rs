@@ -38,6 +38,7 @@ impl Ring {
     pub fn start(&self) {
         self.nodes.iter().for_each(Node::launch);
         self.nodes.iter().for_each(Node::await_listening);
+        self.nodes.iter().for_each(|node| node.open_to_clients(true));
     }
 
     pub fn rules(&self) -> &Rules {

@@ -22,6 +22,9 @@ use std::time::Instant;
 const JOBS: usize = 6;
 /// Lines of each node's log that a failure shows.
 const LAST_LINES: usize = 12;
+/// Faults, and lines of what happened, that a failure shows.
+const FAULTS_SHOWN: usize = 10;
+const NOTES_SHOWN: usize = 40;
 
 /// Runs these. `own_network` says why there is none, if so.
 pub fn run(chosen: &[&Scene], arguments: &Arguments, own_network: Result<(), String>) -> ExitCode {
@@ -109,15 +112,22 @@ fn play(scene: &Scene, places: &Places, rules: Option<Rules>, logs: &Path, setti
     let figures = stage.figures().join("; ");
     let took = Seconds(started.elapsed());
     let mut text = format!("{} ... {word} ({took} s): {figures}; {operations} operations, {open} open", scene.name);
+    let notes = stage.notes();
     if faults.is_empty() && settings.told {
-        text.push_str(&format!("\n{}", stage.notes()));
+        text.push_str(&format!("\n{}", notes.join("\n")));
     }
     if !faults.is_empty() {
-        let _ = std::fs::write(logs.join("scene.txt"), stage.notes());
-        for fault in faults.iter().take(10) {
+        let _ = std::fs::write(logs.join("scene.txt"), notes.join("\n"));
+        for fault in faults.iter().take(FAULTS_SHOWN) {
             text.push_str(&format!("\n  FAULT: {fault}"));
         }
-        text.push_str(&format!("\n  {} faults in all. What happened:\n{}", faults.len(), stage.notes()));
+        let last = notes[notes.len().saturating_sub(NOTES_SHOWN)..].join("\n");
+        let file = logs.join("scene.txt");
+        let count = faults.len();
+        text.push_str(&format!(
+            "\n  {count} faults in all. What happened last, the rest is in {}:\n{last}",
+            file.display()
+        ));
         for node in &stage.ring.nodes {
             text.push_str(&format!("\n  {} said last:\n{}", node.addr, node.last_lines(LAST_LINES)));
         }

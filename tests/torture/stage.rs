@@ -144,8 +144,8 @@ impl Stage {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn notes(&self) -> String {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Lets clients work while the scene plays. What they were told is judged by who runs the scene.

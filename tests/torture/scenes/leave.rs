@@ -30,12 +30,12 @@ pub fn play(stage: &Stage) -> Result<(), String> {
             }
             for pair in stage.ring.nodes.chunks(2) {
                 for node in pair.iter().filter(|node| !node.is_up()) {
-                    node.start();
-                    // Clients come once it has its place.
-                    node.open.store(false, Ordering::Relaxed);
+                    node.launch();
+                    node.await_listening();
                 }
                 stage.ring.await_whole(PATIENCE)?;
-                pair.iter().for_each(|node| node.open.store(true, Ordering::Relaxed));
+                // Clients come once it has its place.
+                pair.iter().for_each(|node| node.open_to_clients(true));
             }
             stage.await_readable(&stage.ring.up(), PATIENCE)?;
         }
@@ -53,9 +53,7 @@ pub fn play(stage: &Stage) -> Result<(), String> {
 
 /// These leave at one moment, asked over HTTP or by a signal; their processes end by themselves.
 fn leave(stage: &Stage, leaving: &[&Node], over_http: bool, times: &mut Times) -> Result<(), String> {
-    for node in leaving {
-        node.open.store(false, Ordering::Relaxed);
-    }
+    leaving.iter().for_each(|node| node.open_to_clients(false));
     // Who asks the leaving node itself may be turned away; so nobody does any more.
     crate::ring::eventually(PATIENCE, || {
         let busy = leaving.iter().any(|node| node.waiting.load(Ordering::Relaxed) > 0);

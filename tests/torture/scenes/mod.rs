@@ -36,15 +36,15 @@ const fn scene(name: &'static str, needs: Needed, play: fn(&Stage) -> Result<(),
     Scene { name, size: 8, needs, one_history: true, play }
 }
 
-const fn of_six(name: &'static str, play: fn(&Stage) -> Result<(), String>) -> Scene {
-    Scene { name, size: 6, needs: Needed::Network, one_history: false, play }
+const fn of_six(name: &'static str, one_history: bool, play: fn(&Stage) -> Result<(), String>) -> Scene {
+    Scene { name, size: 6, needs: Needed::Network, one_history, play }
 }
 
 /// All of them, those that take longest first.
 static SCENES: [Scene; 10] = [
     scene("stop_and_continue", Needed::Nothing, stop::play),
-    of_six("halves_alternating", apart::alternating),
-    of_six("halves_in_a_row", apart::in_a_row),
+    of_six("halves_alternating", false, apart::alternating),
+    of_six("halves_in_a_row", true, apart::in_a_row),
     scene("loss", Needed::Network, loss::play),
     scene("kill_two", Needed::Nothing, crash::two),
     scene("cut_off_one", Needed::Network, cut::one),
