@@ -17,7 +17,7 @@ pub fn play(stage: &Stage) -> Result<(), String> {
     stage.ring.start();
     stage.ring.await_whole(PATIENCE)?;
     let mut rng = stage.rng();
-    let time = stage.lasting(20, 30);
+    let time = stage.lasting(12, 30);
     stage.with_clients(|| {
         stage.new_page()?;
         let order = stage.ring.in_order()?;
