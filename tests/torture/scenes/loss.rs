@@ -22,7 +22,7 @@ pub fn play(stage: &Stage) -> Result<(), String> {
     stage.ring.start();
     let formed = stage.ring.await_whole(PATIENCE)?;
     stage.figure(format!("one ring under {PERCENT} % loss {} s after the start", Seconds(formed)));
-    let mut missing = stage.with_clients(|| Ok(watch(stage, &addrs, stage.lasting(22, 300))))?;
+    let mut missing = stage.with_clients(|| Ok(watch(stage, &addrs, stage.lasting(18, 300))))?;
     missing.late.sort();
     for (observer, gone, time) in &missing.late {
         stage.fault(format!("{observer} had {gone} not in its list for {time:?}, more than {BACK_WITHIN:?}"));
