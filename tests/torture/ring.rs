@@ -86,6 +86,27 @@ impl Ring {
         })?;
         Ok(started.elapsed())
     }
+
+    /// Waits until all running nodes are ready, and point at their neighbours in the order of ids. Asks each for its own
+    /// pointers only, so that it can be told while datagrams are lost. → how long it took.
+    pub fn await_formed(&self, patience: Duration) -> Result<Duration, String> {
+        let started = Instant::now();
+        let mut clients: Vec<Client> = self.up().iter().map(|node| Client::new(node.addr)).collect();
+        eventually(patience, || {
+            let mut nodes = clients.iter_mut().map(shown_node).collect::<Result<Vec<_>, _>>()?;
+            nodes.sort_by_key(|node| node["id"].as_str().map(str::to_owned));
+            for (place, node) in nodes.iter().enumerate() {
+                let (next, before) =
+                    (&nodes[(place + 1) % nodes.len()], &nodes[(place + nodes.len() - 1) % nodes.len()]);
+                let right = node["successors"][0]["id"] == next["id"] && node["predecessor"]["id"] == before["id"];
+                if !right || node["state"] != "settled" {
+                    return Err(format!("{} is {}, its pointers right: {right}", node["addr"], node["state"]));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(started.elapsed())
+    }
 }
 
 /// What a node shows of itself.

@@ -20,7 +20,7 @@ pub fn play(stage: &Stage) -> Result<(), String> {
     let addrs: Vec<SocketAddr> = stage.ring.nodes.iter().map(|node| node.addr).collect();
     stage.ring.rules().set(&[Rule::Lose { to: addrs.clone(), percent: PERCENT }]);
     stage.ring.start();
-    let formed = stage.ring.await_whole(PATIENCE)?;
+    let formed = stage.ring.await_formed(PATIENCE)?;
     stage.figure(format!("one ring under {PERCENT} % loss {} s after the start", Seconds(formed)));
     let mut missing = stage.with_clients(|| Ok(watch(stage, &addrs, stage.lasting(18, 300))))?;
     missing.late.sort();
