@@ -95,9 +95,9 @@ impl Ring {
         eventually(patience, || {
             let mut nodes = clients.iter_mut().map(shown_node).collect::<Result<Vec<_>, _>>()?;
             nodes.sort_by_key(|node| node["id"].as_str().map(str::to_owned));
+            let size = nodes.len();
             for (place, node) in nodes.iter().enumerate() {
-                let (next, before) =
-                    (&nodes[(place + 1) % nodes.len()], &nodes[(place + nodes.len() - 1) % nodes.len()]);
+                let (next, before) = (&nodes[(place + 1) % size], &nodes[(place + size - 1) % size]);
                 let right = node["successors"][0]["id"] == next["id"] && node["predecessor"]["id"] == before["id"];
                 if !right || node["state"] != "settled" {
                     return Err(format!("{} is {}, its pointers right: {right}", node["addr"], node["state"]));
