@@ -87,8 +87,8 @@ impl Ring {
         Ok(started.elapsed())
     }
 
-    /// Waits until all running nodes are ready, and point at their neighbours in the order of ids. Asks each for its own
-    /// pointers only, so that it can be told while datagrams are lost. → how long it took.
+    /// Waits until all running nodes are ready, and point at their neighbours in the order of ids. Asks each for its
+    /// own pointers only, so that it can be told while datagrams are lost. → how long it took.
     pub fn await_formed(&self, patience: Duration) -> Result<Duration, String> {
         let started = Instant::now();
         let mut clients: Vec<Client> = self.up().iter().map(|node| Client::new(node.addr)).collect();
