@@ -34,6 +34,14 @@ pub struct Config {
     pub deadline: Duration,
     /// How long a node that is its own seed looks for the others before it creates the ring. Default 4 s.
     pub found_after: Duration,
+    /// How long a node that leaves may take to hand over what it holds; then it goes all the same. Default 8 s.
+    pub leave_timeout: Duration,
+    /// After how long a node ends its own silence: longer than any partition is expected to last. Default never, as
+    /// only an operator can tell a partition from the death of three neighbours.
+    pub reopen_after: Option<Duration>,
+    /// How many living nodes a node must know, itself included, to answer for anything. Default 1. In a ring of three a
+    /// node that is cut off from both others takes them for dead; with 2 or 3 it is silent instead.
+    pub min_nodes: usize,
 }
 
 impl Default for Config {
@@ -50,6 +58,9 @@ impl Default for Config {
             indirect: Duration::from_millis(600),
             deadline: Duration::from_secs(5),
             found_after: Duration::from_secs(4),
+            leave_timeout: Duration::from_secs(8),
+            reopen_after: None,
+            min_nodes: 1,
         }
     }
 }
@@ -64,6 +75,7 @@ impl Config {
     pub fn checked(mut self) -> Self {
         self.successors = self.successors.clamp(SUCCESSORS_MIN, SUCCESSORS_MAX);
         self.tries = self.tries.max(2);
+        self.min_nodes = self.min_nodes.clamp(1, self.successors + 1);
         self.stabilise_max = self.stabilise_max.max(self.stabilise_min);
         self.timeout_max = self.timeout_max.max(self.timeout_min);
         self

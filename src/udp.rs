@@ -246,6 +246,7 @@ impl Driver {
                     let _ = wanted.try_send(tries);
                 }
                 Event::Life(life) => tell(&life),
+                Event::Left { .. } => {}
             }
         }
     }
@@ -309,7 +310,9 @@ fn tell(life: &Life) {
         Life::Unsettled(why) => info!("answers no longer, until it has settled again: {}", reason(*why)),
         Life::Alone => warn!("is the only node left"),
         Life::Silent => warn!("is silent: it may be cut off from a larger ring"),
-        Life::Heard => info!("the silence is over"),
+        Life::Heard => info!("the silence is over: a lost neighbour was heard"),
+        Life::Reopened => warn!("the silence is over: reopened, though it may be cut off"),
+        Life::Leaving => info!("is leaving the ring: hands over what it holds"),
         Life::Pulled { from, entries } => info!("pulled {entries} new entries from {from}"),
     }
 }
@@ -320,5 +323,7 @@ const fn reason(why: Unsettled) -> &'static str {
         Unsettled::Lapse => "a neighbour's consent ran out",
         Unsettled::Silent => "it may be cut off",
         Unsettled::Term => "its keys were found under a higher term",
+        Unsettled::Few => "it knows too few living nodes",
+        Unsettled::Leaving => "it is leaving",
     }
 }

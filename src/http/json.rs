@@ -122,6 +122,7 @@ pub const fn state_name(state: State) -> &'static str {
         State::Settling => "settling",
         State::Settled => "settled",
         State::Silent => "silent",
+        State::Leaving => "leaving",
     }
 }
 

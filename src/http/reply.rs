@@ -101,7 +101,13 @@ pub fn failure(reply: Reply) -> Response {
             Response::problem(Status::GatewayTimeout, detail).field("Sky-Operation", operation)
         }
         // A reply to another command than was given; the node's tests rule that out.
-        Reply::Value { .. } | Reply::Stored { .. } | Reply::Owner { .. } | Reply::Ring { .. } => {
+        Reply::Value { .. }
+        | Reply::Stored { .. }
+        | Reply::Owner { .. }
+        | Reply::Ring { .. }
+        | Reply::Done
+        | Reply::NotSilent
+        | Reply::SilentFor(_) => {
             Response::problem(Status::InternalServerError, "The node replied to something else: please report this.")
         }
     }
@@ -119,6 +125,14 @@ fn unavailable(why: Unavailable) -> Response {
             Status::ServiceUnavailable,
             "The node responsible for this key does not answer now, nothing was changed: try again.",
         ),
+        Unavailable::Leaving => {
+            (Status::ServiceUnavailable, "This node is leaving the ring, nothing was changed: ask another one.")
+        }
+        Unavailable::Silent => (
+            Status::ServiceUnavailable,
+            "The node responsible for this key may be cut off from a larger ring, nothing was changed: try again \
+             later, or see POST /reopen.",
+        ),
         Unavailable::Full => {
             let detail =
                 "The store of the node responsible for this key is full, nothing was changed: delete something.";
@@ -134,6 +148,7 @@ pub fn readiness(state: State) -> Response {
         State::Settled => return Response::with_body(Status::Ok, "text/plain; charset=utf-8", *b"ready\n"),
         State::Joining => "It looks for its place on the ring.",
         State::Settling => "It has a place on the ring, and waits for the consent or the data of its neighbours.",
+        State::Leaving => "It is leaving the ring.",
         State::Silent => "It may be cut off from a larger ring, and does not answer until it hears from it.",
     };
     let detail = format!("The node is {}. {detail}", state_name(state));

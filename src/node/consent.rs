@@ -122,7 +122,7 @@ impl Node {
     /// True if both neighbours consent at this moment, or the node knows itself to be alone, and nothing keeps it
     /// silent.
     pub(super) fn has_rights(&self, now: Instant) -> bool {
-        if !self.is_member() || self.ring.silent.is_some() || self.rights.slept {
+        if !self.is_member() || self.silenced().is_some() || self.has_stopped() {
             return false;
         }
         if let Some(until) = self.rights.alone_until {

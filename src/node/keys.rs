@@ -131,6 +131,7 @@ impl Node {
             let refusal = match &deed {
                 // An earlier copy of it was stored here: that nothing was changed would be a lie.
                 Deed::Write { operation, .. } if self.may_have_done(&key, operation) => Refusal::Unknown,
+                _ if claimed && self.silenced().is_some() => Refusal::Silent,
                 _ if claimed => Refusal::NotSettled,
                 _ => Refusal::NotOwner,
             };
@@ -299,7 +300,10 @@ impl Node {
     }
 
     fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {
-        let for_now = matches!(answer, Answer::Refused(Refusal::NotOwner | Refusal::NotSettled | Refusal::Busy));
+        let for_now = matches!(
+            answer,
+            Answer::Refused(Refusal::NotOwner | Refusal::NotSettled | Refusal::Silent | Refusal::Busy)
+        );
         if let (true, Asker::Remote(asked), Deed::Write { .. }) = (for_now, asker, deed) {
             self.refusals.add_for_now(self.now.at, asked);
         }

@@ -5,6 +5,7 @@ use super::speak::Asked;
 use super::stabilise::Said;
 use super::stats::Counters;
 use super::timers::{Timer, Timers};
+use crate::id::Arc;
 use crate::limits::{FRAME_MAX, PENDING_MAX, PENDING_RESERVE};
 use crate::time::Instant;
 use crate::wire::{Item, Peer, Refusal};
@@ -46,6 +47,10 @@ pub(super) enum Purpose {
     Operation(Ticket),
     /// Walk, for a client.
     Walk(Ticket),
+    /// Adopt, to leave: in this round of handing over, this arc.
+    Adopt { round: u32, arc: Arc },
+    /// Leave.
+    Leave,
 }
 
 impl Purpose {
@@ -58,6 +63,7 @@ impl Purpose {
             Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) | Self::Operation(_) | Self::Walk(_) => {
                 false
             }
+            Self::Adopt { .. } | Self::Leave => true,
         }
     }
 }

@@ -6,10 +6,11 @@ use super::command::Life;
 use super::join::JoinPart;
 use super::pending::{Purpose, Silence};
 use super::settle::Side;
+use super::speak::Asked;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, TIME_MAX_MS, VALUE_MAX};
 use crate::store::Full;
-use crate::wire::{Alternatives, Entry, Item, Peer, Refusal, Request, Surveyed, Version};
+use crate::wire::{Alternatives, Answer, Entry, Item, Peer, Refusal, Request, Surveyed, Version};
 use alloc::collections::{BTreeMap, VecDeque};
 
 /// Why an arc is pulled; tells who hears of the end.
@@ -21,6 +22,8 @@ pub(super) enum PullFor {
     Settle(Side),
     /// Because the stores differ.
     Repair,
+    /// Because the other node leaves, which waits to hear that it is done.
+    Adopt(Asked),
 }
 
 /// Where the other node stood when it listed the last page.
@@ -64,6 +67,9 @@ impl Pulls {
     }
 }
 
+/// Arcs that are adopted at one time: those of two leavers.
+const ADOPTIONS_MAX: usize = 4;
+
 impl Node {
     /// Begins to pull. False if too much is under way.
     pub(super) fn start_pull(&mut self, peer: Peer, arc: Arc, purpose: PullFor) -> bool {
@@ -97,6 +103,20 @@ impl Node {
             },
         };
         self.start_pull(neighbour, arc, PullFor::Repair);
+    }
+
+    /// A leaver hands an arc over. While the transfer is under way it asks again.
+    pub(super) fn serve_adopt(&mut self, asked: &Asked, leaver: Peer, arc: Arc) {
+        if self.leaving.as_ref().is_some_and(|_| self.me.id() < leaver.id()) {
+            // Of two neighbours that leave, the lower id goes first.
+            return self.refuse(asked, Refusal::Leaving);
+        }
+        let mut adopting = self.pulls.table.values_mut().filter(|pull| matches!(pull.purpose, PullFor::Adopt(_)));
+        if let Some(under_way) = adopting.find(|pull| pull.peer == leaver && pull.arc == arc) {
+            under_way.purpose = PullFor::Adopt(*asked);
+        } else if adopting.count() >= ADOPTIONS_MAX || !self.start_pull(leaver, arc, PullFor::Adopt(*asked)) {
+            self.refuse(asked, Refusal::Busy);
+        }
     }
 
     /// Asks for whatever is next.
@@ -176,6 +196,7 @@ impl Node {
         match pull.purpose {
             PullFor::Join(_) => self.join_retry(),
             PullFor::Settle(side) => self.settle_unheard(side),
+            PullFor::Adopt(asked) => self.refuse(&asked, Refusal::Busy),
             PullFor::Repair => {}
         }
     }
@@ -190,6 +211,7 @@ impl Node {
         match pull.purpose {
             PullFor::Join(part) => self.join_pulled(part, pull.arc, standing),
             PullFor::Settle(side) => self.settle_heard(side, standing),
+            PullFor::Adopt(asked) => self.answer(&asked, Answer::Done),
             PullFor::Repair => {}
         }
     }

@@ -90,9 +90,15 @@ impl Remembered {
         self.table.iter().any(|memory| memory.peer.addr() == peer.addr())
     }
 
-    /// Forgets a node.
+    /// Forgets that a node was dropped.
     pub fn remove(&mut self, peer: &Peer) {
         self.table.retain(|memory| memory.peer != *peer);
+    }
+
+    /// Forgets a node altogether: it said that it leaves.
+    pub fn forget(&mut self, peer: &Peer) {
+        self.remove(peer);
+        self.acquaintances.retain(|known| known != peer);
     }
 }
 
@@ -124,10 +130,7 @@ impl Node {
             // Lost on either side is lost all the same.
             self.lost_in_row(predecessor);
             self.count_row();
-            let none = self.successors.clone();
-            self.set_neighbours(None, none);
-            // Whoever still points to it learns that it has no place.
-            self.begin_new_life();
+            self.lose_place();
         } else if self.rights.alone_until.is_some() {
             self.rights.alone_until = Some(now + self.config.consent);
             return;
@@ -145,6 +148,13 @@ impl Node {
         if self.rights.slept && !self.timers.is_set(Timer::Join) {
             self.join_retry();
         }
+    }
+
+    /// No neighbour is left. Whoever still points to this node learns that it has no place any more.
+    pub(super) fn lose_place(&mut self) {
+        let none = self.successors.cut([]);
+        self.set_neighbours(None, none);
+        self.begin_new_life();
     }
 
     /// True if there ever were others, as far as this node knows.

@@ -210,7 +210,7 @@ impl Node {
     /// A neighbour is about to speak for the arc under this term.
     pub(super) fn serve_settle(&mut self, asked: &Asked, arc: Arc, term: u64) {
         let known = self.terms.highest(arc);
-        if self.neighbour_asking(asked).is_none() {
+        if self.neighbour_asking(asked).is_none() || self.has_stopped() {
             self.refuse(asked, Refusal::NotNeighbour);
         } else if known > term {
             self.refuse(asked, Refusal::Stale { term: known });

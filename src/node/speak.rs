@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 /// Where a request came from, and what is known of its sender.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     /// The address that the answer goes to.
     pub source: SocketAddr,

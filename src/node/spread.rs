@@ -151,7 +151,8 @@ impl Node {
     pub(super) fn serve_replicate(&mut self, asked: &Asked, term: u64, entry: &Entry<'_>) {
         let id = Id::of_key(entry.key);
         let known = self.terms.at(id);
-        if self.neighbour_asking(asked).is_none() {
+        if self.neighbour_asking(asked).is_none() || self.has_stopped() {
+            // A copy on a leaver that has handed over is none.
             return self.refuse(asked, Refusal::NotNeighbour);
         }
         if known > term {

@@ -42,7 +42,7 @@ impl Node {
 
     /// One exchange with the successor.
     pub(super) fn stabilise(&mut self) {
-        if !self.has_joined() {
+        if !self.has_joined() || self.has_parted() {
             return;
         }
         let Some(head) = self.successors.head() else { return self.without_head() };

@@ -44,7 +44,8 @@ impl Node {
     pub fn status(&self, now: Instant) -> Status {
         let claim = self.claim(now);
         let state = match () {
-            () if self.ring.silent.is_some() || self.rights.slept => State::Silent,
+            () if self.leaving.is_some() => State::Leaving,
+            () if self.silenced().is_some() => State::Silent,
             () if !self.is_member() => State::Joining,
             () if self.is_ready(now) => State::Settled,
             () => State::Settling,
@@ -52,6 +53,7 @@ impl Node {
         Status {
             me: self.me,
             state,
+            silenced: self.silenced(),
             predecessor: self.predecessor,
             successors: self.successors.as_slice().to_vec(),
             fingers: self.fingers.iter().map(|(exponent, peer)| Finger { exponent, peer }).collect(),

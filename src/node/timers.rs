@@ -25,6 +25,12 @@ pub(super) enum Timer {
     Strays,
     /// The next try to settle.
     Settle,
+    /// The silence has lasted for as long as it may.
+    Reopen,
+    /// The next step of leaving.
+    Leave,
+    /// Leaving has taken as long as it may.
+    LeaveEnd,
     /// The predecessor hears that the successor list changed.
     TellList,
     /// A request that was not answered yet.

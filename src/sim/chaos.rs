@@ -25,10 +25,15 @@ pub enum Fault {
     Join,
     /// A write is under way: its owner dies or stops just then.
     Strike,
+    /// A node leaves, or two neighbours at once.
+    Leave,
+    /// A wall clock is set to another time.
+    Clock,
 }
 
 /// All of them.
-pub const FAULTS: [Fault; 6] = [Fault::Crash, Fault::Pause, Fault::Isolate, Fault::Cut, Fault::Join, Fault::Strike];
+pub const FAULTS: [Fault; 8] =
+    [Fault::Crash, Fault::Pause, Fault::Isolate, Fault::Cut, Fault::Join, Fault::Strike, Fault::Leave, Fault::Clock];
 
 /// How one run is set up.
 #[derive(Clone, Debug)]
@@ -156,6 +161,10 @@ pub struct Faults {
     pub cuts: u64,
     /// Owners hit in the middle of a write.
     pub strikes: u64,
+    /// Nodes told to leave.
+    pub leaves: u64,
+    /// Wall clocks set to another time.
+    pub jumps: u64,
 }
 
 /// What the driver has to do for a fault: the chaos itself only stops and cuts.
@@ -163,6 +172,8 @@ pub struct Faults {
 pub struct Orders {
     /// Kill these.
     pub crash: Vec<usize>,
+    /// Tell these to leave.
+    pub leave: Vec<usize>,
     /// Let so many join.
     pub join: usize,
 }
@@ -229,7 +240,9 @@ impl Chaos {
         };
         match fault {
             Fault::Crash if enough => orders.crash = self.crash(world, keys),
-            Fault::Crash => {}
+            Fault::Leave if enough => orders.leave = self.leave(world),
+            Fault::Crash | Fault::Leave => {}
+            Fault::Clock => self.set_clock(world),
             Fault::Pause => {
                 if let Some(hosts) = self.choose(world) {
                     let until = world.now() + self.some_of(&[300, 1000, 2500, 4000, 6000, 9000, 15_000]);
@@ -263,6 +276,22 @@ impl Chaos {
         self.faults.crashes += hosts.len() as u64;
         self.faults.double_crashes += u64::from(hosts.len() == 2);
         hosts
+    }
+
+    fn leave(&mut self, world: &World) -> Vec<usize> {
+        let Some(hosts) = self.choose(world) else { return Vec::new() };
+        // Whoever leaves still lives for a while.
+        self.disturb(&hosts, world.now() + Duration::from_secs(1));
+        self.faults.leaves += hosts.len() as u64;
+        hosts
+    }
+
+    /// Nothing but versions rests on wall clocks, so nobody is disturbed.
+    fn set_clock(&mut self, world: &mut World) {
+        let host = self.rng.index(world.hosts().len());
+        let skew_ms = [-3_600_000, -6000, 0, 6000, 3_600_000][self.rng.index(5)];
+        self.faults.jumps += 1;
+        world.set_wall_clock(host, skew_ms);
     }
 
     fn isolate(&mut self, world: &mut World) {

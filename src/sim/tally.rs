@@ -94,6 +94,8 @@ pub struct Tally {
     pub wakes: u64,
     /// Runs in which, by bad luck, more was disturbed at some time than the promises hold for.
     pub beyond: u64,
+    /// Nodes that left before they had handed over what they held.
+    pub abrupt: u64,
     /// For each of [`INVARIANTS`] how often it began to be hurt.
     pub hurt: [u64; INVARIANTS.len()],
     /// From the start of a process on a ring that is there until it is ready.
@@ -149,6 +151,7 @@ impl Tally {
         self.flawed += other.flawed;
         self.wakes += other.wakes;
         self.beyond += other.beyond;
+        self.abrupt += other.abrupt;
         for (sum, more) in self.hurt.iter_mut().zip(other.hurt) {
             *sum += more;
         }
@@ -163,6 +166,8 @@ impl Tally {
         a.isolations += b.isolations;
         a.cuts += b.cuts;
         a.strikes += b.strikes;
+        a.leaves += b.leaves;
+        a.jumps += b.jumps;
         let (a, b) = (&mut self.outcomes, other.outcomes);
         a.values += b.values;
         a.not_found += b.not_found;
@@ -200,7 +205,9 @@ impl fmt::Display for Tally {
             faults.cuts
         )?;
         let (strikes, beyond) = (faults.strikes, self.beyond);
-        writeln!(f, "                 {strikes} owners hit in a write; {beyond} runs beyond the bound")?;
+        let (leaves, jumps) = (faults.leaves, faults.jumps);
+        writeln!(f, "                 {strikes} owners hit in a write, {leaves} leaves, {jumps} wall clocks set")?;
+        writeln!(f, "                 {beyond} runs beyond the bound, {} leavers did not hand over", self.abrupt)?;
         writeln!(
             f,
             "network          {} datagrams, {} lost, {} cut, {} twice, {} corrupted ({} dropped for a flaw), {} slow",

@@ -33,6 +33,15 @@ pub enum Happening {
         /// What.
         life: Life,
     },
+    /// A node has left the ring, and its process has ended.
+    Left {
+        /// Which.
+        host: usize,
+        /// It handed over what it held.
+        handed_over: bool,
+        /// What was counted in its life.
+        counters: Box<Counters>,
+    },
     /// A node has handled something: now is the time to look at it.
     Touched {
         /// Which.
@@ -165,6 +174,10 @@ impl World {
 
     /// Kills the process on a machine, with its memory; what was counted in its life is returned.
     pub fn crash(&mut self, host: usize) -> Option<Counters> {
+        self.end(host, "crashes")
+    }
+
+    fn end(&mut self, host: usize, how: &str) -> Option<Counters> {
         let it = &mut self.hosts[host];
         let node = it.node.take()?;
         it.paused = None;
@@ -175,7 +188,7 @@ impl World {
         let lost = waiting.chain(core::mem::take(&mut it.tickets).into_values());
         self.happenings.extend(lost.map(|tag| Happening::Reply { tag, reply: None }));
         self.log.note(&[2, self.now.as_micros(), host as u64]);
-        self.log.tell(Detail::Lives, self.now, format_args!("{host} crashes"));
+        self.log.tell(Detail::Lives, self.now, format_args!("{host} {how}"));
         Some(*node.counters())
     }
 
@@ -204,6 +217,20 @@ impl World {
     /// Hands a command to the process on a machine. Its reply comes as [`Happening::Reply`] with this tag.
     pub fn submit(&mut self, host: usize, tag: u64, command: Command) {
         let input = Input::Command { tag: Some(tag), command };
+        self.schedule(self.now, Due::Input { host, input });
+    }
+
+    /// Sets the wall clock of a machine to so many milliseconds ahead of the world's.
+    pub fn set_wall_clock(&mut self, host: usize, skew_ms: i64) {
+        self.hosts[host].machine.clock.skew_ms = skew_ms;
+        self.log.note(&[5, self.now.as_micros(), host as u64, skew_ms.cast_unsigned()]);
+        self.log.tell(Detail::Lives, self.now, format_args!("{host}'s wall clock is {skew_ms} ms ahead"));
+    }
+
+    /// Asks the process on a machine to leave the ring; [`Happening::Left`] tells when it has.
+    pub fn leave(&mut self, host: usize) {
+        self.log.tell(Detail::Lives, self.now, format_args!("{host} is to leave"));
+        let input = Input::Command { tag: None, command: Command::Leave };
         self.schedule(self.now, Due::Input { host, input });
     }
 
@@ -308,6 +335,12 @@ impl World {
         while let Some(event) = self.hosts[host].node.as_mut().and_then(Node::poll_event) {
             self.tell(host, event);
         }
+        if let Some(handed_over) = self.hosts[host].left.take()
+            && let Some(counters) = self.end(host, "has left")
+        {
+            let counters = Box::new(counters);
+            return self.happenings.push_back(Happening::Left { host, handed_over, counters });
+        }
         self.sleep(host);
         self.happenings.push_back(Happening::Touched { host });
     }
@@ -349,6 +382,7 @@ impl World {
                 self.log.tell(Detail::Lives, self.now, format_args!("{host} wants seeds, try {tries}"));
                 self.schedule(self.now + after, Due::Input { host, input: Input::Command { tag: None, command } });
             }
+            Event::Left { handed_over } => self.hosts[host].left = Some(handed_over),
             Event::Life(life) => {
                 self.log.note(&[5, self.now.as_micros(), host as u64]);
                 self.log.tell(Detail::Lives, self.now, format_args!("{host} {life:?}"));

@@ -218,6 +218,7 @@ impl Swarm {
                 }
             }
             Happening::Touched { host } => self.look_at(host),
+            Happening::Left { host, handed_over, counters } => self.left(host, handed_over, &counters),
         }
     }
 
