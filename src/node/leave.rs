@@ -10,6 +10,7 @@ use super::pending::{Manner, Purpose};
 use super::speak::Asked;
 use super::timers::Timer;
 use crate::id::{Arc, Id};
+use crate::time::Instant;
 use crate::wire::{Alternatives, Answer, Incarnation, Peer, Request};
 use core::time::Duration;
 
@@ -34,8 +35,10 @@ type Around = (Option<Id>, Option<Peer>, Option<Peer>, Option<Peer>);
 pub(super) struct Leaving {
     stage: Stage,
     around: Around,
-    /// Counts the handings-over: answers to an earlier one do not count.
+    /// Counts the rounds of handing over: answers to an earlier one do not count.
     round: u32,
+    /// When this round began.
+    begun: Instant,
     /// Who has yet to adopt which arc.
     adopting: heapless::Vec<(Peer, Arc), 3>,
     /// Who has yet to hear the good-bye.
@@ -45,6 +48,9 @@ pub(super) struct Leaving {
 
 /// The pause before those who have not adopted their arc are asked again.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long one round may take: less than an adopted arc is kept for.
+const ROUND_MAX: Duration = Duration::from_secs(5);
 
 impl Node {
     /// True once a leaver answers for nothing any more.
@@ -67,7 +73,8 @@ impl Node {
         let (adopting, farewells) = (heapless::Vec::new(), heapless::Vec::new());
         let around = self.around();
         let stage = Stage::Copying;
-        self.leaving = Some(Leaving { stage, around, round: 0, adopting, farewells, handed_over: false });
+        self.leaving =
+            Some(Leaving { stage, around, round: 0, begun: self.now.at, adopting, farewells, handed_over: false });
         self.timers.set(Timer::LeaveEnd, self.now.at + self.config.leave_timeout);
         self.hand_over();
     }
@@ -99,6 +106,7 @@ impl Node {
         let Some(leaving) = &mut self.leaving else { return };
         leaving.around = around;
         leaving.round += 1;
+        leaving.begun = self.now.at;
         leaving.adopting.clear();
         for (peer, arc) in arcs.into_iter().flatten().flatten().filter(|(peer, _)| *peer != me) {
             // Three arcs, three places.
@@ -141,6 +149,8 @@ impl Node {
             Stage::Copying | Stage::Stopped if half => self.timers.set(Timer::Leave, self.now.at + PAUSE),
             Stage::Copying | Stage::Stopped if leaving.around != around => self.hand_over(),
             Stage::Copying | Stage::Stopped if !leaving.adopting.is_empty() => self.ask_to_adopt(),
+            // What those asked first adopted they may have given back by now.
+            Stage::Stopped if self.now.at.since(leaving.begun) > ROUND_MAX => self.hand_over(),
             Stage::Copying => {
                 leaving.stage = Stage::Stopped;
                 self.unsettle(Unsettled::Leaving);

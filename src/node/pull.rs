@@ -10,8 +10,10 @@ use super::speak::Asked;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, TIME_MAX_MS, VALUE_MAX};
 use crate::store::Full;
+use crate::time::Instant;
 use crate::wire::{Alternatives, Answer, Entry, Item, Peer, Refusal, Request, Surveyed, Version};
 use alloc::collections::{BTreeMap, VecDeque};
+use core::time::Duration;
 
 /// Why an arc is pulled; tells who hears of the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ struct Pull {
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
     table: BTreeMap<u64, Pull>,
+    /// When a leaver last handed an arc over.
+    adopted: Option<Instant>,
 }
 
 impl Pulls {
@@ -65,7 +69,15 @@ impl Pulls {
     pub fn abandon(&mut self, like: impl Fn(&PullFor) -> bool) {
         self.table.retain(|_, pull| !like(&pull.purpose));
     }
+
+    /// True while some of what is held here may belong here only once a leaver has gone.
+    pub fn has_adopted(&self, now: Instant) -> bool {
+        self.adopted.is_some_and(|at| now.since(at) < ADOPTION)
+    }
 }
+
+/// For how long an adopted arc is kept even if it belongs elsewhere.
+const ADOPTION: Duration = Duration::from_secs(10);
 
 /// Arcs that are adopted at one time: those of two leavers.
 const ADOPTIONS_MAX: usize = 4;
@@ -111,6 +123,7 @@ impl Node {
             // Of two neighbours that leave, the lower id goes first.
             return self.refuse(asked, Refusal::Leaving);
         }
+        self.pulls.adopted = Some(self.now.at);
         let mut adopting = self.pulls.table.values_mut().filter(|pull| matches!(pull.purpose, PullFor::Adopt(_)));
         if let Some(under_way) = adopting.find(|pull| pull.peer == leaver && pull.arc == arc) {
             under_way.purpose = PullFor::Adopt(*asked);

@@ -315,7 +315,8 @@ impl Node {
     fn arcs_of_others(&self) -> Option<Arc> {
         let (before, head) = self.ring.before_predecessor.zip(self.successors.head())?;
         let beyond = before.is_between(head.id(), self.me.id()) && self.is_ready(self.now.at);
-        beyond.then(|| Arc::new(head.id(), before))
+        let settled = beyond && !self.pulls.has_adopted(self.now.at);
+        settled.then(|| Arc::new(head.id(), before))
     }
 
     /// The owner of a stray was found.

@@ -4,6 +4,7 @@ use super::{Phase, Plan, Swarm};
 use crate::node::Counters;
 use crate::sim::chaos::Orders;
 use crate::sim::log::Detail;
+use crate::sim::oracle;
 use core::time::Duration;
 
 impl Swarm {
@@ -98,7 +99,9 @@ impl Swarm {
         let short = |key: &usize| keys.holders(&self.world, *key) + others < copies;
         if handed_over && let Some(key) = (0..keys.len()).find(short) {
             let holders = keys.holders(&self.world, key);
-            self.fail(&format!("{host} has left, and key {key} is held {holders} times"));
+            let at = keys.ids().nth(key);
+            let picture = oracle::picture(&self.world);
+            self.fail(&format!("{host} has left, and key {key} at {at:?} is held {holders} times\n{picture}"));
         }
         self.come_back(host);
     }
