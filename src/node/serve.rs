@@ -172,7 +172,7 @@ impl Node {
             predecessor: self.predecessor,
             successors: self.next_successors(),
             consented: self.has_predecessors_consent(),
-            silent: self.ring.silent.is_some() || self.rights.slept || self.leaving.is_some(),
+            silent: self.ring.silent.is_some() || self.rights.slept,
             term: self.terms.highest(arc),
             items: heapless::Vec::new(),
             more: false,

@@ -106,8 +106,9 @@ impl Node {
     pub(super) fn settle_heard(&mut self, side: Side, standing: Standing) {
         let Some(settling) = &mut self.settling else { return };
         let asking = &mut settling.sides[side as usize];
-        // A stretch that slept and woke is not the ring: those behind us must hold their own predecessor's consent.
-        if side == Side::Back && !standing.consented {
+        // A stretch that slept and woke is not the ring: those behind us must hold their own predecessor's consent. Nor
+        // is one that may be cut off.
+        if (side == Side::Back && !standing.consented) || standing.silent {
             return self.abort_settling();
         }
         settling.term = settling.term.max(standing.term);

@@ -47,7 +47,7 @@ impl Node {
         if dropped.len() >= ROW_MAX {
             self.fall_silent(dropped, Some(*teller));
         } else if dropped.is_empty() && self.ring.silent.as_ref().is_some_and(|quiet| quiet.told_by == Some(*teller)) {
-            self.break_silence(Life::Heard);
+            self.break_silence(Life::Heard, &[]);
         }
     }
 
@@ -69,14 +69,11 @@ impl Node {
     /// A node was heard. If it was one of those dropped in a row, nothing is cut any more; but first everyone else who
     /// was dropped is asked again, so that the node finds its place among the living before it speaks.
     pub(super) fn unsilence(&mut self, heard: &Peer) {
-        let among = |dropped: &[Peer]| dropped.iter().any(|node| node.id() == heard.id());
         let Some(quiet) = &mut self.ring.silent else {
-            if among(&self.ring.row) {
-                self.ring.row.clear();
-            }
+            self.ring.row.retain(|node| node.id() != heard.id());
             return;
         };
-        if quiet.review.is_none() && among(&quiet.dropped) {
+        if quiet.review.is_none() && quiet.dropped.iter().any(|node| node.id() == heard.id()) {
             let mut all = self.remembered.peers();
             all.extend(quiet.dropped.iter().filter(|node| !self.remembered.knows(node)));
             quiet.review = Some(all.iter().map(Peer::addr).collect());
@@ -118,21 +115,24 @@ impl Node {
             return;
         }
         let failed = quiet.dropped.iter().filter(|node| quiet.failed.contains(&node.addr()));
+        let missing: Vec<Peer> = failed.copied().collect();
         let behind =
             self.ring.behind_head.iter().filter(|node| !quiet.dropped.iter().any(|known| known.id() == node.id()));
-        if failed.chain(behind).count() < ROW_MAX {
-            self.break_silence(Life::Heard);
+        if missing.len() + behind.count() < ROW_MAX {
+            self.break_silence(Life::Heard, &missing);
         } else if let Some(quiet) = &mut self.ring.silent {
             // Whoever is heard next may change that.
             quiet.review = None;
         }
     }
 
-    fn break_silence(&mut self, why: Life) {
+    /// The silence is over. Of those dropped here these are still missing.
+    fn break_silence(&mut self, why: Life, missing: &[Peer]) {
         self.unsettle(Unsettled::Silent);
         self.timers.cancel(Timer::Reopen);
-        self.ring.silent = None;
-        self.ring.row.clear();
+        if self.ring.silent.take().is_some_and(|quiet| quiet.told_by.is_none()) {
+            self.ring.row = missing.iter().copied().take(DROPPED_MAX).collect();
+        }
         // Consents asked for earlier do not count.
         self.rights.lose_consents(self.now.at);
         self.live(why);
@@ -154,7 +154,7 @@ impl Node {
     /// The time for it has passed, or an operator said so: this node speaks again if its neighbours consent.
     pub(super) fn reopen_now(&mut self) {
         if self.ring.silent.as_ref().is_some_and(|quiet| quiet.told_by.is_none()) {
-            self.break_silence(Life::Reopened);
+            self.break_silence(Life::Reopened, &[]);
         }
         if core::mem::take(&mut self.rights.slept) {
             self.live(Life::Reopened);
@@ -191,9 +191,22 @@ impl Node {
     /// Notes a neighbour as lost, one more since the arcs last matched.
     pub(super) fn lost_in_row(&mut self, node: Peer) {
         self.remembered.add(self.now.at, node);
+        self.lost_in_silence(node);
         if node.id() != self.me.id() && !self.ring.row.iter().any(|known| known.id() == node.id()) {
             // Three are enough to fall silent, so what does not fit changes nothing.
             let _ = self.ring.row.push(node);
+        }
+    }
+
+    /// Who is lost while the node is silent, on either side, is one more of those whom it may be cut off from.
+    pub(super) fn lost_in_silence(&mut self, node: Peer) {
+        let Some(quiet) = self.ring.silent.as_mut().filter(|quiet| quiet.told_by.is_none()) else { return };
+        if quiet.review.is_some() {
+            quiet.failed.push(node.addr());
+        }
+        if !quiet.dropped.iter().any(|known| known.id() == node.id()) {
+            // As above.
+            let _ = quiet.dropped.push(node);
         }
     }
 }

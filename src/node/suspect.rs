@@ -187,6 +187,7 @@ impl Node {
             return;
         }
         self.remembered.add(self.now.at, peer);
+        self.lost_in_silence(peer);
         match candidate {
             Some(candidate) => {
                 if !self.join_over() {
