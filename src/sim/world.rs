@@ -116,6 +116,11 @@ impl World {
         &self.config
     }
 
+    /// Changes how nodes are set up that start from now on.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+    }
+
     /// All machines, in the order in which they were added.
     pub fn hosts(&self) -> &[Host] {
         &self.hosts

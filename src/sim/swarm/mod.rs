@@ -147,6 +147,14 @@ impl Swarm {
         }
     }
 
+    /// A run of nodes that do without one rule.
+    #[cfg(feature = "mutations")]
+    pub fn without(seed: u64, rule: crate::config::Rule) -> Self {
+        let mut swarm = Self::new(seed, Profile::of_seed(seed));
+        swarm.world.reconfigure(|config| config.without = Some(rule));
+        swarm
+    }
+
     /// Hands what happens, line by line, to a listener.
     pub fn tell_to(&mut self, detail: Detail, sink: impl FnMut(&str) + Send + 'static) {
         self.world.log.tell_to(detail, sink);
