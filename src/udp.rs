@@ -299,6 +299,10 @@ fn look_up(name: String) -> Task<io::Result<Vec<SocketAddr>>> {
 fn tell(life: &Life) {
     match life {
         Life::Created => info!("created a ring, and is the only node on it"),
+        Life::SeedsMissing { heard, needed, seeds } => warn!(
+            "waits: hears {heard} of {seeds} seeds, itself included, and needs {needed} to be sure that there is no \
+             ring that it is cut off from; start more of them"
+        ),
         Life::Joined { predecessor, successor } => info!("joined the ring between {predecessor} and {successor}"),
         Life::JoinOver => info!("gives up its place and joins again: a neighbour was lost before both had consented"),
         Life::Predecessor(Some(peer)) => info!("predecessor is now {peer}"),

@@ -97,6 +97,11 @@ impl Bound {
         self.disturbed.contains_key(&host)
     }
 
+    /// All of them.
+    pub fn hosts(&self) -> impl Iterator<Item = usize> {
+        self.disturbed.keys().copied()
+    }
+
     /// How many are.
     pub fn count(&self) -> usize {
         self.disturbed.len()

@@ -134,6 +134,11 @@ impl Clients {
         self.hot = Some((key, until));
     }
 
+    /// True while all clients use one key.
+    pub fn is_hot(&self, now: Instant) -> bool {
+        self.hot.is_some_and(|(_, until)| until > now)
+    }
+
     /// The key of the last write submitted since the last call.
     pub const fn take_writing(&mut self) -> Option<usize> {
         self.writing.take()

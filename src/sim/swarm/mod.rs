@@ -34,6 +34,8 @@ pub const HEAL_MAX: Duration = Duration::from_secs(30);
 /// How long a run lasts at least.
 pub const RUN_MIN: Duration = Duration::from_secs(120);
 
+/// The longest pause between two operations of a client while all use one key.
+const HASTE: Duration = Duration::from_millis(120);
 /// How often the state of the ring is judged while something is waited for.
 const POLL: Duration = Duration::from_millis(50);
 /// A run is given up after so many failures.
@@ -208,7 +210,8 @@ impl Swarm {
                 if let Some(client) = self.clients.reply(&self.world, tag, reply)
                     && matches!(self.phase, Phase::Chaos | Phase::Healing)
                 {
-                    let after = self.rng.between(Duration::from_millis(20), self.profile.think);
+                    let pause = if self.clients.is_hot(self.world.now()) { HASTE } else { self.profile.think };
+                    let after = self.rng.between(pause / 10, pause);
                     self.plan(after, Plan::Client(client));
                 }
                 for failure in self.clients.take_failures() {
@@ -236,7 +239,7 @@ impl Swarm {
             Plan::Client(client) => {
                 self.clients.act(&mut self.world, client);
                 if let Some(key) = self.clients.take_writing()
-                    && let Some((owner, at)) = self.chaos.aim(&self.world, self.clients.keys(), key)
+                    && let Some((owner, at)) = self.chaos.aim(&mut self.world, self.clients.keys(), key)
                 {
                     self.clients.heat(key, self.world.now() + Duration::from_secs(6));
                     self.plan(at.since(self.world.now()), Plan::Strike { owner });
