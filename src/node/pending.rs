@@ -163,6 +163,11 @@ pub(super) struct Manner {
 }
 
 impl Requests {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// The number of the next transaction; unguessable once it went through the node's key.
     pub fn next_number(&mut self) -> u64 {
         self.count += 1;

@@ -66,6 +66,11 @@ pub(super) struct Pulls {
 }
 
 impl Pulls {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Ends those for such a purpose without a word. Answers still to come find nobody.
     pub fn abandon(&mut self, like: impl Fn(&PullFor) -> bool) {
         self.table.retain(|_, pull| !like(&pull.purpose));

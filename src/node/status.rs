@@ -24,6 +24,11 @@ impl Node {
         self.successors.as_slice()
     }
 
+    /// The list that this node would make of these nodes: cut before itself, before a repetition, and at its length.
+    pub fn cut(&self, nodes: impl IntoIterator<Item = Peer>) -> Vec<Peer> {
+        self.successors.cut(nodes).as_slice().to_vec()
+    }
+
     /// The nodes that this one, or its successor, dropped one after another since their arcs last matched. Three of
     /// them would silence it.
     pub fn dropped_in_row(&self) -> impl Iterator<Item = Peer> {

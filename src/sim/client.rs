@@ -237,13 +237,13 @@ impl Clients {
             Some(Reply::Value { version, value, .. }) => {
                 self.outcomes.values += 1;
                 let found = self.ledger.number_of(&value, key);
-                let learned = self.ledger.learn(key, version, found);
+                let learned = self.ledger.learn(now, key, version, found);
                 self.failures.extend(learned.err());
                 self.ledger.read(question, now, found);
             }
             Some(Reply::Stored { version, .. }) => {
                 self.outcomes.stored += 1;
-                let learned = self.ledger.learn(key, version, question.act.sets().flatten());
+                let learned = self.ledger.learn(now, key, version, question.act.sets().flatten());
                 self.failures.extend(learned.err());
                 self.ledger.wrote(question, now);
             }

@@ -92,6 +92,10 @@ pub struct Swarm {
     orphaned: BTreeMap<usize, (Instant, bool)>,
     shapes: BTreeMap<usize, (Option<Peer>, Vec<Peer>)>,
     hurt: [bool; INVARIANTS.len()],
+    /// The members when the invariants were last looked at.
+    members: Vec<Peer>,
+    /// Nobody alive was taken for dead so far.
+    nobody_wronged: bool,
     beyond: bool,
     /// What was counted while the ring formed: it is not part of the tally.
     forming: Tally,
@@ -140,6 +144,8 @@ impl Swarm {
             orphaned: BTreeMap::new(),
             shapes: BTreeMap::new(),
             hurt: [false; INVARIANTS.len()],
+            members: Vec::new(),
+            nobody_wronged: true,
             beyond: false,
             forming: Tally::default(),
             tally: Tally { runs: 1, ..Tally::default() },
@@ -219,6 +225,15 @@ impl Swarm {
                 }
             }
             Happening::Life { host: by, life } => {
+                if let Life::Dropped(peer) = life
+                    && self.nobody_wronged
+                    && self.world.node_of(peer).is_some_and(|(_, node)| node.is_member())
+                {
+                    self.nobody_wronged = false;
+                }
+                if matches!(life, Life::Joined { .. }) {
+                    self.look_at_joiner(by);
+                }
                 // Who is disturbed suspects others; these are well.
                 if let Life::Dropped(peer) = life
                     && self.phase == Phase::Chaos
