@@ -194,6 +194,11 @@ impl Requests {
         self.table.get_mut(&transaction).filter(|pending| pending.to.addr() == source)
     }
 
+    /// True while a request with this transaction, sent to this address, waits for its answer.
+    pub fn awaits(&self, transaction: u64, from: SocketAddr) -> bool {
+        self.table.get(&transaction).is_some_and(|pending| pending.to.addr() == from)
+    }
+
     /// Takes out a request that was answered.
     pub fn remove(&mut self, transaction: u64, timers: &mut Timers) -> Option<Pending> {
         timers.cancel(Timer::Request(transaction));

@@ -90,6 +90,7 @@ pub struct World {
 struct InFlight {
     to: usize,
     from: Peer,
+    transaction: [u8; 8],
     list: PeerList,
     arrives: Instant,
 }
@@ -167,10 +168,12 @@ impl World {
         self.in_flight.retain(|answer| answer.arrives > now || hosts[answer.to].is_paused());
         let adoptable = |answer: &InFlight| {
             let node = hosts[answer.to].node().filter(|node| node.is_member())?;
+            // A late copy of an answer that came already is nobody's list to be.
+            let awaited = node.awaits(answer.from.addr(), answer.transaction);
             let (me, head) = (node.me(), node.successors().first().copied()?);
             let welcome = head == answer.from || answer.from.id().is_between(me.id(), head.id());
             let list = core::iter::once(answer.from).chain(answer.list.iter().copied());
-            welcome.then(|| (me, node.cut(list)))
+            (welcome && awaited).then(|| (me, node.cut(list)))
         };
         self.in_flight.iter().filter_map(adoptable).collect()
     }
@@ -397,7 +400,11 @@ impl World {
         {
             let sender = node.me();
             let arrivals = fates.iter().map(|fate| self.now + fate.after);
-            let answers = arrivals.map(|arrives| InFlight { to: host, from: sender, list: list.clone(), arrives });
+            let transaction = frame.transaction;
+            let answers = arrivals.map(|arrives| {
+                let list = list.clone();
+                InFlight { to: host, from: sender, transaction, list, arrives }
+            });
             self.in_flight.extend(answers);
         }
         let source = self.hosts[from].machine.addr;

@@ -55,6 +55,13 @@ impl Swarm {
         }
     }
 
+    /// Somebody alive is taken for dead: from here on the invariant is not assured.
+    pub(super) fn wronged(&mut self) {
+        if core::mem::take(&mut self.nobody_wronged) {
+            self.tally.assured = self.world.now().since(self.formed);
+        }
+    }
+
     /// No table of a node may grow beyond its limit, nor anything be left in one that has nothing to do.
     fn look_into(&mut self, host: usize, at_rest: bool) {
         let overfull = self.world.host(host).node().and_then(|node| node.load().overfull(at_rest));
@@ -115,9 +122,9 @@ impl Swarm {
         for (at, (name, holds)) in INVARIANTS.iter().enumerate() {
             let hurt = !holds(&ring, self.profile.successors);
             let at_fault = at < ASSURED && hurt && !self.hurt[at] && !gone && self.nobody_wronged;
-            if hurt && gone {
+            if hurt && gone && at < ASSURED {
                 // Too many went: what the invariant rests on is not given any more.
-                self.nobody_wronged &= at >= ASSURED;
+                self.wronged();
             }
             if at_fault {
                 let picture = oracle::picture(&self.world);
@@ -164,6 +171,7 @@ impl Swarm {
         if !busy.is_empty() {
             self.fail(&format!("woken more than {WAKES_MAX} times a second: {busy:?}"));
         }
+        self.wronged();
         let alive: Vec<_> = self.world.hosts().iter().filter_map(|host| host.node().map(Node::counters)).collect();
         alive.iter().for_each(|counters| self.tally.add_counters(counters));
         self.tally.take_counters(&self.forming);

@@ -94,8 +94,10 @@ pub struct Swarm {
     hurt: [bool; INVARIANTS.len()],
     /// The members when the invariants were last looked at.
     members: Vec<Peer>,
-    /// Nobody alive was taken for dead so far.
+    /// Nobody alive was taken for dead since the ring had formed.
     nobody_wronged: bool,
+    /// When the ring had formed.
+    formed: Instant,
     beyond: bool,
     /// What was counted while the ring formed: it is not part of the tally.
     forming: Tally,
@@ -146,6 +148,7 @@ impl Swarm {
             hurt: [false; INVARIANTS.len()],
             members: Vec::new(),
             nobody_wronged: true,
+            formed: Instant::ZERO,
             beyond: false,
             forming: Tally::default(),
             tally: Tally { runs: 1, ..Tally::default() },
@@ -229,7 +232,7 @@ impl Swarm {
                     && self.nobody_wronged
                     && self.world.node_of(peer).is_some_and(|(_, node)| node.is_member())
                 {
-                    self.nobody_wronged = false;
+                    self.wronged();
                 }
                 if matches!(life, Life::Joined { .. }) {
                     self.look_at_joiner(by);
@@ -289,6 +292,7 @@ impl Swarm {
                 let started = self.world.hosts().iter().filter(|host| host.node().is_some()).count();
                 if started == self.profile.nodes && self.flaw().is_none() {
                     self.enter(Phase::Chaos);
+                    (self.nobody_wronged, self.formed) = (true, self.world.now());
                     self.world.hosts().iter().filter_map(|host| host.node()).for_each(|node| {
                         self.forming.add_counters(node.counters());
                     });
