@@ -164,7 +164,7 @@ impl History {
 
     /// Waits until every acknowledged key can be read through every one of the nodes. → when the last key was had that
     /// had to be waited for; reading all of them takes its time even if none has.
-    fn await_readable(&self, nodes: &[&Node], patience: Duration) -> Duration {
+    pub fn await_readable(&self, nodes: &[&Node], patience: Duration) -> Duration {
         let (started, last) = (Instant::now(), Mutex::new(Duration::ZERO));
         thread::scope(|scope| {
             for node in nodes {
