@@ -6,7 +6,7 @@
 
 use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
-use crate::node::{Command, Event, Life, Node, Reply, Status, Ticket, Unsettled};
+use crate::node::{Command, Event, Life, Node, Reply, Ticket, Unsettled};
 use crate::time::{Instant, Now};
 use log::{info, warn};
 use smol::channel::{self, Receiver, Sender};
@@ -28,6 +28,10 @@ const ERROR_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long names are resolved before the addresses found so far are handed to the node.
 const RESOLVE_TIME: Duration = Duration::from_secs(5);
+
+/// How long a node that has left goes on to tell so to those who have not heard of it. They would wait for it as for a
+/// crashed one otherwise, and not know what became of what they had asked for.
+const AFTERWORD: Duration = Duration::from_secs(1);
 
 /// How often another port is tried if the system chose one that is free for UDP but not for TCP.
 const PORT_TRIES: usize = 32;
@@ -95,8 +99,8 @@ pub struct Driver {
     waiting: BTreeMap<Ticket, Sender<Reply>>,
     seeds: Vec<String>,
     min_nodes: usize,
-    /// Once the node has left: whether it handed over all that it held.
-    left: Option<bool>,
+    /// Once the node has left: whether it handed over all that it held, and when this driver ends.
+    left: Option<(bool, Instant)>,
     counters: DriverCounters,
     /// Longer than any datagram should be, so that one which is too long shows.
     datagram: [u8; DATAGRAM_MAX + 1],
@@ -158,15 +162,18 @@ impl Driver {
                 self.node.handle_timeout(now);
                 self.hand_out(&wanted);
             }
-            if let Some(handed_over) = self.left {
+            if let Some((handed_over, end)) = self.left {
                 self.refuse_rest();
-                return handed_over;
+                if end <= now.at {
+                    return handed_over;
+                }
             }
             if busy {
                 future::yield_now().await;
                 continue;
             }
-            let sleep = self.node.poll_timeout().since(now.at).min(SLEEP_MAX);
+            let next = self.left.map_or(self.node.poll_timeout(), |(_, end)| end.min(self.node.poll_timeout()));
+            let sleep = next.since(now.at).min(SLEEP_MAX);
             let socket = async {
                 if failed || self.socket.readable().await.is_err() {
                     Timer::after(ERROR_PAUSE).await;
@@ -176,7 +183,7 @@ impl Driver {
             let request = async {
                 match self.requests.recv().await {
                     Ok(request) => Wake::Request(request),
-                    // Cannot be: this driver holds a handle itself.
+                    // The node has left.
                     Err(_) => future::pending().await,
                 }
             };
@@ -235,6 +242,16 @@ impl Driver {
         }
     }
 
+    fn has_left(&mut self, handed_over: bool) {
+        let now = now().at;
+        let status = self.node.status(now);
+        let alone = status.predecessor.is_none() && status.successors.is_empty();
+        tell_left(alone, status.entries, handed_over);
+        // Without neighbours there is nobody to tell, and whoever has run out of time takes no more.
+        let end = if handed_over && !alone { now + AFTERWORD } else { now };
+        self.left = Some((handed_over, end));
+    }
+
     /// Answers those who came too late: what they ask for is not done.
     fn refuse_rest(&self) {
         self.requests.close();
@@ -267,10 +284,7 @@ impl Driver {
                     let _ = wanted.try_send(tries);
                 }
                 Event::Life(life) => tell(&life),
-                Event::Left { handed_over } => {
-                    self.left = Some(handed_over);
-                    tell_left(&self.node.status(now().at), handed_over);
-                }
+                Event::Left { handed_over } => self.has_left(handed_over),
             }
         }
     }
@@ -342,9 +356,7 @@ fn tell(life: &Life) {
 }
 
 /// Logs how it ended.
-fn tell_left(status: &Status, handed_over: bool) {
-    let alone = status.predecessor.is_none() && status.successors.is_empty();
-    let Status { entries, .. } = status;
+fn tell_left(alone: bool, entries: usize, handed_over: bool) {
     match () {
         () if handed_over => info!("has left the ring: all that it held was handed over"),
         () if alone => warn!("has left: it was the only node, and the {entries} entries that it held end with it"),
