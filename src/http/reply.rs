@@ -131,8 +131,8 @@ fn unavailable(why: Unavailable) -> Response {
         }
         Unavailable::Silent => (
             Status::ServiceUnavailable,
-            "The node responsible for this key is silent, as it may be cut off from a larger ring; nothing was changed: \
-             try again later. Its GET /readyz says what it waits for.",
+            "The node responsible for this key is silent, as it may be cut off from a larger ring; nothing was \
+             changed: try again later. Its GET /readyz says what it waits for.",
         ),
         Unavailable::Full => {
             let detail =
