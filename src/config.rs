@@ -1,5 +1,9 @@
 //! What can be set: times, lengths, seeds.
 
+mod rule;
+
+pub use rule::Rule;
+
 use crate::limits::{SUCCESSORS_MAX, SUCCESSORS_MIN};
 use alloc::string::String;
 use core::time::Duration;
@@ -34,6 +38,17 @@ pub struct Config {
     pub deadline: Duration,
     /// How long a node that is its own seed looks for the others before it creates the ring. Default 4 s.
     pub found_after: Duration,
+    /// How long a node that leaves may take to hand over what it holds; then it goes all the same. Default 8 s.
+    pub leave_timeout: Duration,
+    /// After how long a node ends its own silence: longer than any partition is expected to last. Default never, as
+    /// only an operator can tell a partition from the death of three neighbours.
+    pub reopen_after: Option<Duration>,
+    /// How many living nodes a node must know, itself included, to answer for anything. Default 1. In a ring of three a
+    /// node that is cut off from both others takes them for dead; with 2 or 3 it is silent instead.
+    pub min_nodes: usize,
+    /// The rule that the node does without, so that a test sees what comes of it.
+    #[cfg(feature = "mutations")]
+    pub without: Option<Rule>,
 }
 
 impl Default for Config {
@@ -50,11 +65,29 @@ impl Default for Config {
             indirect: Duration::from_millis(600),
             deadline: Duration::from_secs(5),
             found_after: Duration::from_secs(4),
+            leave_timeout: Duration::from_secs(8),
+            reopen_after: None,
+            min_nodes: 1,
+            #[cfg(feature = "mutations")]
+            without: None,
         }
     }
 }
 
 impl Config {
+    /// True unless this rule was taken out for a test.
+    #[cfg(feature = "mutations")]
+    pub(crate) fn keeps(&self, rule: Rule) -> bool {
+        self.without != Some(rule)
+    }
+
+    /// True: rules can be taken out for tests only.
+    #[cfg(not(feature = "mutations"))]
+    #[expect(clippy::unused_self, reason = "the same call as above")]
+    pub(crate) const fn keeps(&self, _rule: Rule) -> bool {
+        true
+    }
+
     /// How long a pledge lasts on its giver's clock.
     pub fn pledge(&self) -> Duration {
         self.consent + self.consent / 20
@@ -64,6 +97,7 @@ impl Config {
     pub fn checked(mut self) -> Self {
         self.successors = self.successors.clamp(SUCCESSORS_MIN, SUCCESSORS_MAX);
         self.tries = self.tries.max(2);
+        self.min_nodes = self.min_nodes.clamp(1, self.successors + 1);
         self.stabilise_max = self.stabilise_max.max(self.stabilise_min);
         self.timeout_max = self.timeout_max.max(self.timeout_min);
         self

@@ -160,6 +160,14 @@ fn requests() -> Vec<Row> {
         row(Walk,
             "000e",
             "08d37225da209f33"),
+        row(Adopt { place: peer(1).place, arc: arc() },
+            "000f 000a000001e121 01 11111111111111111111111111111111 11111111111111111111111111111111 \
+             22222222222222222222222222222222",
+            "7596f035ca9613d9"),
+        row(Leave { predecessor: Some(peer(2)), successors: peers(&[3]) },
+            "0010 01 000a000002e121 01 22222222222222222222222222222222 00000002 01 000a000003e121 01 \
+             33333333333333333333333333333333 00000003",
+            "96e15f514bd4f41b"),
     ]
 }
 
@@ -293,6 +301,12 @@ fn refusals() -> Vec<Row> {
         row(Full,
             "010b 0e",
             "1a5d54a818c3bece"),
+        row(Silent,
+            "010b 0f",
+            "1254b557c08a678a"),
+        row(Leaving,
+            "010b 10",
+            "2fb7c280f3184eac"),
     ]
 }
 
@@ -316,12 +330,12 @@ macro_rules! variants {
 }
 
 variants!(request_number, REQUESTS, Request<'_>,
-    Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk);
+    Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk Adopt Leave);
 variants!(answer_number, ANSWERS, Answer<'_>,
     Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused);
 variants!(refusal_number, REFUSALS, Refusal,
     Unproven NotMember NotOwner NotSettled NotNeighbour Stale Conflict NotFound Newer TooLarge Busy Unreachable Unknown
-    Forgotten Full);
+    Forgotten Full Silent Leaving);
 
 /// Which list a message's variant is in, and at what number.
 fn variant(message: &Message<'_>) -> (&'static [&'static str], usize) {

@@ -4,8 +4,9 @@
 //! is safe.
 
 use super::api::too_large;
-use super::json::state_name;
 use super::response::{Response, Status};
+use super::words::{state_name, why_silent};
+use crate::handle::Snapshot;
 use crate::node::{Reply, State, Unavailable};
 use crate::wire::{Peer, Version};
 
@@ -101,7 +102,13 @@ pub fn failure(reply: Reply) -> Response {
             Response::problem(Status::GatewayTimeout, detail).field("Sky-Operation", operation)
         }
         // A reply to another command than was given; the node's tests rule that out.
-        Reply::Value { .. } | Reply::Stored { .. } | Reply::Owner { .. } | Reply::Ring { .. } => {
+        Reply::Value { .. }
+        | Reply::Stored { .. }
+        | Reply::Owner { .. }
+        | Reply::Ring { .. }
+        | Reply::Done
+        | Reply::NotSilent
+        | Reply::SilentFor(_) => {
             Response::problem(Status::InternalServerError, "The node replied to something else: please report this.")
         }
     }
@@ -119,6 +126,14 @@ fn unavailable(why: Unavailable) -> Response {
             Status::ServiceUnavailable,
             "The node responsible for this key does not answer now, nothing was changed: try again.",
         ),
+        Unavailable::Leaving => {
+            (Status::ServiceUnavailable, "This node is leaving the ring, nothing was changed: ask another one.")
+        }
+        Unavailable::Silent => (
+            Status::ServiceUnavailable,
+            "The node responsible for this key is silent, as it may be cut off from a larger ring; nothing was \
+             changed: try again later. Its GET /readyz says what it waits for.",
+        ),
         Unavailable::Full => {
             let detail =
                 "The store of the node responsible for this key is full, nothing was changed: delete something.";
@@ -129,13 +144,18 @@ fn unavailable(why: Unavailable) -> Response {
 }
 
 /// The answer of `/readyz`.
-pub fn readiness(state: State) -> Response {
-    let detail = match state {
-        State::Settled => return Response::with_body(Status::Ok, "text/plain; charset=utf-8", *b"ready\n"),
-        State::Joining => "It looks for its place on the ring.",
-        State::Settling => "It has a place on the ring, and waits for the consent or the data of its neighbours.",
-        State::Silent => "It may be cut off from a larger ring, and does not answer until it hears from it.",
+pub fn readiness(snapshot: &Snapshot) -> Response {
+    let status = &snapshot.status;
+    let detail = match (status.state, status.silenced) {
+        (State::Settled, _) => return Response::line(Status::Ok, "ready"),
+        (State::Leaving, _) => String::from("It hands over what it holds: ask another one."),
+        (_, Some(why)) => why_silent(why, snapshot.min_nodes),
+        (State::Joining, None) => String::from("It looks for its place on the ring."),
+        (State::Settling, None) => {
+            String::from("It has a place on the ring, and waits for the consent or the data of its neighbours.")
+        }
+        (State::Silent, None) => String::from("It does not answer until it hears from its neighbours."),
     };
-    let detail = format!("The node is {}. {detail}", state_name(state));
+    let detail = format!("The node is {}. {detail}", state_name(status.state));
     Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S)
 }

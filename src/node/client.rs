@@ -41,6 +41,8 @@ pub(super) struct ClientOp {
     busy: bool,
     /// The write was sent and not answered, by this node or before by another: it may have been stored.
     uncertain: bool,
+    /// Why the last try came to nothing.
+    why: Unavailable,
 }
 
 impl Node {
@@ -57,7 +59,7 @@ impl Node {
                 (key, Wish::Write { name, fresh, condition, value: None })
             }
             Command::Lookup { id } => return self.insert_client(ticket, id, Box::default(), Wish::Owner),
-            Command::Walk { .. } | Command::Seeds(_) => return,
+            Command::Walk { .. } | Command::Seeds(_) | Command::Leave | Command::Reopen => return,
         };
         let too_long = matches!(&wish, Wish::Write { value: Some(value), .. } if value.len() > VALUE_MAX);
         // Nobody was told a name from the future.
@@ -86,7 +88,9 @@ impl Node {
     }
 
     fn insert_client(&mut self, ticket: Ticket, id: Id, key: Box<[u8]>, wish: Wish) {
-        let why = if !self.is_member() {
+        let why = if self.has_parted() {
+            Some(Unavailable::Leaving)
+        } else if !self.is_member() {
             Some(Unavailable::NotMember)
         } else {
             (self.client_ops.len() >= CLIENT_MAX).then_some(Unavailable::Busy)
@@ -103,7 +107,8 @@ impl Node {
         }
         let deadline = self.now.at + self.config.deadline;
         let uncertain = matches!(wish, Wish::Write { fresh: Some(_), .. });
-        let op = ClientOp { id, key, wish, deadline, tries: 0, busy: false, uncertain };
+        let why = Unavailable::NoOwner;
+        let op = ClientOp { id, key, wish, deadline, tries: 0, busy: false, uncertain, why };
         self.client_ops.insert(ticket, op);
         self.client_try(ticket);
     }
@@ -188,7 +193,7 @@ impl Node {
             Silence::Refused(Refusal::Forgotten) if pending.copies > 1 => {
                 // The copy sent before may be what was applied and forgotten.
                 self.in_doubt(ticket);
-                self.client_retry(ticket);
+                self.operation_ended(ticket, owner, &Answer::Refused(Refusal::Forgotten));
             }
             Silence::Refused(refusal) => self.operation_ended(ticket, owner, &Answer::Refused(refusal)),
             Silence::Timeout { .. } | Silence::Gone => {
@@ -212,6 +217,8 @@ impl Node {
             Wish::Get | Wish::Owner => None,
         };
         let uncertain = op.uncertain;
+        let silent = *answer == Answer::Refused(Refusal::Silent);
+        op.why = if silent { Unavailable::Silent } else { Unavailable::NoOwner };
         let reply = match (answer, name) {
             (Answer::Value { version, copies, value }, None) => {
                 Reply::Value { value: (*value).into(), version: *version, copies: *copies, owner }
@@ -235,7 +242,12 @@ impl Node {
                     op.uncertain = true;
                     return self.client_retry(ticket);
                 }
-                Refusal::Forgotten if !uncertain => {
+                // Whoever is asked next knows no more.
+                Refusal::Forgotten if uncertain => match name {
+                    Some(operation) => Reply::Unknown { operation },
+                    None => return self.client_retry(ticket),
+                },
+                Refusal::Forgotten => {
                     // The one copy of it was not applied: it begins anew, fresher.
                     if let Wish::Write { fresh, .. } = &mut op.wish {
                         *fresh = None;
@@ -277,9 +289,22 @@ impl Node {
             Wish::Write { name: id, fresh: Some(fresh), .. } if op.uncertain || op.busy => {
                 Reply::Unknown { operation: Operation { id, fresh } }
             }
-            _ => Reply::Unavailable(Unavailable::NoOwner),
+            _ => Reply::Unavailable(op.why),
         };
         self.client_reply(ticket, reply);
+    }
+
+    /// The node ends: so does everything that its clients wait for.
+    pub(super) fn end_clients(&mut self, why: Unavailable) {
+        for ticket in self.client_ops.keys().copied().collect::<Vec<_>>() {
+            if let Some(op) = self.client_ops.get_mut(&ticket) {
+                (op.deadline, op.why) = (self.now.at, why);
+            }
+            self.client_due(ticket);
+        }
+        for ticket in self.walks.keys().copied().collect::<Vec<_>>() {
+            self.walk_ended(ticket, true);
+        }
     }
 
     fn client_reply(&mut self, ticket: Ticket, reply: Reply) {

@@ -53,6 +53,11 @@ pub enum Command {
     },
     /// The addresses that the seeds' names stand for, in answer to [`Event::SeedsWanted`]. No reply.
     Seeds(Vec<SocketAddr>),
+    /// Leave the ring: hand over what is held here, then say good-bye. → `Done` at once; [`Event::Left`] tells the end.
+    Leave,
+    /// End the silence of a node that may be cut off: the operator knows that the others are dead, or takes the risk of
+    /// two histories. → `Done`, or `NotSilent`, or `SilentFor`.
+    Reopen,
 }
 
 /// Which attempt at a write this is.
@@ -123,6 +128,12 @@ pub enum Reply {
         /// Where to go on; `None` if the walk came round.
         next: Option<SocketAddr>,
     },
+    /// It is being done.
+    Done,
+    /// There is no silence to end.
+    NotSilent,
+    /// The node is silent only because its predecessor is: it is the one to reopen.
+    SilentFor(Peer),
 }
 
 /// One node asked in a lookup.
@@ -160,6 +171,10 @@ pub enum Unavailable {
     NoOwner,
     /// The store of the owner is full.
     Full,
+    /// This node is leaving the ring.
+    Leaving,
+    /// The owner is silent, as it may be cut off from a larger ring.
+    Silent,
 }
 
 /// What a node tells its driver.
@@ -174,6 +189,11 @@ pub enum Event {
     },
     /// Something happened in the node's life, for logs and pages.
     Life(Life),
+    /// The node has left the ring and says no more: its driver may end.
+    Left {
+        /// Everything that it held was handed over first. If not, the others repair what they can, as after a crash.
+        handed_over: bool,
+    },
 }
 
 /// What happens in the life of a node.
@@ -181,6 +201,15 @@ pub enum Event {
 pub enum Life {
     /// It created a ring.
     Created,
+    /// It would create a ring, but hears too few of the seeds to be sure that there is none.
+    SeedsMissing {
+        /// Seeds that it hears, itself included.
+        heard: usize,
+        /// So many are needed.
+        needed: usize,
+        /// Of so many.
+        seeds: usize,
+    },
     /// It has a place on the ring.
     Joined {
         /// Its predecessor.
@@ -209,8 +238,12 @@ pub enum Life {
     Alone,
     /// It is silent, as it may be cut off from a larger ring.
     Silent,
-    /// The silence is over.
+    /// The silence is over: one of those that it had lost was heard.
     Heard,
+    /// The silence is over: an operator said so, or the time for it had passed.
+    Reopened,
+    /// It hands over what it holds, to leave the ring.
+    Leaving,
     /// It took over what a neighbour holds of their common arcs.
     Pulled {
         /// From whom.
@@ -231,4 +264,8 @@ pub enum Unsettled {
     Silent,
     /// An arc was found under a higher term.
     Term,
+    /// It knows fewer living nodes than it is to have.
+    Few,
+    /// It is leaving.
+    Leaving,
 }

@@ -9,6 +9,7 @@ use super::pending::Purpose;
 use super::speak::Asked;
 use super::spread::Spreading;
 use super::timers::Timer;
+use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, OWNER_MAX, VALUE_MAX};
 use crate::store::{Full, Stored};
@@ -131,6 +132,7 @@ impl Node {
             let refusal = match &deed {
                 // An earlier copy of it was stored here: that nothing was changed would be a lie.
                 Deed::Write { operation, .. } if self.may_have_done(&key, operation) => Refusal::Unknown,
+                _ if claimed && self.silenced().is_some() => Refusal::Silent,
                 _ if claimed => Refusal::NotSettled,
                 _ => Refusal::NotOwner,
             };
@@ -138,7 +140,8 @@ impl Node {
             return self.end_owner(number, Answer::Refused(refusal));
         }
         let stored = self.store.get(&key);
-        let confirmed = stored.is_none_or(|stored| self.is_confirmed(stored));
+        let confirmed =
+            stored.is_none_or(|stored| self.is_confirmed(stored)) || !self.config.keeps(Rule::CompleteBeforeAnswering);
         let rests_on_it = match &deed {
             Deed::Get => true,
             Deed::Write { operation, condition, value } => {
@@ -183,12 +186,13 @@ impl Node {
         let present = stored.and_then(Stored::present);
         let mut log = stored.map(|stored| stored.log.clone()).unwrap_or_default();
         let last = stored.map_or(Version::default(), |stored| stored.version);
-        if let Some(version) = log.find(operation.id) {
+        let known_by_name = self.config.keeps(Rule::OperationIds);
+        if let Some(version) = log.find(operation.id).filter(|_| known_by_name) {
             // It was done before, and its answer lost. Whether it created the key is not remembered.
             let copies = self.copies();
             return self.end_owner(number, Answer::Stored { version, copies, created: condition == Condition::Absent });
         }
-        if let Some(refusal) = self.refusals.find(&operation) {
+        if let Some(refusal) = self.refusals.find(&operation).filter(|_| known_by_name) {
             return self.end_owner(number, Answer::Refused(refusal));
         }
         let id = Id::of_key(key);
@@ -200,7 +204,7 @@ impl Node {
         };
         // An owner before us may have refused it, and that is not remembered: then it must have seen what is here.
         let unseen = operation.fresh.term < term && operation.fresh < last.into();
-        if unseen || log.may_have_forgotten(&operation) {
+        if known_by_name && (unseen || log.may_have_forgotten(&operation)) {
             return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
         }
         if last.term > term {
@@ -299,7 +303,10 @@ impl Node {
     }
 
     fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {
-        let for_now = matches!(answer, Answer::Refused(Refusal::NotOwner | Refusal::NotSettled | Refusal::Busy));
+        let for_now = matches!(
+            answer,
+            Answer::Refused(Refusal::NotOwner | Refusal::NotSettled | Refusal::Silent | Refusal::Busy)
+        );
         if let (true, Asker::Remote(asked), Deed::Write { .. }) = (for_now, asker, deed) {
             self.refusals.add_for_now(self.now.at, asked);
         }

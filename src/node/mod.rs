@@ -10,7 +10,8 @@
 //! recover    dropped nodes, being alone, fingers, strays       spread    copies on both neighbours
 //! consent    pledges, consents, claim: who may answer          refusals  late copies of refused writes
 //! settle     asking around before answering                    speak     requests, answers, repetition
-//! pull       taking over what another node holds of an arc     serve     which message is taken by whom
+//! silence    being cut off, perhaps                            serve     which message is taken by whom
+//! pull       taking over what another node holds of an arc     leave     handing over, and good-bye
 //! ```
 
 mod birth;
@@ -19,6 +20,8 @@ mod command;
 mod consent;
 mod join;
 mod keys;
+mod leave;
+mod load;
 mod lookup;
 mod outbox;
 mod peers;
@@ -28,6 +31,7 @@ mod recover;
 mod refusals;
 mod serve;
 mod settle;
+mod silence;
 mod speak;
 mod spread;
 mod stabilise;
@@ -39,7 +43,8 @@ mod timers;
 mod walk;
 
 pub use command::{Attempt, Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};
-pub use stats::{Counters, Finger, Held, State, Status, Transmit};
+pub use load::Load;
+pub use stats::{Counters, Finger, Held, Silenced, State, Status, Transmit};
 
 use crate::config::Config;
 use crate::id::Id;
@@ -94,6 +99,7 @@ pub struct Node {
     finger_cursor: recover::FingerCursor,
     birth: birth::Birth,
     joining: join::Joining,
+    leaving: Option<leave::Leaving>,
     rights: consent::Rights,
     ring: suspect::Suspicions,
     remembered: recover::Remembered,
@@ -146,6 +152,7 @@ impl Node {
             finger_cursor: recover::FingerCursor::default(),
             birth: birth::Birth::new(seeds_given),
             joining: join::Joining::default(),
+            leaving: None,
             rights: consent::Rights::default(),
             ring: suspect::Suspicions::default(),
             remembered: recover::Remembered::default(),
@@ -202,6 +209,9 @@ impl Node {
                 Timer::Fingers => self.fix_fingers(),
                 Timer::Strays => self.offer_strays(),
                 Timer::Settle => self.settle(),
+                Timer::Reopen => self.reopen_now(),
+                Timer::Leave => self.leave_on(),
+                Timer::LeaveEnd => self.leave_ended(),
                 Timer::TellList => self.tell_list(),
                 Timer::Request(transaction) => self.request_due(due, transaction),
                 Timer::Client(ticket) => self.client_due(ticket),

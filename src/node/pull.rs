@@ -6,11 +6,15 @@ use super::command::Life;
 use super::join::JoinPart;
 use super::pending::{Purpose, Silence};
 use super::settle::Side;
+use super::speak::Asked;
+use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, TIME_MAX_MS, VALUE_MAX};
 use crate::store::Full;
-use crate::wire::{Alternatives, Entry, Item, Peer, Refusal, Request, Surveyed, Version};
+use crate::time::Instant;
+use crate::wire::{Alternatives, Answer, Entry, Item, Peer, Refusal, Request, Surveyed, Version};
 use alloc::collections::{BTreeMap, VecDeque};
+use core::time::Duration;
 
 /// Why an arc is pulled; tells who hears of the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub(super) enum PullFor {
     Settle(Side),
     /// Because the stores differ.
     Repair,
+    /// Because the other node leaves, which waits to hear that it is done.
+    Adopt(Asked),
 }
 
 /// Where the other node stood when it listed the last page.
@@ -55,14 +61,32 @@ struct Pull {
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
     table: BTreeMap<u64, Pull>,
+    /// When a leaver last handed an arc over.
+    adopted: Option<Instant>,
 }
 
 impl Pulls {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Ends those for such a purpose without a word. Answers still to come find nobody.
     pub fn abandon(&mut self, like: impl Fn(&PullFor) -> bool) {
         self.table.retain(|_, pull| !like(&pull.purpose));
     }
+
+    /// True while some of what is held here may belong here only once a leaver has gone.
+    pub fn has_adopted(&self, now: Instant) -> bool {
+        self.adopted.is_some_and(|at| now.since(at) < ADOPTION)
+    }
 }
+
+/// For how long an adopted arc is kept even if it belongs elsewhere.
+const ADOPTION: Duration = Duration::from_secs(10);
+
+/// Arcs that are adopted at one time: those of two leavers.
+const ADOPTIONS_MAX: usize = 4;
 
 impl Node {
     /// Begins to pull. False if too much is under way.
@@ -97,6 +121,21 @@ impl Node {
             },
         };
         self.start_pull(neighbour, arc, PullFor::Repair);
+    }
+
+    /// A leaver hands an arc over. While the transfer is under way it asks again.
+    pub(super) fn serve_adopt(&mut self, asked: &Asked, leaver: Peer, arc: Arc) {
+        if self.leaving.as_ref().is_some_and(|_| self.me.id() < leaver.id()) {
+            // Of two neighbours that leave, the lower id goes first.
+            return self.refuse(asked, Refusal::Leaving);
+        }
+        self.pulls.adopted = Some(self.now.at);
+        let mut adopting = self.pulls.table.values_mut().filter(|pull| matches!(pull.purpose, PullFor::Adopt(_)));
+        if let Some(under_way) = adopting.find(|pull| pull.peer == leaver && pull.arc == arc) {
+            under_way.purpose = PullFor::Adopt(*asked);
+        } else if adopting.count() >= ADOPTIONS_MAX || !self.start_pull(leaver, arc, PullFor::Adopt(*asked)) {
+            self.refuse(asked, Refusal::Busy);
+        }
     }
 
     /// Asks for whatever is next.
@@ -141,7 +180,9 @@ impl Node {
         };
         pull.more = answer.more && last.is_some_and(onward);
         pull.listed_upto = last.or(pull.listed_upto);
-        pull.wanted.extend(answer.items);
+        if self.config.keeps(Rule::PullBeforeJoin) || !matches!(pull.purpose, PullFor::Join(_)) {
+            pull.wanted.extend(answer.items);
+        }
         let Surveyed { predecessor, successors, consented, term, silent, .. } = answer;
         let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term)).min(TERM_MAX);
         pull.standing = Some(Standing { predecessor, successors, consented, term, silent });
@@ -176,6 +217,7 @@ impl Node {
         match pull.purpose {
             PullFor::Join(_) => self.join_retry(),
             PullFor::Settle(side) => self.settle_unheard(side),
+            PullFor::Adopt(asked) => self.refuse(&asked, Refusal::Busy),
             PullFor::Repair => {}
         }
     }
@@ -190,6 +232,7 @@ impl Node {
         match pull.purpose {
             PullFor::Join(part) => self.join_pulled(part, pull.arc, standing),
             PullFor::Settle(side) => self.settle_heard(side, standing),
+            PullFor::Adopt(asked) => self.answer(&asked, Answer::Done),
             PullFor::Repair => {}
         }
     }

@@ -56,6 +56,11 @@ const PROBE_PAUSE_SILENT: Duration = Duration::from_secs(3);
 const MEMORY: Duration = Duration::from_secs(3600);
 
 impl Remembered {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len() + self.acquaintances.len()
+    }
+
     /// Remembers a node that was dropped; the one remembered longest makes room.
     pub fn add(&mut self, now: Instant, peer: Peer) {
         self.remove(&peer);
@@ -90,9 +95,15 @@ impl Remembered {
         self.table.iter().any(|memory| memory.peer.addr() == peer.addr())
     }
 
-    /// Forgets a node.
+    /// Forgets that a node was dropped.
     pub fn remove(&mut self, peer: &Peer) {
         self.table.retain(|memory| memory.peer != *peer);
+    }
+
+    /// Forgets a node altogether: it said that it leaves.
+    pub fn forget(&mut self, peer: &Peer) {
+        self.remove(peer);
+        self.acquaintances.retain(|known| known != peer);
     }
 }
 
@@ -124,10 +135,7 @@ impl Node {
             // Lost on either side is lost all the same.
             self.lost_in_row(predecessor);
             self.count_row();
-            let none = self.successors.clone();
-            self.set_neighbours(None, none);
-            // Whoever still points to it learns that it has no place.
-            self.begin_new_life();
+            self.lose_place();
         } else if self.rights.alone_until.is_some() {
             self.rights.alone_until = Some(now + self.config.consent);
             return;
@@ -145,6 +153,13 @@ impl Node {
         if self.rights.slept && !self.timers.is_set(Timer::Join) {
             self.join_retry();
         }
+    }
+
+    /// No neighbour is left. Whoever still points to this node learns that it has no place any more.
+    pub(super) fn lose_place(&mut self) {
+        let none = self.successors.cut([]);
+        self.set_neighbours(None, none);
+        self.begin_new_life();
     }
 
     /// True if there ever were others, as far as this node knows.
@@ -305,7 +320,8 @@ impl Node {
     fn arcs_of_others(&self) -> Option<Arc> {
         let (before, head) = self.ring.before_predecessor.zip(self.successors.head())?;
         let beyond = before.is_between(head.id(), self.me.id()) && self.is_ready(self.now.at);
-        beyond.then(|| Arc::new(head.id(), before))
+        let settled = beyond && !self.pulls.has_adopted(self.now.at);
+        settled.then(|| Arc::new(head.id(), before))
     }
 
     /// The owner of a stray was found.

@@ -1,7 +1,7 @@
 //! Who takes which request, and who takes which answer.
 
 use super::Node;
-use super::command::{Command, Ticket};
+use super::command::{Command, Event, Ticket};
 use super::lookup::Found;
 use super::pending::{Manner, Pending, Probe, Purpose, Silence};
 use super::speak::Asked;
@@ -17,7 +17,7 @@ impl Node {
             Request::PingFor(target) => self.relay_ping(asked, target),
             Request::Walk => self.answer(asked, Answer::Step(self.step_of_me())),
             // All below is for members.
-            _ if !self.is_member() => self.refuse(asked, Refusal::NotMember),
+            _ if !self.is_member() || self.has_parted() => self.refuse(asked, Refusal::NotMember),
             Request::FindSuccessor(id) => self.serve_lookup(asked, id),
             Request::Stabilise(stabilise) => self.serve_stabilise(asked, &stabilise),
             Request::Release { side, stamp, closer } => self.serve_release(asked, side, stamp, closer),
@@ -41,6 +41,15 @@ impl Node {
                 self.serve_write(asked, operation, key, condition, Some(value));
             }
             Request::Delete { operation, key, condition } => self.serve_write(asked, operation, key, condition, None),
+            Request::Adopt { place, arc } => {
+                let leaver = Peer { place, incarnation: asked.incarnation };
+                if place.addr == asked.source {
+                    self.serve_adopt(asked, leaver, arc);
+                } else {
+                    self.refuse(asked, Refusal::NotNeighbour);
+                }
+            }
+            Request::Leave { predecessor, successors } => self.serve_leave(asked, predecessor, &successors),
         }
     }
 
@@ -75,6 +84,8 @@ impl Node {
             (Purpose::Offer(item), Answer::Offered { confirmed }) => self.stray_offered(item, confirmed),
             (Purpose::Operation(ticket), answer) => self.operation_ended(ticket, to, &answer),
             (Purpose::Walk(ticket), Answer::Step(step)) => self.walk_answered(ticket, to, step),
+            (Purpose::Adopt { round, arc }, Answer::Done) => self.adopted(round, to, arc),
+            (Purpose::Leave, Answer::Done) => self.farewell_heard(to),
             (Purpose::Notice, _) => {}
             // An answer of another kind than was asked for: as good as none.
             _ => self.unanswered(pending, Silence::Refused(Refusal::NotMember)),
@@ -102,6 +113,9 @@ impl Node {
             Purpose::Offer(_) => {}
             Purpose::Operation(ticket) => self.operation_silent(ticket, to, pending, silence),
             Purpose::Walk(ticket) => self.walk_silent(ticket),
+            // The next step of leaving looks whom it has to do with now.
+            Purpose::Adopt { .. } => {}
+            Purpose::Leave => self.farewell_heard(to),
         }
     }
 
@@ -110,12 +124,21 @@ impl Node {
         match command {
             Command::Seeds(addrs) => self.try_seeds(&addrs),
             Command::Walk { from, max } => self.start_walk(ticket, from, max),
+            Command::Leave => self.start_leaving(ticket),
+            Command::Reopen => {
+                let reply = self.reopen();
+                self.emit(Event::Reply(ticket, reply));
+            }
             command => self.start_client(ticket, command),
         }
     }
 
     fn pong(&self) -> Answer<'static> {
-        Answer::Pong { place: self.me.place, member: self.is_member(), founder: self.birth.founder }
+        Answer::Pong {
+            place: self.me.place,
+            member: self.is_member() && !self.has_parted(),
+            founder: self.birth.founder,
+        }
     }
 
     fn relay_ping(&mut self, asked: &Asked, target: Peer) {

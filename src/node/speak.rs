@@ -10,7 +10,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 /// Where a request came from, and what is known of its sender.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     /// The address that the answer goes to.
     pub source: SocketAddr,
@@ -166,7 +166,8 @@ impl Node {
             self.counters.unasked += 1;
             return;
         };
-        let again = answer == Answer::Refused(Refusal::Unproven) && !pending.proven_again;
+        let unproven = answer == Answer::Refused(Refusal::Unproven);
+        let again = unproven && !pending.proven_again;
         pending.proven_again |= again;
         let round_trip = (pending.copies == 1).then(|| self.now.at.since(pending.started));
         if again {
@@ -175,6 +176,10 @@ impl Node {
         }
         let expected = pending.to.incarnation;
         self.peers.answered(self.now.at, source, stamp, round_trip);
+        if unproven && !again {
+            // It answers a copy sent before the one with a stamp, which may well have been applied.
+            return;
+        }
         if again && (expected == Incarnation::UNKNOWN || expected == incarnation) {
             if !matches!(pending.purpose, Purpose::Stabilise(Said { consents: true, .. })) {
                 return self.send_again(transaction, stamp);

@@ -70,6 +70,24 @@ pub enum State {
     Settled,
     /// It has a place, but may be cut off from a larger ring, and does not answer.
     Silent,
+    /// It hands over what it holds, and then is gone.
+    Leaving,
+}
+
+/// Why a node is silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silenced {
+    /// It dropped three neighbours in a row: it may be the one that is cut off.
+    Row,
+    /// Its predecessor dropped three in a row, and told it.
+    Told(Peer),
+    /// It was alone, and its process was stopped for longer than a consent lasts.
+    Slept,
+    /// It knows fewer living nodes than it is to have.
+    Few {
+        /// So many, itself included.
+        known: usize,
+    },
 }
 
 /// A finger: the first known node at or after a distance of a power of two.
@@ -88,6 +106,8 @@ pub struct Status {
     pub me: Peer,
     /// How far it is.
     pub state: State,
+    /// Why it is silent, if it is.
+    pub silenced: Option<Silenced>,
     /// Its predecessor.
     pub predecessor: Option<Peer>,
     /// Its successors, nearest first.

@@ -1,15 +1,13 @@
-//! How a silent node is found out and dropped, and what follows: three tries, a question to a third node, and the
-//! silence of a node that dropped too many in a row.
+//! How a silent node is found out and dropped: three tries, and a question to a third node.
 
 use super::Node;
-use super::command::{Life, Unsettled};
+use super::command::Life;
 use super::pending::{Manner, Probe, Purpose, Role, Silence};
+use super::silence::Quiet;
 use crate::id::Id;
-use crate::limits::{DROPPED_MAX, ROW_MAX};
+use crate::limits::DROPPED_MAX;
 use crate::time::Instant;
-use crate::wire::{Incarnation, Peer, Request};
-use alloc::vec::Vec;
-use core::net::SocketAddr;
+use crate::wire::{Peer, Request};
 use core::time::Duration;
 
 /// Whom a node takes for dead, and what follows from it.
@@ -35,33 +33,7 @@ pub(super) struct Suspicions {
     pub differed: [u8; 2],
 }
 
-/// Why a node is silent.
-#[derive(Debug)]
-pub(super) struct Quiet {
-    /// Whose answer ends it.
-    pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
-    /// The predecessor that told so, if it was not found out here. What was told is not told on.
-    pub told_by: Option<Peer>,
-    /// Once one of the dropped was heard: those who have yet to answer or fail.
-    review: Option<Vec<SocketAddr>>,
-    /// Those who failed in the review.
-    failed: Vec<SocketAddr>,
-}
-
 impl Suspicions {
-    /// What is told of when asked which nodes were dropped in a row. Silence that was only told is not told on.
-    pub fn told_on(&self) -> heapless::Vec<Peer, DROPPED_MAX> {
-        let quiet = self.silent.as_ref().filter(|quiet| quiet.told_by.is_none());
-        quiet.map_or_else(|| self.row.clone(), |quiet| quiet.dropped.clone())
-    }
-
-    /// Those who were asked whether they live will not be heard.
-    pub fn forget_review(&mut self) {
-        if let Some(quiet) = &mut self.silent {
-            quiet.review = None;
-        }
-    }
-
     /// The predecessor is another: what was suspected of the old one says nothing of it.
     pub fn predecessor_changed(&mut self) {
         (self.predecessor_suspected, self.watching, self.rectifying, self.differed[1]) = (false, false, false, 0);
@@ -70,98 +42,6 @@ impl Suspicions {
 }
 
 impl Node {
-    /// Our predecessor tells which nodes it dropped in a row.
-    pub(super) fn told_of_dropped(&mut self, teller: &Peer, dropped: &[Peer]) {
-        if dropped.len() >= ROW_MAX {
-            self.fall_silent(dropped, Some(*teller));
-        } else if dropped.is_empty() && self.ring.silent.as_ref().is_some_and(|quiet| quiet.told_by == Some(*teller)) {
-            self.break_silence();
-        }
-    }
-
-    fn fall_silent(&mut self, dropped: &[Peer], told_by: Option<Peer>) {
-        // What was found out here counts for more than what was told.
-        if self.ring.silent.as_ref().is_none_or(|quiet| quiet.told_by.is_some() && told_by.is_none()) {
-            let dropped: heapless::Vec<Peer, DROPPED_MAX> = dropped.iter().copied().take(DROPPED_MAX).collect();
-            dropped.iter().for_each(|node| self.remembered.add(self.now.at, *node));
-            self.ring.silent = Some(Quiet { dropped, told_by, review: None, failed: Vec::new() });
-            self.counters.silences += 1;
-            self.unsettle(Unsettled::Silent);
-            self.live(Life::Silent);
-        }
-    }
-
-    /// A node was heard. If it was one of those dropped in a row, nothing is cut any more; but first everyone else who
-    /// was dropped is asked again, so that the node finds its place among the living before it speaks.
-    pub(super) fn unsilence(&mut self, heard: &Peer) {
-        let among = |dropped: &[Peer]| dropped.iter().any(|node| node.id() == heard.id());
-        let Some(quiet) = &mut self.ring.silent else {
-            if among(&self.ring.row) {
-                self.ring.row.clear();
-            }
-            return;
-        };
-        if quiet.review.is_none() && among(&quiet.dropped) {
-            let mut all = self.remembered.peers();
-            all.extend(quiet.dropped.iter().filter(|node| !self.remembered.knows(node)));
-            quiet.review = Some(all.iter().map(Peer::addr).collect());
-            quiet.failed.clear();
-            for peer in all {
-                let anyone = Peer { incarnation: Incarnation::UNKNOWN, ..peer };
-                let manner = self.patient();
-                if !self.ask(anyone, Request::Ping, Purpose::Probe(Probe::Review), manner) {
-                    self.reviewed(anyone, None);
-                }
-            }
-        }
-    }
-
-    /// One of those dropped has answered, and is a member or not, or failed again.
-    pub(super) fn reviewed(&mut self, peer: Peer, answered: Option<bool>) {
-        let Some(quiet) = &mut self.ring.silent else { return };
-        let Some(waiting) = &mut quiet.review else { return };
-        waiting.retain(|addr| *addr != peer.addr());
-        if answered.is_none() {
-            quiet.failed.push(peer.addr());
-        }
-        if waiting.is_empty() && self.successors.head().is_none() {
-            // Nobody is left beside it. It joins the ring that it meets; until then nothing tells it that it may speak.
-            quiet.review = None;
-        }
-        if answered == Some(true) {
-            self.remembered_answered(peer, true);
-        }
-        self.stabilise_soon(Duration::ZERO);
-    }
-
-    /// The head answered and named nobody closer: if all that were dropped have been asked again, the silence is over,
-    /// unless as many are still missing in a row, here and behind the head, as made the node silent.
-    pub(super) fn silence_reviewed(&mut self) {
-        let Some(quiet) = &self.ring.silent else { return };
-        let reviewed = quiet.review.as_ref().is_some_and(Vec::is_empty);
-        if !reviewed || self.requests.any(|_, purpose| matches!(purpose, Purpose::Candidate)) {
-            return;
-        }
-        let failed = quiet.dropped.iter().filter(|node| quiet.failed.contains(&node.addr()));
-        let behind =
-            self.ring.behind_head.iter().filter(|node| !quiet.dropped.iter().any(|known| known.id() == node.id()));
-        if failed.chain(behind).count() < ROW_MAX {
-            self.break_silence();
-        } else if let Some(quiet) = &mut self.ring.silent {
-            // Whoever is heard next may change that.
-            quiet.review = None;
-        }
-    }
-
-    fn break_silence(&mut self) {
-        self.unsettle(Unsettled::Silent);
-        self.ring.silent = None;
-        self.ring.row.clear();
-        // Consents asked for earlier do not count.
-        self.rights.lose_consents(self.now.at);
-        self.live(Life::Heard);
-    }
-
     /// The head did not answer, or not as a member.
     pub(super) fn stabilise_silent(&mut self, head: Peer, since: Instant, silence: Silence) {
         if self.ring.again {
@@ -255,23 +135,6 @@ impl Node {
         self.live(Life::Dropped(node));
     }
 
-    /// Too many in a row: it is as likely that this node is cut off as that all of them died.
-    pub(super) fn count_row(&mut self) {
-        if self.ring.row.len() >= ROW_MAX {
-            let row = self.ring.row.clone();
-            self.fall_silent(&row, None);
-        }
-    }
-
-    /// Notes a neighbour as lost, one more since the arcs last matched.
-    pub(super) fn lost_in_row(&mut self, node: Peer) {
-        self.remembered.add(self.now.at, node);
-        if node.id() != self.me.id() && !self.ring.row.iter().any(|known| known.id() == node.id()) {
-            // Three are enough to fall silent, so what does not fit changes nothing.
-            let _ = self.ring.row.push(node);
-        }
-    }
-
     /// While the head is silent: are the next ones alive?
     pub(super) fn probe_next(&mut self) {
         let next: heapless::Vec<Peer, 2> = self.successors.as_slice().iter().skip(1).take(2).copied().collect();
@@ -324,6 +187,7 @@ impl Node {
             return;
         }
         self.remembered.add(self.now.at, peer);
+        self.lost_in_silence(peer);
         match candidate {
             Some(candidate) => {
                 if !self.join_over() {

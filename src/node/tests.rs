@@ -55,6 +55,7 @@ impl Net {
                             let seeds = self.seeds.clone();
                             self.nodes.get_mut(&from).unwrap().handle_command(self.now, Command::Seeds(seeds));
                         }
+                        Event::Left { .. } => {}
                         Event::Life(life) => {
                             if std::env::var("SKY_LOG").is_ok() {
                                 eprintln!("{} {from} {life:?}", self.now.at)

@@ -25,6 +25,12 @@ pub(super) enum Timer {
     Strays,
     /// The next try to settle.
     Settle,
+    /// The silence has lasted for as long as it may.
+    Reopen,
+    /// The next step of leaving.
+    Leave,
+    /// Leaving has taken as long as it may.
+    LeaveEnd,
     /// The predecessor hears that the successor list changed.
     TellList,
     /// A request that was not answered yet.
@@ -43,6 +49,11 @@ pub(super) struct Timers {
 }
 
 impl Timers {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_time.len()
+    }
+
     /// Sets the deadline, in place of the one before.
     pub fn set(&mut self, timer: Timer, at: Instant) {
         self.cancel(timer);

@@ -25,10 +25,15 @@ pub enum Fault {
     Join,
     /// A write is under way: its owner dies or stops just then.
     Strike,
+    /// A node leaves, or two neighbours at once.
+    Leave,
+    /// A wall clock is set to another time.
+    Clock,
 }
 
 /// All of them.
-pub const FAULTS: [Fault; 6] = [Fault::Crash, Fault::Pause, Fault::Isolate, Fault::Cut, Fault::Join, Fault::Strike];
+pub const FAULTS: [Fault; 8] =
+    [Fault::Crash, Fault::Pause, Fault::Isolate, Fault::Cut, Fault::Join, Fault::Strike, Fault::Leave, Fault::Clock];
 
 /// How one run is set up.
 #[derive(Clone, Debug)]
@@ -156,6 +161,10 @@ pub struct Faults {
     pub cuts: u64,
     /// Owners hit in the middle of a write.
     pub strikes: u64,
+    /// Nodes told to leave.
+    pub leaves: u64,
+    /// Wall clocks set to another time.
+    pub jumps: u64,
 }
 
 /// What the driver has to do for a fault: the chaos itself only stops and cuts.
@@ -163,6 +172,8 @@ pub struct Faults {
 pub struct Orders {
     /// Kill these.
     pub crash: Vec<usize>,
+    /// Tell these to leave.
+    pub leave: Vec<usize>,
     /// Let so many join.
     pub join: usize,
 }
@@ -177,12 +188,14 @@ pub struct Chaos {
     faults: Faults,
     /// A fault waits for the next write.
     armed: bool,
+    /// An owner that is to be hit cannot reach its neighbours.
+    stranded: Option<usize>,
 }
 
 impl Chaos {
     /// Faults at these rates.
     pub fn new(rates: [u64; FAULTS.len()], rng: Rng) -> Self {
-        Self { bound: Bound::default(), rng, rates, faults: Faults::default(), armed: false }
+        Self { bound: Bound::default(), rng, rates, faults: Faults::default(), armed: false, stranded: None }
     }
 
     /// What it did so far.
@@ -228,8 +241,10 @@ impl Chaos {
             return orders;
         };
         match fault {
-            Fault::Crash if enough => orders.crash = self.crash(world, keys),
-            Fault::Crash => {}
+            Fault::Crash if enough => orders.crash = self.crash(world),
+            Fault::Leave if enough => orders.leave = self.leave(world),
+            Fault::Crash | Fault::Leave => {}
+            Fault::Clock => self.set_clock(world),
             Fault::Pause => {
                 if let Some(hosts) = self.choose(world) {
                     let until = world.now() + self.some_of(&[300, 1000, 2500, 4000, 6000, 9000, 15_000]);
@@ -252,17 +267,35 @@ impl Chaos {
         }
     }
 
-    /// Whoever is to die: what was acknowledged must be there in three copies before.
-    fn crash(&mut self, world: &World, keys: &Keys) -> Vec<usize> {
-        let copies = world.members().count().min(3);
-        if (0..keys.len()).any(|key| keys.holders(world, key) < copies) {
-            return Vec::new();
+    /// Whoever is to die: two of the well, or one that is disturbed already.
+    fn crash(&mut self, world: &World) -> Vec<usize> {
+        if self.rng.chance(0.3) {
+            let disturbed: Vec<usize> = self.bound.hosts().filter(|&host| world.host(host).node().is_some()).collect();
+            let chosen = disturbed.get(self.rng.index(disturbed.len())).copied();
+            self.faults.crashes += u64::from(chosen.is_some());
+            return chosen.into_iter().collect();
         }
         let Some(hosts) = self.choose(world) else { return Vec::new() };
         self.disturb(&hosts, world.now());
         self.faults.crashes += hosts.len() as u64;
         self.faults.double_crashes += u64::from(hosts.len() == 2);
         hosts
+    }
+
+    fn leave(&mut self, world: &World) -> Vec<usize> {
+        let Some(hosts) = self.choose(world) else { return Vec::new() };
+        // Whoever leaves still lives for a while.
+        self.disturb(&hosts, world.now() + Duration::from_secs(1));
+        self.faults.leaves += hosts.len() as u64;
+        hosts
+    }
+
+    /// Nothing but versions rests on wall clocks, so nobody is disturbed.
+    fn set_clock(&mut self, world: &mut World) {
+        let host = self.rng.index(world.hosts().len());
+        let skew_ms = [-3_600_000, -6000, 0, 6000, 3_600_000][self.rng.index(5)];
+        self.faults.jumps += 1;
+        world.set_wall_clock(host, skew_ms);
     }
 
     fn isolate(&mut self, world: &mut World) {
@@ -310,19 +343,44 @@ impl Chaos {
     }
 
     /// A write of this key was submitted: if a strike waits for one, the key's owner is to be hit, and when.
-    pub fn aim(&mut self, world: &World, keys: &Keys, key: usize) -> Option<(usize, Instant)> {
+    pub fn aim(&mut self, world: &mut World, keys: &Keys, key: usize) -> Option<(usize, Instant)> {
         if !core::mem::take(&mut self.armed) {
             return None;
         }
-        let (owner, _) = keys.speaker(world, key)?;
+        let (owner, node) = keys.speaker(world, key)?;
+        let beside = node.predecessor().into_iter().chain(node.successors().first().copied());
+        let beside: Vec<usize> = beside.filter_map(|peer| world.node_of(peer)).map(|(host, _)| host).collect();
+        self.bound.review(world, keys);
+        if !self.bound.is_disturbed(owner) && self.bound.admits(world, &[owner]) && self.rng.chance(0.6) {
+            self.strand(world, owner, &beside);
+        }
         Some((owner, world.now() + self.rng.between(Duration::ZERO, world.network.weather.longest * 5)))
+    }
+
+    /// What an owner has to say to its neighbours does not get there, or only when others may have taken over.
+    fn strand(&mut self, world: &mut World, owner: usize, beside: &[usize]) {
+        let (now, lost) = (world.now(), self.rng.chance(0.5));
+        let late = self.some_of(&[800, 2500, 4500, 7000]);
+        let until = now + if lost { late } else { world.network.weather.longest * 6 };
+        self.bound.disturb(owner, now + late);
+        self.stranded = Some(owner);
+        for &host in beside {
+            if lost {
+                world.network.cut(owner, host, until);
+            } else {
+                world.network.delay(owner, host, until, late);
+            }
+        }
+        world.log.tell(super::Detail::Lives, now, format_args!("{owner} stranded (lost: {lost}) for {late:?}"));
     }
 
     /// Hits an owner that was aimed at: it stops, perhaps with a neighbour, or dies.
     pub fn strike(&mut self, world: &mut World, keys: &Keys, owner: usize, enough: bool) -> Orders {
         self.bound.review(world, keys);
         let mut orders = Orders::default();
-        if self.bound.is_disturbed(owner) || !world.host(owner).is_running() || !self.bound.admits(world, &[owner]) {
+        let stranded = self.stranded.take() == Some(owner);
+        let disturbed = self.bound.is_disturbed(owner) && !stranded;
+        if disturbed || !world.host(owner).is_running() || !self.bound.admits(world, &[owner]) {
             return orders;
         }
         self.faults.strikes += 1;

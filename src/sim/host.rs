@@ -47,6 +47,8 @@ pub struct Host {
     /// Wake-ups so far, over all lives.
     pub(super) wakes: u64,
     pub(super) tickets: BTreeMap<Ticket, u64>,
+    /// The node has left the ring, and told whether it handed over what it held.
+    pub(super) left: Option<bool>,
 }
 
 impl Host {
@@ -63,6 +65,7 @@ impl Host {
             wake: Instant::FAR,
             wakes: 0,
             tickets: BTreeMap::new(),
+            left: None,
         }
     }
 

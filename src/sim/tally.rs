@@ -94,6 +94,10 @@ pub struct Tally {
     pub wakes: u64,
     /// Runs in which, by bad luck, more was disturbed at some time than the promises hold for.
     pub beyond: u64,
+    /// Nodes that left before they had handed over what they held.
+    pub abrupt: u64,
+    /// For how long of the time nobody alive had been taken for dead, so that the invariant was assured.
+    pub assured: Duration,
     /// For each of [`INVARIANTS`] how often it began to be hurt.
     pub hurt: [u64; INVARIANTS.len()],
     /// From the start of a process on a ring that is there until it is ready.
@@ -149,6 +153,8 @@ impl Tally {
         self.flawed += other.flawed;
         self.wakes += other.wakes;
         self.beyond += other.beyond;
+        self.abrupt += other.abrupt;
+        self.assured += other.assured;
         for (sum, more) in self.hurt.iter_mut().zip(other.hurt) {
             *sum += more;
         }
@@ -163,6 +169,8 @@ impl Tally {
         a.isolations += b.isolations;
         a.cuts += b.cuts;
         a.strikes += b.strikes;
+        a.leaves += b.leaves;
+        a.jumps += b.jumps;
         let (a, b) = (&mut self.outcomes, other.outcomes);
         a.values += b.values;
         a.not_found += b.not_found;
@@ -200,7 +208,9 @@ impl fmt::Display for Tally {
             faults.cuts
         )?;
         let (strikes, beyond) = (faults.strikes, self.beyond);
-        writeln!(f, "                 {strikes} owners hit in a write; {beyond} runs beyond the bound")?;
+        let (leaves, jumps) = (faults.leaves, faults.jumps);
+        writeln!(f, "                 {strikes} owners hit in a write, {leaves} leaves, {jumps} wall clocks set")?;
+        writeln!(f, "                 {beyond} runs beyond the bound, {} leavers did not hand over", self.abrupt)?;
         writeln!(
             f,
             "network          {} datagrams, {} lost, {} cut, {} twice, {} corrupted ({} dropped for a flaw), {} slow",
@@ -229,6 +239,7 @@ impl fmt::Display for Tally {
         writeln!(f, "takeover         {}", self.takeover)?;
         writeln!(f, "     of two      {}", self.double_takeover)?;
         writeln!(f, "healing          {}", self.healing)?;
+        writeln!(f, "assured          {:.0} s without a wrong suspicion", self.assured.as_secs_f64())?;
         for ((name, _), hurt) in INVARIANTS.iter().zip(self.hurt) {
             writeln!(f, "hurt for a while {hurt:>6} {name}")?;
         }

@@ -9,7 +9,7 @@ use crate::limits::FRAME_MAX;
 use crate::node::{Command, Counters, Event, Identity, Life, Node, Reply};
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::{Peer, RingKey};
+use crate::wire::{Answer, Incarnation, Message, Peer, PeerList, RingKey};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -32,6 +32,15 @@ pub enum Happening {
         host: usize,
         /// What.
         life: Life,
+    },
+    /// A node has left the ring, and its process has ended.
+    Left {
+        /// Which.
+        host: usize,
+        /// It handed over what it held.
+        handed_over: bool,
+        /// What was counted in its life.
+        counters: Box<Counters>,
     },
     /// A node has handled something: now is the time to look at it.
     Touched {
@@ -73,6 +82,17 @@ pub struct World {
     pub lateness: Duration,
     /// What happened.
     pub log: Log,
+    in_flight: Vec<InFlight>,
+}
+
+/// A successor list on its way to whom it may become the list of.
+#[derive(Debug)]
+struct InFlight {
+    to: usize,
+    from: Peer,
+    transaction: [u8; 8],
+    list: PeerList,
+    arrives: Instant,
 }
 
 /// One wake-up of so many is late by up to [`World::lateness`], the others by a tenth of it.
@@ -94,6 +114,7 @@ impl World {
             chance: rng.fork(),
             lateness: Duration::from_millis(1),
             log: Log::default(),
+            in_flight: Vec::new(),
         }
     }
 
@@ -105,6 +126,11 @@ impl World {
     /// How its nodes are set up.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Changes how nodes are set up that start from now on.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
     }
 
     /// All machines, in the order in which they were added.
@@ -132,6 +158,24 @@ impl World {
     pub fn members(&self) -> impl Iterator<Item = (usize, &Node)> {
         let nodes = self.hosts.iter().enumerate().filter_map(|(i, host)| Some((i, host.node()?)));
         nodes.filter(|(_, node)| node.is_member())
+    }
+
+    /// The successor lists that answers on their way would give to members: the receiver, and its list to be, which
+    /// begins with the sender.
+    pub fn lists_in_flight(&mut self) -> Vec<(Peer, Vec<Peer>)> {
+        let now = self.now;
+        let hosts = &self.hosts;
+        self.in_flight.retain(|answer| answer.arrives > now || hosts[answer.to].is_paused());
+        let adoptable = |answer: &InFlight| {
+            let node = hosts[answer.to].node().filter(|node| node.is_member())?;
+            // A late copy of an answer that came already is nobody's list to be.
+            let awaited = node.awaits(answer.from.addr(), answer.transaction);
+            let (me, head) = (node.me(), node.successors().first().copied()?);
+            let welcome = head == answer.from || answer.from.id().is_between(me.id(), head.id());
+            let list = core::iter::once(answer.from).chain(answer.list.iter().copied());
+            (welcome && awaited).then(|| (me, node.cut(list)))
+        };
+        self.in_flight.iter().filter_map(adoptable).collect()
     }
 
     /// Adds a machine with nothing on it, and returns its number.
@@ -165,6 +209,10 @@ impl World {
 
     /// Kills the process on a machine, with its memory; what was counted in its life is returned.
     pub fn crash(&mut self, host: usize) -> Option<Counters> {
+        self.end(host, "crashes")
+    }
+
+    fn end(&mut self, host: usize, how: &str) -> Option<Counters> {
         let it = &mut self.hosts[host];
         let node = it.node.take()?;
         it.paused = None;
@@ -175,7 +223,7 @@ impl World {
         let lost = waiting.chain(core::mem::take(&mut it.tickets).into_values());
         self.happenings.extend(lost.map(|tag| Happening::Reply { tag, reply: None }));
         self.log.note(&[2, self.now.as_micros(), host as u64]);
-        self.log.tell(Detail::Lives, self.now, format_args!("{host} crashes"));
+        self.log.tell(Detail::Lives, self.now, format_args!("{host} {how}"));
         Some(*node.counters())
     }
 
@@ -204,6 +252,20 @@ impl World {
     /// Hands a command to the process on a machine. Its reply comes as [`Happening::Reply`] with this tag.
     pub fn submit(&mut self, host: usize, tag: u64, command: Command) {
         let input = Input::Command { tag: Some(tag), command };
+        self.schedule(self.now, Due::Input { host, input });
+    }
+
+    /// Sets the wall clock of a machine to so many milliseconds ahead of the world's.
+    pub fn set_wall_clock(&mut self, host: usize, skew_ms: i64) {
+        self.hosts[host].machine.clock.skew_ms = skew_ms;
+        self.log.note(&[5, self.now.as_micros(), host as u64, skew_ms.cast_unsigned()]);
+        self.log.tell(Detail::Lives, self.now, format_args!("{host}'s wall clock is {skew_ms} ms ahead"));
+    }
+
+    /// Asks the process on a machine to leave the ring; [`Happening::Left`] tells when it has.
+    pub fn leave(&mut self, host: usize) {
+        self.log.tell(Detail::Lives, self.now, format_args!("{host} is to leave"));
+        let input = Input::Command { tag: None, command: Command::Leave };
         self.schedule(self.now, Due::Input { host, input });
     }
 
@@ -308,6 +370,12 @@ impl World {
         while let Some(event) = self.hosts[host].node.as_mut().and_then(Node::poll_event) {
             self.tell(host, event);
         }
+        if let Some(handed_over) = self.hosts[host].left.take()
+            && let Some(counters) = self.end(host, "has left")
+        {
+            let counters = Box::new(counters);
+            return self.happenings.push_back(Happening::Left { host, handed_over, counters });
+        }
         self.sleep(host);
         self.happenings.push_back(Happening::Touched { host });
     }
@@ -324,6 +392,20 @@ impl World {
             let text = frame.map_or_else(|flaw| flaw.to_string(), |frame| format!("{:?}", frame.message));
             let after: Vec<Duration> = fates.iter().map(|fate| fate.after).collect();
             self.log.tell(Detail::Datagrams, self.now, format_args!("{from} -> {host} {after:?} {text:.300}"));
+        }
+        if let Ok(frame) = self.ring.decode(bytes)
+            && let Message::Answer(Answer::Neighbours(answer)) = &frame.message
+            && let (Some(list), Some(node)) = (&answer.successors, self.hosts[from].node())
+            && frame.from != Incarnation::UNKNOWN
+        {
+            let sender = node.me();
+            let arrivals = fates.iter().map(|fate| self.now + fate.after);
+            let transaction = frame.transaction;
+            let answers = arrivals.map(|arrives| {
+                let list = list.clone();
+                InFlight { to: host, from: sender, transaction, list, arrives }
+            });
+            self.in_flight.extend(answers);
         }
         let source = self.hosts[from].machine.addr;
         for fate in fates {
@@ -349,6 +431,7 @@ impl World {
                 self.log.tell(Detail::Lives, self.now, format_args!("{host} wants seeds, try {tries}"));
                 self.schedule(self.now + after, Due::Input { host, input: Input::Command { tag: None, command } });
             }
+            Event::Left { handed_over } => self.hosts[host].left = Some(handed_over),
             Event::Life(life) => {
                 self.log.note(&[5, self.now.as_micros(), host as u64]);
                 self.log.tell(Detail::Lives, self.now, format_args!("{host} {life:?}"));

@@ -12,6 +12,8 @@
 //! node     --Survey, Settle-->         three a side      before it speaks: what do you hold of my arc; a higher term
 //! anyone   --FindSuccessor(key)-->     any node          then Get, Put, Delete to the owner: Value, Stored
 //! owner    --Replicate-->              both neighbours   before a write is acknowledged
+//! leaver   --Adopt-->                  three around it   "pull what you are to hold when I am gone"
+//! leaver   --Leave-->                  both neighbours   "I answer for nothing any more"
 //! ```
 //!
 //! Every request has one kind of answer, named beside it, or a [`Refusal`]. All are idempotent: a request may arrive
@@ -119,6 +121,21 @@ pub enum Request<'a> {
     },
     /// Tell me your place on the ring, for a picture of it. → `Step`.
     Walk,
+    /// I am leaving, and you are to hold this arc when I am gone: pull from me what you lack of it. → `Done` once you
+    /// have it.
+    Adopt {
+        /// The asker.
+        place: Place,
+        /// The arc.
+        arc: Arc,
+    },
+    /// I have left, and answer for nothing any more: every pledge between us is over. → `Done`.
+    Leave {
+        /// My predecessor, which is yours now if I was yours.
+        predecessor: Option<Peer>,
+        /// My next successors: the first is yours now if I was yours.
+        successors: Alternatives,
+    },
 }
 
 /// What may be answered.
@@ -227,6 +244,10 @@ pub enum Refusal {
     Forgotten,
     /// There is no room for another entry.
     Full,
+    /// The key is in my claim, but I may be cut off from a larger ring, and answer for nothing.
+    Silent,
+    /// I am leaving too, and go first: again when I am gone.
+    Leaving,
 }
 
 /// Which side a promise is on, seen from the one who gave it and named after the holder's pointer to it.

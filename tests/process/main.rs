@@ -5,6 +5,7 @@
 mod cli;
 mod client;
 mod http;
+mod leave;
 mod process;
 mod ring;
 mod shown;

@@ -1,8 +1,10 @@
 //! Starting, killing, healing: what the run does to its machines.
 
 use super::{Phase, Plan, Swarm};
+use crate::node::Counters;
 use crate::sim::chaos::Orders;
 use crate::sim::log::Detail;
+use crate::sim::oracle;
 use core::time::Duration;
 
 impl Swarm {
@@ -55,6 +57,7 @@ impl Swarm {
         for &host in &orders.crash {
             self.crash(host, orders.crash.len() > 1);
         }
+        orders.leave.iter().for_each(|&host| self.world.leave(host));
         for _ in 0..orders.join {
             let bound = &self.chaos.bound;
             let free = |host: &usize| {
@@ -76,14 +79,42 @@ impl Swarm {
         {
             self.orphaned.insert(sample, (self.world.now(), double));
         }
-        self.speakers.forget(host);
-        self.joining.remove(&host);
+        self.forget(host);
         if let Some(counters) = self.world.crash(host) {
             self.tally.add_counters(&counters);
         }
         self.count_hurt();
-        // Most come back; some within one period.
-        if self.rng.chance(0.75) {
+        self.come_back(host);
+    }
+
+    /// A node has left the ring. What it handed over must be there, in as many copies as before.
+    pub(super) fn left(&mut self, host: usize, handed_over: bool, counters: &Counters) {
+        self.forget(host);
+        self.tally.add_counters(counters);
+        self.tally.abrupt += u64::from(!handed_over);
+        let copies = self.world.members().count().min(3);
+        // Who is disturbed besides may be what is missing.
+        let others = self.chaos.bound.count() - usize::from(self.chaos.bound.is_disturbed(host));
+        let keys = self.clients.keys();
+        let short = |key: &usize| keys.holders(&self.world, *key) + others < copies;
+        if handed_over && let Some(key) = (0..keys.len()).find(short) {
+            let holders = keys.holders(&self.world, key);
+            let at = keys.ids().nth(key);
+            let picture = oracle::picture(&self.world);
+            self.fail(&format!("{host} has left, and key {key} at {at:?} is held {holders} times\n{picture}"));
+        }
+        self.come_back(host);
+    }
+
+    fn forget(&mut self, host: usize) {
+        self.speakers.forget(host);
+        self.joining.remove(&host);
+        self.shapes.remove(&host);
+    }
+
+    /// Most come back; some within one period.
+    fn come_back(&mut self, host: usize) {
+        if self.phase == Phase::Chaos && self.rng.chance(0.75) {
             let longest = [60, 800, 4000, 12_000][self.rng.index(4)];
             let after = self.rng.between(Duration::from_millis(10), Duration::from_millis(longest));
             self.plan(after, Plan::Start { host });

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// [`Needed::Nothing`] as soon as nodes know `POST /leave`.
-pub const NEEDS: Needed = Needed::Unbuilt;
+pub const NEEDS: Needed = Needed::Nothing;
 
 pub fn play(stage: &Stage) -> Result<(), String> {
     stage.ring.start();
