@@ -22,8 +22,12 @@ pub fn play(stage: &Stage) -> Result<(), String> {
             while stage.ring.up().len() > 1 {
                 stage.new_page()?;
                 let order = stage.ring.in_order()?;
-                let first = rng.index(order.len());
-                let at_once = if order.len() > 4 && rng.chance(0.5) { 2 } else { 1 };
+                // A seed stays: the others look for the ring there when they come back.
+                let stays = stage.ring.nodes[0].addr;
+                let place = order.iter().position(|node| node.addr == stays).unwrap_or_default();
+                let others = order.len() - 1;
+                let at_once = if others > 3 && rng.chance(0.5) { 2 } else { 1 };
+                let first = place + 1 + rng.index(others + 1 - at_once);
                 let leaving: Vec<&Node> = (0..at_once).map(|number| order[(first + number) % order.len()]).collect();
                 leave(stage, &leaving, round % 2 == 0, &mut times)?;
                 stage.await_readable(&stage.ring.up(), PATIENCE)?;
