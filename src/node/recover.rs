@@ -44,7 +44,7 @@ struct Last {
 
 /// The first pause between two probes of one node; it doubles with each.
 const PROBE_PAUSE_MIN: Duration = Duration::from_millis(1500);
-const PROBE_PAUSE_MAX: Duration = Duration::from_secs(60);
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(15);
 
 /// The pause before everyone is asked again, by a node that slept alone.
 const LAST_PAUSE: Duration = Duration::from_secs(3);
