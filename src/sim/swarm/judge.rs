@@ -15,6 +15,7 @@ impl Swarm {
     pub(super) fn look_at(&mut self, host: usize) {
         match self.speakers.look(&self.world, host) {
             Ok(new) => self.take_over(new),
+            Err(_) if !self.rules.strict => self.figure("moments with two speakers", 1.0),
             Err((id, other)) => {
                 self.fail(&format!("both {host} and {other} answer for {id}\n{}", oracle::picture(&self.world)));
             }
@@ -50,7 +51,7 @@ impl Swarm {
 
     /// A node that would answer for a key must hold what anyone was told of.
     fn look_behind(&mut self, host: usize) {
-        let settled = self.speakers.settled(host);
+        let settled = if self.rules.strict { self.speakers.settled(host) } else { 0 };
         for key in 0..self.clients.keys().len() {
             let acknowledged = self.clients.keys().acknowledged(key);
             if settled >> key & 1 == 0 || acknowledged.is_none() {
@@ -104,8 +105,13 @@ impl Swarm {
         {
             self.fail(&format!("the ring did not stay whole: {flaw}\n{}", oracle::picture(&self.world)));
         }
+        self.judge_last_look();
         for failure in self.clients.judge() {
-            self.fail(&failure);
+            if self.rules.strict {
+                self.fail(&failure);
+            } else {
+                self.figure("keys with more than one history", 1.0);
+            }
         }
         let seconds = self.world.now().as_micros() / 1_000_000 + 1;
         let busy: BTreeSet<usize> =
@@ -123,6 +129,7 @@ impl Swarm {
         self.tally.faults = self.chaos.faults();
         self.tally.outcomes = self.clients.outcomes();
         self.tally.beyond = u64::from(self.beyond);
-        Outcome { seed: self.seed, hash: self.world.log.hash(), tally: self.tally, failures: self.failures }
+        let hash = self.world.log.hash();
+        Outcome { seed: self.seed, hash, tally: self.tally, failures: self.failures, figures: self.figures }
     }
 }
