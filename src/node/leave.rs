@@ -217,6 +217,7 @@ impl Node {
         let known = self.predecessor.into_iter().chain(self.successors.as_slice().iter().copied());
         let Some(leaver) = known.into_iter().find(|peer| asked.is_from(peer)) else { return };
         self.rights.end_pledges_to(&leaver);
+        let others = predecessor.iter().chain(successors).any(|peer| peer.id() != self.me.id());
         let was_head = self.successors.head() == Some(leaver);
         let rest: crate::wire::PeerList = self.successors.as_slice().iter().copied().filter(|p| *p != leaver).collect();
         let list = self.successors.cut(rest);
@@ -232,6 +233,12 @@ impl Node {
             if self.successors.head().is_none() {
                 self.lose_place();
                 self.remembered.forget(&leaver);
+                if !others && self.ring.silent.is_none() && !self.rights.any_pledge(self.now.at) {
+                    // It knew nobody but us, nor we anybody but it: the two of us were the ring. Whoever asks us must
+                    // not wait until all that were here before have failed to answer.
+                    self.live(Life::Alone);
+                    self.become_alone();
+                }
             } else {
                 // Whoever is before it now will say so.
                 self.ring.predecessor_suspected = true;

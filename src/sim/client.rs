@@ -147,9 +147,10 @@ impl Clients {
         &self.last_look[key]
     }
 
-    /// The machine that an operation was handed in at, and when, as long as it waits for its answer.
-    pub fn asked_of(&self, tag: u64) -> Option<(usize, Instant)> {
-        self.attempts.get(&tag).map(|attempt| (attempt.question.host, attempt.submitted))
+    /// The machine that an operation was handed in at, and when, as long as it waits for its first answer.
+    pub fn asked_first(&self, tag: u64) -> Option<(usize, Instant)> {
+        let attempt = self.attempts.get(&tag).filter(|attempt| attempt.tries == 1)?;
+        Some((attempt.question.host, attempt.submitted))
     }
 
     /// True while an operation waits for its answer.

@@ -93,7 +93,15 @@ impl Swarm {
         }
         let keys = self.clients.keys();
         let short = |key: &usize| !keys.is_copied(&self.world, *key);
-        (0..keys.len()).find(short).map(|key| format!("key {key} is short of copies"))
+        if let Some(key) = (0..keys.len()).find(short) {
+            return Some(format!("key {key} is short of copies"));
+        }
+        // Beyond the bound what both sides wrote has yet to meet.
+        let apart = |&key: &usize| {
+            let held = keys.speaker(&self.world, key).and_then(|(_, node)| node.version_of(keys.name(key)));
+            !self.rules.strict && held < keys.acknowledged(key)
+        };
+        (0..keys.len()).find(apart).map(|key| format!("the newest version of key {key} is not with its speaker"))
     }
 
     pub(super) fn finish(mut self) -> Outcome {

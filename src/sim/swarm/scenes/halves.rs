@@ -51,7 +51,7 @@ pub fn stage(seed: u64) -> Swarm {
             config.min_nodes = (nodes / 2 + 1).min(9);
         }
     }
-    let rules = Rules { strict: false, run_min: Duration::ZERO, ..Rules::default() };
+    let rules = Rules { strict: ending == Ending::Never, run_min: Duration::ZERO, ..Rules::default() };
     let scene = Halves { ending, halves: [vec![], vec![]], rng, stage: 0, asked: BTreeMap::new(), next_tag: FIRST_TAG };
     Swarm::staged(seed, profile, config, rules, Box::new(scene))
 }
@@ -121,7 +121,8 @@ impl Scene for Halves {
         match (self.stage, self.ending) {
             (1, _) => return Some(Duration::from_secs(6)),
             (2, _) => self.cut(run),
-            (3, Ending::Never) => return Some(Duration::from_secs(3)),
+            // It has found out by then that all others are gone; until then it answers what nobody else can.
+            (3, Ending::Never) => return Some(LONG_ENOUGH),
             (4..60, Ending::Never) => {
                 for &host in &self.halves[0].clone() {
                     let settled = |id: &&Id| run.world.host(host).is_settled_for(run.world.now(), **id);

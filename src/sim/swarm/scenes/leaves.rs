@@ -62,7 +62,7 @@ impl Scene for Leaves {
     }
 
     fn replied(&mut self, run: &mut Swarm, tag: u64, reply: Option<&Reply>) {
-        let Some((host, asked)) = run.clients.asked_of(tag) else { return };
+        let Some((host, asked)) = run.clients.asked_first(tag) else { return };
         let stays = self.stays.get(&host).is_some_and(|&since| since <= asked);
         if stays && matches!(reply, Some(Reply::Unavailable(_) | Reply::Unknown { .. }) | None) {
             run.fail(&format!("{host} stays, and was asked at {asked}: {reply:?}"));
