@@ -248,6 +248,8 @@ impl Swarm {
     fn carry_out(&mut self, plan: Plan) {
         match plan {
             Plan::Start { host } => self.start(host),
+            // The last look is to be a look at what is at rest.
+            Plan::Client(_) if !matches!(self.phase, Phase::Chaos | Phase::Healing) => {}
             Plan::Client(client) => {
                 self.clients.act(&mut self.world, client);
                 if let Some(key) = self.clients.take_writing()

@@ -36,6 +36,7 @@ impl Scene for Leaves {
                 self.stays.entry(host).or_insert(now);
             }
         }
+        run.chaos.bound.review(&run.world, run.clients.keys());
         let order = run.ring_order();
         if !self.growing && order.len() > 1 {
             if self.leaving.is_empty() {
@@ -45,6 +46,7 @@ impl Scene for Leaves {
                     let host = order[(at + step) % order.len()];
                     self.leaving.insert(host);
                     self.stays.remove(&host);
+                    run.chaos.bound.disturb(host, now + Duration::from_secs(1));
                     run.world.leave(host);
                 }
             }
