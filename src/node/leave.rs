@@ -251,7 +251,7 @@ impl Node {
                 }
             } else {
                 // Whoever is before it now will say so.
-                self.ring.predecessor_suspected = true;
+                (self.ring.predecessor_suspected, self.ring.predecessor_left) = (true, true);
                 if let Some(before) = predecessor.filter(|before| *before != self.me) {
                     let manner = self.patient();
                     self.ask(before, Request::Hint, Purpose::Notice, manner);
