@@ -8,7 +8,7 @@ use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
 use crate::node::{Command, Event, Life, Node, Reply, Ticket, Unsettled};
 use crate::time::{Instant, Now};
-use log::{info, warn};
+use log::{debug, info, warn};
 use smol::channel::{self, Receiver, Sender};
 use smol::{Async, Task, Timer, future};
 use std::collections::BTreeMap;
@@ -147,7 +147,7 @@ impl Driver {
         future::or(self.drive(wanted), resolver).await
     }
 
-    async fn drive(mut self, wanted: Sender<u32>) -> bool {
+    async fn drive(mut self, wanted: Sender<Option<u32>>) -> bool {
         self.hand_out(&wanted);
         loop {
             let (datagrams, failed) = self.take_datagrams(&wanted);
@@ -198,7 +198,7 @@ impl Driver {
     }
 
     /// → how many datagrams were taken in, and whether it ended with an error.
-    fn take_datagrams(&mut self, wanted: &Sender<u32>) -> (usize, bool) {
+    fn take_datagrams(&mut self, wanted: &Sender<Option<u32>>) -> (usize, bool) {
         for taken in 0..BATCH {
             match self.socket.get_ref().recv_from(&mut self.datagram) {
                 Ok((length, source)) => {
@@ -220,7 +220,7 @@ impl Driver {
         (BATCH, false)
     }
 
-    fn take_request(&mut self, request: Request, wanted: &Sender<u32>) {
+    fn take_request(&mut self, request: Request, wanted: &Sender<Option<u32>>) {
         let now = now();
         match request {
             Request::Command(command, to) => {
@@ -264,7 +264,7 @@ impl Driver {
     }
 
     /// Sends and tells what the node has to say.
-    fn hand_out(&mut self, wanted: &Sender<u32>) {
+    fn hand_out(&mut self, wanted: &Sender<Option<u32>>) {
         while let Some(transmit) = self.node.poll_transmit(&mut self.frame) {
             let to = if self.is_v6 { as_v6(transmit.to) } else { transmit.to };
             let datagram = self.frame.get(..transmit.length).unwrap_or_default();
@@ -299,9 +299,12 @@ fn as_v6(addr: SocketAddr) -> SocketAddr {
 }
 
 /// Resolves the seeds anew whenever the node wants them, and hands it all addresses found. Never ends by itself.
-async fn resolve<T>(seeds: Vec<String>, tries: Receiver<u32>, handle: Handle) -> T {
+async fn resolve<T>(seeds: Vec<String>, tries: Receiver<Option<u32>>, handle: Handle) -> T {
     while let Ok(tries) = tries.recv().await {
-        info!("looking for the ring at {} (try {})", seeds.join(", "), tries.saturating_add(1));
+        // A node that has its place looks once a minute, and of that there is nothing to tell.
+        if let Some(tries) = tries {
+            info!("looking for the ring at {} (try {})", seeds.join(", "), tries.saturating_add(1));
+        }
         let (mut found, mut tasks) = (Vec::new(), Vec::new());
         for seed in &seeds {
             match seed.parse::<SocketAddr>() {
@@ -317,7 +320,10 @@ async fn resolve<T>(seeds: Vec<String>, tries: Receiver<u32>, handle: Handle) ->
             };
             match future::or(task, late).await {
                 Ok(addrs) => found.extend(addrs),
-                Err(error) => warn!("the address of {seed} is not known, it will be looked up again: {error}"),
+                Err(error) if tries.is_some() => {
+                    warn!("the address of {seed} is not known, it will be looked up again: {error}");
+                }
+                Err(error) => debug!("the address of {seed} is not known: {error}"),
             }
         }
         if handle.tell(Command::Seeds(found)).await.is_err() {

@@ -78,7 +78,8 @@ impl Node {
     }
 
     pub(super) fn want_seeds(&mut self) {
-        self.emit(Event::SeedsWanted { tries: self.birth.tries });
+        let tries = (!self.is_member()).then_some(self.birth.tries);
+        self.emit(Event::SeedsWanted { tries });
         self.birth.tries = self.birth.tries.saturating_add(1);
         // 1, 1.5, 2.25 ... 15 s.
         let pause = SEEDS_PAUSE_MIN * 3u32.pow(self.birth.tries.min(7) - 1) / 2u32.pow(self.birth.tries.min(7) - 1);
@@ -89,7 +90,7 @@ impl Node {
     /// The addresses of the seeds.
     pub(super) fn try_seeds(&mut self, addrs: &[SocketAddr]) {
         if !self.seeks_ring() {
-            return;
+            return self.reunite_through(addrs);
         }
         let others: Vec<SocketAddr> = addrs.iter().copied().filter(|addr| *addr != self.me.addr()).collect();
         self.birth.other_seeds |= !others.is_empty();
@@ -121,7 +122,11 @@ impl Node {
             self.is_own_seed();
         } else if member {
             self.birth.member_heard = Some(self.now.at);
-            self.meet_ring(seed);
+            if self.seeks_ring() {
+                self.meet_ring(seed);
+            } else if !self.is_near(seed.addr()) {
+                self.look_for_myself(seed);
+            }
         } else {
             if !self.birth.heard.contains(&seed.addr()) && self.birth.heard.len() < SEEDS_MAX {
                 self.birth.heard.push(seed.addr());

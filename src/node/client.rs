@@ -130,9 +130,19 @@ impl Node {
             }
             Wish::Owner => self.start_lookup(id, LookupFor::Owner(ticket)),
             _ if own => self.client_own(ticket),
-            // What a list far away says may be out of date: after a failure the predecessor itself is asked.
+            // What a list far away says may be out of date: after a failure the predecessor itself is asked. A write is
+            // as fresh as the term that it was looked up under, and that only the owner and its neighbours know.
+            Wish::Write { fresh: None, .. } if !self.is_beside_owner(id) => {
+                self.start_lookup(id, LookupFor::Operation { ticket, exact: true });
+            }
             _ => self.start_lookup(id, LookupFor::Operation { ticket, exact: op_tries > 0 }),
         }
+    }
+
+    /// True if the id is the predecessor's: then this node stored the term that it is settled under.
+    fn is_beside_owner(&self, id: Id) -> bool {
+        let before = self.ring.before_predecessor.zip(self.predecessor);
+        before.is_some_and(|(before, owner)| Arc::new(before, owner.id()).contains(id))
     }
 
     /// The key is this node's own.

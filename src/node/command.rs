@@ -184,8 +184,9 @@ pub enum Event {
     Reply(Ticket, Reply),
     /// The node wants to try its seeds (again): resolve their names anew and hand them in as `Command::Seeds`.
     SeedsWanted {
-        /// How many tries have failed before.
-        tries: u32,
+        /// How many tries have failed before; `None` if the node has a place, and only looks whether a ring formed
+        /// apart from its own.
+        tries: Option<u32>,
     },
     /// Something happened in the node's life, for logs and pages.
     Life(Life),

@@ -71,6 +71,7 @@ impl Node {
         self.timers.set_earlier(Timer::Recover, at + first * 20);
         self.timers.set_earlier(Timer::Fingers, at + first * 10);
         self.timers.set_earlier(Timer::Strays, at + first * 20);
+        self.reunite_later();
     }
 
     /// True while the node looks for a ring: it has no place, or is alone, or slept while it was.

@@ -131,7 +131,9 @@ impl Node {
             let claimed = self.claim(self.now.at).is_some_and(|claim| claim.contains(id));
             let refusal = match &deed {
                 // An earlier copy of it was stored here: that nothing was changed would be a lie.
-                Deed::Write { operation, .. } if self.may_have_done(&key, operation) => Refusal::Unknown,
+                Deed::Write { operation, .. } if self.has_logged(&key, operation) => Refusal::Unknown,
+                // If this is its first and only copy, its coordinator looks it up anew, and knows better how fresh it is.
+                Deed::Write { operation, .. } if self.may_have_done(&key, operation) => Refusal::Forgotten,
                 _ if claimed && self.silenced().is_some() => Refusal::Silent,
                 _ if claimed => Refusal::NotSettled,
                 _ => Refusal::NotOwner,
@@ -305,7 +307,9 @@ impl Node {
     fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {
         let for_now = matches!(
             answer,
-            Answer::Refused(Refusal::NotOwner | Refusal::NotSettled | Refusal::Silent | Refusal::Busy)
+            Answer::Refused(
+                Refusal::NotOwner | Refusal::NotSettled | Refusal::Silent | Refusal::Busy | Refusal::Forgotten
+            )
         );
         if let (true, Asker::Remote(asked), Deed::Write { .. }) = (for_now, asker, deed) {
             self.refusals.add_for_now(self.now.at, asked);

@@ -44,10 +44,16 @@ pub(super) struct Leaving {
     /// Who has yet to hear the good-bye.
     farewells: heapless::Vec<Peer, 2>,
     handed_over: bool,
+    /// Until when it refuses what still comes.
+    lingers: Instant,
 }
 
 /// The pause before those who have not adopted their arc are asked again.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// For how long one that has said good-bye refuses what still comes: until the lists of those before it, which hear it
+/// one from the other, name it no more. If it were silent, a write sent to it would be of unknown outcome.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How long one round may take: less than an adopted arc is kept for.
 const ROUND_MAX: Duration = Duration::from_secs(5);
@@ -73,8 +79,8 @@ impl Node {
         let (adopting, farewells) = (heapless::Vec::new(), heapless::Vec::new());
         let around = self.around();
         let stage = Stage::Copying;
-        self.leaving =
-            Some(Leaving { stage, around, round: 0, begun: self.now.at, adopting, farewells, handed_over: false });
+        let (begun, lingers, handed_over) = (self.now.at, self.now.at, false);
+        self.leaving = Some(Leaving { stage, around, round: 0, begun, adopting, farewells, handed_over, lingers });
         self.timers.set(Timer::LeaveEnd, self.now.at + self.config.leave_timeout);
         self.hand_over();
     }
@@ -161,8 +167,11 @@ impl Node {
                 leaving.handed_over = true;
                 self.say_farewell();
             }
-            Stage::Parted if leaving.farewells.is_empty() && !waiting => self.leave_ended(),
-            Stage::Parted => self.timers.set(Timer::Leave, self.now.at + PAUSE / 4),
+            Stage::Parted if !leaving.farewells.is_empty() || waiting => {
+                self.timers.set(Timer::Leave, self.now.at + PAUSE / 4);
+            }
+            Stage::Parted if leaving.lingers > self.now.at => self.timers.set(Timer::Leave, leaving.lingers),
+            Stage::Parted => self.leave_ended(),
             Stage::Gone => {}
         }
     }
@@ -177,6 +186,7 @@ impl Node {
             if self.ask(peer, request, Purpose::Leave, manner)
                 && let Some(leaving) = &mut self.leaving
             {
+                leaving.lingers = self.now.at + LINGER;
                 // Two neighbours, two places.
                 let _ = leaving.farewells.push(peer);
             }
@@ -217,6 +227,7 @@ impl Node {
         let known = self.predecessor.into_iter().chain(self.successors.as_slice().iter().copied());
         let Some(leaver) = known.into_iter().find(|peer| asked.is_from(peer)) else { return };
         self.rights.end_pledges_to(&leaver);
+        let others = predecessor.iter().chain(successors).any(|peer| peer.id() != self.me.id());
         let was_head = self.successors.head() == Some(leaver);
         let rest: crate::wire::PeerList = self.successors.as_slice().iter().copied().filter(|p| *p != leaver).collect();
         let list = self.successors.cut(rest);
@@ -232,9 +243,15 @@ impl Node {
             if self.successors.head().is_none() {
                 self.lose_place();
                 self.remembered.forget(&leaver);
+                if !others && self.ring.silent.is_none() && !self.rights.any_pledge(self.now.at) {
+                    // It knew nobody but us, nor we anybody but it: the two of us were the ring. Whoever asks us must
+                    // not wait until all that were here before have failed to answer.
+                    self.live(Life::Alone);
+                    self.become_alone();
+                }
             } else {
                 // Whoever is before it now will say so.
-                self.ring.predecessor_suspected = true;
+                (self.ring.predecessor_suspected, self.ring.predecessor_left) = (true, true);
                 if let Some(before) = predecessor.filter(|before| *before != self.me) {
                     let manner = self.patient();
                     self.ask(before, Request::Hint, Purpose::Notice, manner);

@@ -25,6 +25,8 @@ pub(super) enum LookupFor {
     Owner(Ticket),
     /// A place on the ring; the predecessor itself confirms it.
     Join,
+    /// This node itself, from a node that may be on another ring; the predecessor itself confirms it.
+    Myself,
     /// The finger with this exponent.
     Finger(u8),
     /// An entry that belongs to someone else.
@@ -159,8 +161,8 @@ impl Node {
         lookup.answered(&from);
         let confirmed = match lookup.purpose {
             LookupFor::Owner(_) => found.owner,
-            LookupFor::Join | LookupFor::Operation { exact: true, .. } if found.owner != from => found.predecessor,
-            LookupFor::Join => found.predecessor,
+            LookupFor::Operation { exact: true, .. } if found.owner != from => found.predecessor,
+            LookupFor::Join | LookupFor::Myself => found.predecessor,
             _ => from,
         };
         if confirmed != from {
@@ -206,6 +208,7 @@ impl Node {
         match purpose {
             LookupFor::Operation { ticket, .. } | LookupFor::Owner(ticket) => self.client_found(ticket, found),
             LookupFor::Join => self.join_found(found),
+            LookupFor::Myself => self.myself_found(found),
             LookupFor::Finger(exponent) => self.finger_found(exponent, found),
             LookupFor::Stray(item) => self.stray_found(item, found),
         }

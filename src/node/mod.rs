@@ -12,6 +12,7 @@
 //! settle     asking around before answering                    speak     requests, answers, repetition
 //! silence    being cut off, perhaps                            serve     which message is taken by whom
 //! pull       taking over what another node holds of an arc     leave     handing over, and good-bye
+//! reunion    rings that formed apart, loops
 //! ```
 
 mod birth;
@@ -29,6 +30,7 @@ mod pending;
 mod pull;
 mod recover;
 mod refusals;
+mod reunion;
 mod serve;
 mod settle;
 mod silence;
@@ -103,6 +105,7 @@ pub struct Node {
     rights: consent::Rights,
     ring: suspect::Suspicions,
     remembered: recover::Remembered,
+    reunion: reunion::Reunion,
     store: Store,
     terms: terms::Terms,
     settling: Option<settle::Settling>,
@@ -156,6 +159,7 @@ impl Node {
             rights: consent::Rights::default(),
             ring: suspect::Suspicions::default(),
             remembered: recover::Remembered::default(),
+            reunion: reunion::Reunion::default(),
             store: Store::default(),
             terms: terms::Terms::default(),
             settling: None,
@@ -206,6 +210,7 @@ impl Node {
                 Timer::JoinWatch => self.join_watch(),
                 Timer::Found => self.found_ring(),
                 Timer::Recover => self.recover(),
+                Timer::Reunion => self.reunite(),
                 Timer::Fingers => self.fix_fingers(),
                 Timer::Strays => self.offer_strays(),
                 Timer::Settle => self.settle(),

@@ -32,6 +32,8 @@ pub(super) struct Remembered {
     /// The question whether this node is alone, while it is open.
     last: Option<Last>,
     last_asked: Instant,
+    /// When one of those dropped was probed last.
+    probed: Instant,
 }
 
 /// Everyone known is asked whether there is a ring.
@@ -44,7 +46,11 @@ struct Last {
 
 /// The first pause between two probes of one node; it doubles with each.
 const PROBE_PAUSE_MIN: Duration = Duration::from_millis(1500);
-const PROBE_PAUSE_MAX: Duration = Duration::from_secs(15);
+const PROBE_PAUSE_MAX: Duration = Duration::from_secs(300);
+
+/// After so long without any probe the node whose turn comes next is probed all the same: however long a ring was
+/// split, the parts meet soon, and however many are remembered, it costs a few bytes a second.
+const PROBE_REST: Duration = Duration::from_secs(10);
 
 /// The pause before everyone is asked again, by a node that slept alone.
 const LAST_PAUSE: Duration = Duration::from_secs(3);
@@ -222,8 +228,11 @@ impl Node {
         let pause = self.jitter(1200, 1800);
         self.timers.set(Timer::Recover, now + pause);
         self.remembered.table.retain(|memory| now.since(memory.since) < MEMORY);
-        let due = self.remembered.table.iter_mut().filter(|memory| memory.probe_at <= now).min_by_key(|m| m.probe_at);
+        let rested = now.since(self.remembered.probed) >= PROBE_REST;
+        let table = self.remembered.table.iter_mut();
+        let due = table.filter(|memory| rested || memory.probe_at <= now).min_by_key(|memory| memory.probe_at);
         if let Some(memory) = due {
+            self.remembered.probed = now;
             let longest = if self.ring.silent.is_some() { PROBE_PAUSE_SILENT } else { PROBE_PAUSE_MAX };
             memory.pause = (memory.pause * 2).min(longest);
             memory.probe_at = now + memory.pause;
@@ -251,8 +260,11 @@ impl Node {
             self.meet_ring(peer);
         } else if self.successors.head().is_some_and(|head| peer.id().is_between(me, head.id())) {
             self.consider(peer);
-        } else {
+        } else if self.is_near(peer.addr()) {
             self.remembered.remove(&peer);
+        } else {
+            // It may be on another ring by now. If it is on ours after all, the lookup ends here.
+            self.look_for_myself(peer);
         }
     }
 

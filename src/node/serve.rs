@@ -68,7 +68,7 @@ impl Node {
                 self.probe_answered(probe, peer, member, founder, pending);
             }
             (Purpose::Relay(asked), pong @ Answer::Pong { .. }) => self.answer(&asked, pong),
-            (Purpose::Indirect { suspect, since, role }, Answer::Pong { .. }) => {
+            (Purpose::Indirect { suspect, since, role }, Answer::Pong { member: true, .. }) => {
                 self.indirectly_heard(suspect, since, role);
             }
             (Purpose::Lookup(lookup), Answer::Found { predecessor, owner, successors, fresh }) => {

@@ -210,6 +210,9 @@ impl Node {
         let Some(stamped) = asked.proven.filter(|_| peer.id() != self.me.id()) else {
             return self.refuse(asked, Refusal::NotMember);
         };
+        if self.ring.predecessor_left && self.predecessor == Some(peer) {
+            return self.refuse(asked, Refusal::NotMember);
+        }
         self.unsilence(&peer);
         let relation = self.peers.relation(now, &peer);
         relation.heard_request = Some(now);

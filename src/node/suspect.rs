@@ -7,7 +7,7 @@ use super::silence::Quiet;
 use crate::id::Id;
 use crate::limits::DROPPED_MAX;
 use crate::time::Instant;
-use crate::wire::{Peer, Request};
+use crate::wire::{Peer, Refusal, Request};
 use core::time::Duration;
 
 /// Whom a node takes for dead, and what follows from it.
@@ -15,6 +15,8 @@ use core::time::Duration;
 pub(super) struct Suspicions {
     /// The predecessor is taken for dead, and only waits to be replaced.
     pub predecessor_suspected: bool,
+    /// It said that it leaves, so what it said before, and comes later, does not count.
+    pub predecessor_left: bool,
     /// The predecessor is being probed.
     pub watching: bool,
     /// The predecessor is being probed because another wants its place.
@@ -37,7 +39,7 @@ impl Suspicions {
     /// The predecessor is another: what was suspected of the old one says nothing of it.
     pub fn predecessor_changed(&mut self) {
         (self.predecessor_suspected, self.watching, self.rectifying, self.differed[1]) = (false, false, false, 0);
-        self.before_predecessor = None;
+        (self.before_predecessor, self.predecessor_left) = (None, false);
     }
 }
 
@@ -50,7 +52,8 @@ impl Node {
         match silence {
             Silence::Timeout { late: true } => self.stabilise_soon(Duration::ZERO),
             _ if self.successors.head() != Some(head) || self.answered_since(&head, since) => {}
-            Silence::Gone => self.drop_head(head),
+            // It says itself that it is on no ring.
+            Silence::Gone | Silence::Refused(Refusal::NotMember) => self.drop_head(head),
             Silence::Timeout { .. } | Silence::Refused(_) => self.ask_third(head, since, Role::Head),
         }
     }
@@ -174,7 +177,7 @@ impl Node {
         match silence {
             _ if self.predecessor != Some(peer) => {}
             Silence::Timeout { late: true } => self.indirectly_heard(peer, since, role),
-            Silence::Gone => self.suspect_predecessor(peer, since, candidate),
+            Silence::Gone | Silence::Refused(Refusal::NotMember) => self.suspect_predecessor(peer, since, candidate),
             Silence::Timeout { .. } | Silence::Refused(_) => self.ask_third(peer, since, role),
         }
     }

@@ -19,6 +19,8 @@ pub(super) enum Timer {
     Found,
     /// The probe of a remembered node.
     Recover,
+    /// The next lookup of the own id.
+    Reunion,
     /// The next finger.
     Fingers,
     /// The next stray to offer.

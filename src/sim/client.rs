@@ -7,10 +7,10 @@ use super::world::World;
 use crate::node::{Attempt as Naming, Command, Reply};
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::{Condition, OperationId};
+use crate::wire::{Condition, OperationId, Version};
 use core::fmt;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a write of unknown outcome is sent in all, before its outcome stays open.
 const TRIES_MAX: u32 = 6;
@@ -91,12 +91,15 @@ pub struct Clients {
     /// The key of a write just submitted.
     writing: Option<usize>,
     failures: Vec<String>,
+    /// What the last look found of each key: through every node the same, if all is well.
+    last_look: Vec<BTreeSet<Option<Version>>>,
 }
 
 impl Clients {
     /// So many clients of these keys; their choices come from the generator.
     pub fn new(count: usize, keys: Keys, rng: Rng) -> Self {
         Self {
+            last_look: vec![BTreeSet::new(); keys.len()],
             ledger: Ledger::new(keys),
             rng,
             attempts: BTreeMap::new(),
@@ -142,6 +145,17 @@ impl Clients {
     /// The key of the last write submitted since the last call.
     pub const fn take_writing(&mut self) -> Option<usize> {
         self.writing.take()
+    }
+
+    /// The versions of a key that the last look found; `None` stands for nothing found.
+    pub fn last_look(&self, key: usize) -> &BTreeSet<Option<Version>> {
+        &self.last_look[key]
+    }
+
+    /// The machine that an operation was handed in at, and when, as long as it waits for its first answer.
+    pub fn asked_first(&self, tag: u64) -> Option<(usize, Instant)> {
+        let attempt = self.attempts.get(&tag).filter(|attempt| attempt.tries == 1)?;
+        Some((attempt.question.host, attempt.submitted))
     }
 
     /// True while an operation waits for its answer.
@@ -233,6 +247,10 @@ impl Clients {
         }
         let (question, now) = (attempt.question, world.now());
         let key = question.key;
+        if question.client.is_none() {
+            let found = if let Some(Reply::Value { version, .. }) = &reply { Some(*version) } else { None };
+            self.last_look[key].insert(found);
+        }
         match reply {
             Some(Reply::Value { version, value, .. }) => {
                 self.outcomes.values += 1;

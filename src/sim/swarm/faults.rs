@@ -114,7 +114,7 @@ impl Swarm {
 
     /// Most come back; some within one period.
     fn come_back(&mut self, host: usize) {
-        if self.phase == Phase::Chaos && self.rng.chance(0.75) {
+        if self.phase == Phase::Chaos && self.scene.is_none() && self.rng.chance(0.75) {
             let longest = [60, 800, 4000, 12_000][self.rng.index(4)];
             let after = self.rng.between(Duration::from_millis(10), Duration::from_millis(longest));
             self.plan(after, Plan::Start { host });

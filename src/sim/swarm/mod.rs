@@ -7,6 +7,9 @@
 
 mod faults;
 mod judge;
+mod scene;
+
+pub mod scenes;
 
 use super::bound::Keys;
 use super::chaos::{Chaos, Profile};
@@ -24,6 +27,7 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::Peer;
 use core::time::Duration;
+pub use scene::{Figures, Rules, Scene};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -52,6 +56,8 @@ pub struct Outcome {
     pub tally: Tally,
     /// What should not have been.
     pub failures: Vec<String>,
+    /// What a scene measured.
+    pub figures: Figures,
 }
 
 /// What the run itself has to do at some time.
@@ -61,6 +67,7 @@ enum Plan {
     Client(usize),
     Chaos,
     Strike { owner: usize },
+    Scene,
     Poll,
 }
 
@@ -103,6 +110,10 @@ pub struct Swarm {
     forming: Tally,
     tally: Tally,
     failures: Vec<String>,
+    /// What befalls the ring in place of the chaos.
+    scene: Option<Box<dyn Scene>>,
+    rules: Rules,
+    figures: Figures,
 }
 
 /// Runs the seed with the profile that it stands for.
@@ -113,8 +124,12 @@ pub fn run(seed: u64) -> Outcome {
 impl Swarm {
     /// A run of this profile; all else that is left to chance follows from the seed.
     pub fn new(seed: u64, profile: Profile) -> Self {
+        Self::with(seed, profile, Config::default())
+    }
+
+    fn with(seed: u64, profile: Profile, config: Config) -> Self {
         let mut rng = Rng::new(seed);
-        let config = Config { successors: profile.successors, ..Config::default() };
+        let config = Config { successors: profile.successors, ..config };
         let mut world = World::new(rng.next_u64(), config);
         world.network.weather = profile.weather;
         world.lateness = profile.lateness;
@@ -153,6 +168,9 @@ impl Swarm {
             forming: Tally::default(),
             tally: Tally { runs: 1, ..Tally::default() },
             failures: Vec::new(),
+            scene: None,
+            rules: Rules::default(),
+            figures: Figures::new(),
             profile,
             world,
         }
@@ -179,6 +197,7 @@ impl Swarm {
                 if host == 0 { Duration::ZERO } else { self.rng.between(Duration::ZERO, Duration::from_secs(3)) };
             self.plan(after, Plan::Start { host });
         }
+        self.with_scene(|scene, run| scene.begin(run));
         self.plan(POLL, Plan::Poll);
         while !self.is_over() {
             // Far enough to end a run that nothing else ends.
@@ -190,7 +209,7 @@ impl Swarm {
 
     fn is_over(&self) -> bool {
         let rested = self.phase == Phase::Resting && !self.clients.is_waiting();
-        let rested = rested && self.world.now() >= Instant::ZERO + RUN_MIN;
+        let rested = rested && self.world.now() >= Instant::ZERO + self.rules.run_min;
         rested || self.failures.len() >= FAILURES_MAX
     }
 
@@ -216,6 +235,7 @@ impl Swarm {
             }
             Happening::Reply { tag, reply } => {
                 self.world.log.tell(Detail::Lives, self.world.now(), format_args!("reply to {tag}: {reply:.200?}"));
+                self.with_scene(|scene, run| scene.replied(run, tag, reply.as_ref()));
                 if let Some(client) = self.clients.reply(&self.world, tag, reply)
                     && matches!(self.phase, Phase::Chaos | Phase::Healing)
                 {
@@ -247,13 +267,18 @@ impl Swarm {
                 }
             }
             Happening::Touched { host } => self.look_at(host),
-            Happening::Left { host, handed_over, counters } => self.left(host, handed_over, &counters),
+            Happening::Left { host, handed_over, counters } => {
+                self.left(host, handed_over, &counters);
+                self.with_scene(|scene, run| scene.left(run, host, handed_over));
+            }
         }
     }
 
     fn carry_out(&mut self, plan: Plan) {
         match plan {
             Plan::Start { host } => self.start(host),
+            // The last look is to be a look at what is at rest.
+            Plan::Client(_) if !matches!(self.phase, Phase::Chaos | Phase::Healing) => {}
             Plan::Client(client) => {
                 self.clients.act(&mut self.world, client);
                 if let Some(key) = self.clients.take_writing()
@@ -276,6 +301,7 @@ impl Swarm {
                 self.obey(&orders);
             }
             Plan::Chaos | Plan::Strike { .. } => {}
+            Plan::Scene => self.play(),
             Plan::Poll => self.poll(),
         }
     }
@@ -290,14 +316,15 @@ impl Swarm {
         match self.phase {
             Phase::Forming => {
                 let started = self.world.hosts().iter().filter(|host| host.node().is_some()).count();
-                if started == self.profile.nodes && self.flaw().is_none() {
+                let formed = self.with_scene(|scene, run| scene.has_formed(run));
+                if started == self.profile.nodes && formed.unwrap_or_else(|| self.flaw().is_none()) {
                     self.enter(Phase::Chaos);
                     (self.nobody_wronged, self.formed) = (true, self.world.now());
                     self.world.hosts().iter().filter_map(|host| host.node()).for_each(|node| {
                         self.forming.add_counters(node.counters());
                     });
                     (0..self.clients.count()).for_each(|client| self.plan(POLL, Plan::Client(client)));
-                    self.plan(POLL, Plan::Chaos);
+                    self.plan(POLL, if self.scene.is_some() { Plan::Scene } else { Plan::Chaos });
                 } else if waited > FORM_MAX {
                     self.give_up("the ring did not form");
                 }
@@ -306,8 +333,9 @@ impl Swarm {
             Phase::Healing => {
                 if self.flaw().is_none() {
                     self.tally.healing.push(waited);
+                    self.with_scene(|scene, run| scene.healed(run, waited));
                     self.enter(Phase::Reading);
-                } else if waited > HEAL_MAX {
+                } else if waited > self.rules.heal_max {
                     self.give_up("the ring did not heal");
                 }
             }

@@ -1,0 +1,59 @@
+//! Scenes: rings that are cut in parts, that formed apart, that wind twice; pairs that cannot talk; nodes that leave
+//! one after another. Most are beyond the bound that the promises hold within; then what both sides wrote must meet.
+
+pub mod apart;
+pub mod halves;
+pub mod leaves;
+pub mod pairs;
+pub mod split;
+
+#[cfg(test)]
+mod winding;
+
+use super::{Rules, Scene, Swarm};
+use crate::config::Config;
+use crate::rng::Rng;
+use crate::sim::chaos::Profile;
+use crate::sim::clock::Clock;
+use crate::sim::log::Detail;
+use crate::sim::network::Weather;
+use crate::time::Instant;
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+/// A run that is ready to begin.
+pub type Stage = fn(u64) -> Swarm;
+
+/// The clients' wishes and the network of a scene; the rest is up to it.
+fn profile(nodes: usize, successors: usize, rng: &mut Rng) -> Profile {
+    let loss = if rng.chance(0.3) { 0.01 } else { 0.0 };
+    Profile {
+        successors,
+        clients: 4,
+        think: Duration::from_millis(600),
+        weather: Weather { loss, ..Weather::QUIET },
+        lateness: Duration::from_millis(1),
+        clocks: Clock { offset_us: 3_000_000, rate_ppm: 100, skew_ms: 50 },
+        ..Profile::quiet(nodes, 0.0, Duration::MAX)
+    }
+}
+
+/// The length of the successor lists for so many nodes: 3 where that is enough, in half of the cases.
+fn list_length(nodes: usize, rng: &mut Rng) -> usize {
+    if nodes >= 12 && rng.chance(0.5) { 3 } else { 8 }
+}
+
+impl Swarm {
+    /// The members in ring order.
+    fn ring_order(&self) -> Vec<usize> {
+        let mut hosts: Vec<usize> = self.world.members().map(|(host, _)| host).collect();
+        hosts.sort_by_key(|&host| self.world.host(host).id());
+        hosts
+    }
+
+    /// Cuts these off from all others until the scene ends.
+    fn cut_off(&mut self, hosts: &[usize]) {
+        self.world.network.isolate(hosts.iter().copied().collect::<BTreeSet<_>>(), Instant::FAR);
+        self.world.log.tell(Detail::Lives, self.world.now(), format_args!("{hosts:?} cut off"));
+    }
+}

@@ -1,0 +1,100 @@
+//! Seeded scenes on the simulated network: splits, rings that formed apart, pairs that cannot talk, leaves.
+//!
+//! ```sh
+//! cargo test --test scenes -- --nocapture                                             # all, with what they measured
+//! SKY_SEED=17 SKY_RUNS=1 SKY_LOG=1 cargo test --test scenes split -- --nocapture     # one seed of one scene again
+//! SKY_SEED=1000 SKY_RUNS=500 cargo test --test scenes apart -- --nocapture           # more seeds
+//! ```
+
+use skynode::sim::Detail;
+use skynode::sim::swarm::scenes::{Stage, apart, halves, leaves, pairs, split};
+use skynode::sim::swarm::{Figures, Outcome};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("SKY_SEED, SKY_RUNS and SKY_LOG are numbers"))
+}
+
+fn play(stage: Stage, seed: u64) -> Outcome {
+    let mut run = stage(seed);
+    match number("SKY_LOG") {
+        None | Some(0) => {}
+        Some(1) => run.tell_to(Detail::Lives, |line| println!("{line}")),
+        Some(_) => run.tell_to(Detail::Datagrams, |line| println!("{line}")),
+    }
+    run.run()
+}
+
+/// The median, the 95th of a hundred, and the worst.
+fn tell(figures: &Figures) {
+    for (name, values) in figures {
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share: f64| sorted[((sorted.len() as f64 * share) as usize).min(sorted.len() - 1)];
+        let (median, late, worst, times) = (at(0.5), at(0.95), at(1.0), sorted.len());
+        println!("{name}: median {median:.2}, 95 % {late:.2}, worst {worst:.2} ({times} times)");
+    }
+}
+
+/// Plays so many seeds of a scene on all cores, and those that once found a fault.
+fn play_all(name: &str, stage: Stage, runs: u64, once_found_a_fault: &[u64]) -> Figures {
+    let first = number("SKY_SEED");
+    let again = if first.is_none() { once_found_a_fault } else { &[] };
+    let (from, runs) = (first.unwrap_or(0), number("SKY_RUNS").unwrap_or(runs));
+    let seeds: Vec<u64> = (from..from + runs).chain(again.iter().copied()).collect();
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, |n| n.get()) {
+            scope.spawn(|| {
+                while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = play(stage, *seed);
+                    done.lock().expect("no run panics").push(outcome);
+                }
+            });
+        }
+    });
+    let mut outcomes = done.into_inner().expect("no run panics");
+    outcomes.sort_by_key(|outcome| outcome.seed);
+    let mut figures = Figures::new();
+    for (what, values) in outcomes.iter().flat_map(|outcome| &outcome.figures) {
+        figures.entry(what.clone()).or_default().extend(values);
+    }
+    println!("---- {name}: {} runs", outcomes.len());
+    tell(&figures);
+    let failed = outcomes.iter().filter(|outcome| !outcome.failures.is_empty());
+    let failures: Vec<String> = failed
+        .map(|Outcome { seed, failures, .. }| {
+            let again = format!("SKY_SEED={seed} SKY_RUNS=1 SKY_LOG=1 cargo test --test scenes {name} -- --nocapture");
+            format!("seed {seed}:\n  {}\n  again: {again}\n", failures.join("\n  "))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} of {} runs failed\n{}", failures.len(), outcomes.len(), failures.concat());
+    figures
+}
+
+#[test]
+fn split_rings_heal_and_keep_what_both_sides_acknowledged() {
+    play_all("split", split::stage, 60, &[]);
+}
+
+#[test]
+fn halves_are_silent_at_their_edges_until_reopened() {
+    play_all("halves", halves::stage, 30, &[]);
+}
+
+#[test]
+fn rings_that_formed_apart_with_the_same_seeds_become_one() {
+    play_all("apart", apart::stage, 30, &[]);
+}
+
+#[test]
+fn pairs_that_never_talk_cost_availability_only() {
+    play_all("pairs", pairs::stage, 30, &[]);
+}
+
+#[test]
+fn leaves_go_unnoticed() {
+    play_all("leaves", leaves::stage, 30, &[]);
+}
