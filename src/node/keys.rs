@@ -305,14 +305,11 @@ impl Node {
     }
 
     fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {
-        let for_now = matches!(
-            answer,
-            Answer::Refused(
-                Refusal::NotOwner | Refusal::NotSettled | Refusal::Silent | Refusal::Busy | Refusal::Forgotten
-            )
-        );
-        if let (true, Asker::Remote(asked), Deed::Write { .. }) = (for_now, asker, deed) {
-            self.refusals.add_for_now(self.now.at, asked);
+        use Refusal::{Busy, Forgotten, NotOwner, NotSettled, Silent};
+        if let Answer::Refused(refusal @ (NotOwner | NotSettled | Silent | Busy | Forgotten)) = answer
+            && let (Asker::Remote(asked), Deed::Write { .. }) = (asker, deed)
+        {
+            self.refusals.add_for_now(self.now.at, asked, *refusal);
         }
     }
 

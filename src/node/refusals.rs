@@ -15,8 +15,18 @@ use core::net::SocketAddr;
 pub(super) struct Refusals {
     recent: VecDeque<(OperationId, Freshness, Refusal)>,
     forgotten: Option<Freshness>,
-    for_now: VecDeque<(SocketAddr, [u8; 8], Instant)>,
+    for_now: VecDeque<ForNow>,
     for_now_forgotten: Instant,
+}
+
+/// A request that was refused for now.
+#[derive(Debug)]
+struct ForNow {
+    source: SocketAddr,
+    transaction: [u8; 8],
+    at: Instant,
+    /// Its copies are told just this: what says less would lie.
+    refusal: Refusal,
 }
 
 impl Refusals {
@@ -34,22 +44,23 @@ impl Refusals {
 
     /// How a copy of a request is refused that was refused for now, or may have been.
     pub fn find_copy(&self, asked: &Asked) -> Option<Refusal> {
-        let copy = |(source, transaction, _): &(_, _, _)| (*source, *transaction) == (asked.source, asked.transaction);
-        if self.for_now.iter().any(copy) {
-            return Some(Refusal::NotSettled);
+        let copy = |known: &&ForNow| (known.source, known.transaction) == (asked.source, asked.transaction);
+        if let Some(known) = self.for_now.iter().find(copy) {
+            return Some(known.refusal);
         }
         // Older than the newest that was forgotten: with a new stamp it is surely no copy.
         asked.proven.is_none_or(|stamped| stamped < self.for_now_forgotten).then_some(Refusal::Unproven)
     }
 
     /// Remembers a request that was refused for now.
-    pub fn add_for_now(&mut self, now: Instant, asked: &Asked) {
+    pub fn add_for_now(&mut self, now: Instant, asked: &Asked, refusal: Refusal) {
         if self.for_now.len() >= REFUSALS_MAX
-            && let Some((_, _, at)) = self.for_now.pop_front()
+            && let Some(oldest) = self.for_now.pop_front()
         {
-            self.for_now_forgotten = at;
+            self.for_now_forgotten = oldest.at;
         }
-        self.for_now.push_back((asked.source, asked.transaction, now));
+        let (source, transaction) = (asked.source, asked.transaction);
+        self.for_now.push_back(ForNow { source, transaction, at: now, refusal });
     }
 
     /// Remembers a refusal; the oldest may be forgotten for it.
@@ -83,8 +94,8 @@ mod tests {
             length: 100,
         };
         let last = REFUSALS_MAX as u64 + 5;
-        (1..=last).for_each(|n| refusals.add_for_now(Instant::from_millis(n + 1), &asked(n)));
-        assert_eq!(refusals.find_copy(&asked(last)), Some(Refusal::NotSettled));
+        (1..=last).for_each(|n| refusals.add_for_now(Instant::from_millis(n + 1), &asked(n), Refusal::NotOwner));
+        assert_eq!(refusals.find_copy(&asked(last)), Some(Refusal::NotOwner));
         assert_eq!(refusals.find_copy(&asked(5)), Some(Refusal::Unproven));
         assert_eq!(refusals.find_copy(&asked(last + 1)), None);
     }
