@@ -227,6 +227,15 @@ impl World {
         self.log.tell(Detail::Lives, self.now, format_args!("{host}'s wall clock is {skew_ms} ms ahead"));
     }
 
+    /// Does something to the process on a machine that no message would.
+    #[cfg(test)]
+    pub(super) fn tamper(&mut self, host: usize, act: impl FnOnce(&mut Node)) {
+        if let Some(node) = &mut self.hosts[host].node {
+            act(node);
+            self.drain(host);
+        }
+    }
+
     /// Asks the process on a machine to leave the ring; [`Happening::Left`] tells when it has.
     pub fn leave(&mut self, host: usize) {
         self.log.tell(Detail::Lives, self.now, format_args!("{host} is to leave"));

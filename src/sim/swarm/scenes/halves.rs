@@ -35,7 +35,7 @@ const REOPEN_AFTER: Duration = Duration::from_secs(60);
 /// A little more than an operation may take.
 const ANSWERED: Duration = Duration::from_secs(6);
 
-/// 12 to 18 nodes; or 7 to 15, of which less than half are cut off in a row.
+/// 12 to 18 nodes; or 7 to 15, of which less than half are cut off, in a row or here and there.
 pub fn stage(seed: u64) -> Swarm {
     let mut rng = Rng::new(seed ^ 0x00A1_F000);
     let ending = [Ending::Operator, Ending::Time, Ending::Never][seed as usize % 3];
@@ -62,6 +62,10 @@ impl Halves {
         let n = order.len();
         order.rotate_left(self.rng.index(n));
         let size = if self.ending == Ending::Never { 1 + self.rng.index(n.div_ceil(2) - 1) } else { n / 2 };
+        if self.ending == Ending::Never && self.rng.chance(0.5) {
+            // Anyone: each in its turn goes to a random place.
+            (0..n).for_each(|at| order.swap(at, self.rng.index(n)));
+        }
         self.halves = [order[..size].to_vec(), order[size..].to_vec()];
         run.cut_off(&self.halves[0]);
     }
