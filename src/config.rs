@@ -1,5 +1,9 @@
 //! What can be set: times, lengths, seeds.
 
+mod rule;
+
+pub use rule::Rule;
+
 use crate::limits::{SUCCESSORS_MAX, SUCCESSORS_MIN};
 use alloc::string::String;
 use core::time::Duration;
@@ -42,6 +46,9 @@ pub struct Config {
     /// How many living nodes a node must know, itself included, to answer for anything. Default 1. In a ring of three a
     /// node that is cut off from both others takes them for dead; with 2 or 3 it is silent instead.
     pub min_nodes: usize,
+    /// The rule that the node does without, so that a test sees what comes of it.
+    #[cfg(feature = "mutations")]
+    pub without: Option<Rule>,
 }
 
 impl Default for Config {
@@ -61,11 +68,26 @@ impl Default for Config {
             leave_timeout: Duration::from_secs(8),
             reopen_after: None,
             min_nodes: 1,
+            #[cfg(feature = "mutations")]
+            without: None,
         }
     }
 }
 
 impl Config {
+    /// True unless this rule was taken out for a test.
+    #[cfg(feature = "mutations")]
+    pub(crate) fn keeps(&self, rule: Rule) -> bool {
+        self.without != Some(rule)
+    }
+
+    /// True: rules can be taken out for tests only.
+    #[cfg(not(feature = "mutations"))]
+    #[expect(clippy::unused_self, reason = "the same call as above")]
+    pub(crate) const fn keeps(&self, _rule: Rule) -> bool {
+        true
+    }
+
     /// How long a pledge lasts on its giver's clock.
     pub fn pledge(&self) -> Duration {
         self.consent + self.consent / 20

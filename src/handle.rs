@@ -3,7 +3,7 @@
 //! One task owns the node and serves the other end; a [`Handle`] is cheap to clone. Who asks while the channel is full
 //! waits, so a crowd of clients slows down instead of piling up.
 
-use crate::node::{Command, Held, Reply, Status};
+use crate::node::{Attempt, Command, Held, Reply, Status, Unavailable};
 use core::fmt;
 use smol::channel::{self, Receiver, Sender};
 
@@ -28,6 +28,21 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The reply to a command that no node has seen, nor will.
+    pub fn refusal(&self) -> Reply {
+        match self {
+            // What became of the first attempt is known to nobody here.
+            Self::Command(
+                Command::Put { attempt: Some(Attempt::Again(operation)), .. }
+                | Command::Delete { attempt: Some(Attempt::Again(operation)), .. },
+                _,
+            ) => Reply::Unknown { operation: *operation },
+            _ => Reply::Unavailable(Unavailable::Leaving),
+        }
+    }
+}
+
 /// The node's state, and what its driver counts.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -35,6 +50,8 @@ pub struct Snapshot {
     pub status: Status,
     /// What the driver counts.
     pub driver: DriverCounters,
+    /// How many living nodes it must know to answer for anything.
+    pub min_nodes: usize,
 }
 
 /// What a driver counts beside the node's own counters.
@@ -71,12 +88,16 @@ impl Handle {
         (Self { requests }, served)
     }
 
-    /// Has the node do something, and waits for the reply.
+    /// Has the node do something, and waits for the reply. If the node has ended before, the reply says so.
     ///
     /// # Errors
     /// [`Gone`] if the node's task ended before it replied: the outcome of a write is unknown then.
     pub async fn ask(&self, command: Command) -> Result<Reply, Gone> {
-        self.request(|to| Request::Command(command, Some(to))).await
+        let (to, answer) = channel::bounded(1);
+        match self.requests.send(Request::Command(command, Some(to))).await {
+            Ok(()) => answer.recv().await.map_err(|_| Gone),
+            Err(unsent) => Ok(unsent.into_inner().refusal()),
+        }
     }
 
     /// Hands in a command that has no reply.
@@ -101,6 +122,16 @@ impl Handle {
     /// [`Gone`] if the node's task has ended.
     pub async fn held(&self, after: Option<Box<[u8]>>, limit: usize) -> Result<Vec<Held>, Gone> {
         self.request(|to| Request::Held { after, limit, to }).await
+    }
+
+    /// Waits until the node's task has ended.
+    pub async fn ended(&self) {
+        self.requests.closed().await;
+    }
+
+    /// True once the node's task has ended.
+    pub fn has_ended(&self) -> bool {
+        self.requests.is_closed()
     }
 
     async fn request<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Result<T, Gone> {

@@ -29,6 +29,10 @@ const ERROR_PAUSE: Duration = Duration::from_millis(20);
 /// How long names are resolved before the addresses found so far are handed to the node.
 const RESOLVE_TIME: Duration = Duration::from_secs(5);
 
+/// How long a node that has left goes on to tell so to those who have not heard of it. They would wait for it as for a
+/// crashed one otherwise, and not know what became of what they had asked for.
+const AFTERWORD: Duration = Duration::from_secs(1);
+
 /// How often another port is tried if the system chose one that is free for UDP but not for TCP.
 const PORT_TRIES: usize = 32;
 
@@ -94,6 +98,9 @@ pub struct Driver {
     handle: Handle,
     waiting: BTreeMap<Ticket, Sender<Reply>>,
     seeds: Vec<String>,
+    min_nodes: usize,
+    /// Once the node has left: whether it handed over all that it held, and when this driver ends.
+    left: Option<(bool, Instant)>,
     counters: DriverCounters,
     /// Longer than any datagram should be, so that one which is too long shows.
     datagram: [u8; DATAGRAM_MAX + 1],
@@ -108,11 +115,11 @@ enum Wake {
 
 impl Driver {
     /// A driver for the node, and the way for others to reach it. `seeds` are names or addresses, each with its port,
-    /// that are resolved whenever the node asks for them.
+    /// that are resolved whenever the node asks for them; `min_nodes` is shown to those who ask why the node is silent.
     ///
     /// # Errors
     /// The socket cannot be watched by the reactor.
-    pub fn new(node: Node, socket: UdpSocket, seeds: Vec<String>) -> io::Result<(Self, Handle)> {
+    pub fn new(node: Node, socket: UdpSocket, seeds: Vec<String>, min_nodes: usize) -> io::Result<(Self, Handle)> {
         let is_v6 = socket.local_addr()?.is_ipv6();
         let (handle, requests) = Handle::new();
         let driver = Self {
@@ -123,6 +130,8 @@ impl Driver {
             handle: handle.clone(),
             waiting: BTreeMap::new(),
             seeds,
+            min_nodes,
+            left: None,
             counters: DriverCounters::default(),
             datagram: [0; DATAGRAM_MAX + 1],
             frame: [0; FRAME_MAX],
@@ -130,15 +139,15 @@ impl Driver {
         Ok((driver, handle))
     }
 
-    /// Runs the node, for ever.
-    pub async fn run(mut self) {
+    /// Runs the node until it has left its ring. → whether it handed over all that it held.
+    pub async fn run(mut self) -> bool {
         // One try at a time: while names are being resolved, asking again changes nothing.
         let (wanted, tries) = channel::bounded(1);
         let resolver = resolve(std::mem::take(&mut self.seeds), tries, self.handle.clone());
-        future::or(self.drive(wanted), resolver).await;
+        future::or(self.drive(wanted), resolver).await
     }
 
-    async fn drive(mut self, wanted: Sender<Option<u32>>) {
+    async fn drive(mut self, wanted: Sender<Option<u32>>) -> bool {
         self.hand_out(&wanted);
         loop {
             let (datagrams, failed) = self.take_datagrams(&wanted);
@@ -153,11 +162,18 @@ impl Driver {
                 self.node.handle_timeout(now);
                 self.hand_out(&wanted);
             }
+            if let Some((handed_over, end)) = self.left {
+                self.refuse_rest();
+                if end <= now.at {
+                    return handed_over;
+                }
+            }
             if busy {
                 future::yield_now().await;
                 continue;
             }
-            let sleep = self.node.poll_timeout().since(now.at).min(SLEEP_MAX);
+            let next = self.left.map_or(self.node.poll_timeout(), |(_, end)| end.min(self.node.poll_timeout()));
+            let sleep = next.since(now.at).min(SLEEP_MAX);
             let socket = async {
                 if failed || self.socket.readable().await.is_err() {
                     Timer::after(ERROR_PAUSE).await;
@@ -167,7 +183,7 @@ impl Driver {
             let request = async {
                 match self.requests.recv().await {
                     Ok(request) => Wake::Request(request),
-                    // Cannot be: this driver holds a handle itself.
+                    // The node has left.
                     Err(_) => future::pending().await,
                 }
             };
@@ -217,10 +233,32 @@ impl Driver {
             }
             // Who asked may be gone; the answer is dropped then.
             Request::Status(to) => {
-                let _ = to.try_send(Snapshot { status: self.node.status(now.at), driver: self.counters });
+                let status = self.node.status(now.at);
+                let _ = to.try_send(Snapshot { status, driver: self.counters, min_nodes: self.min_nodes });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));
+            }
+        }
+    }
+
+    fn has_left(&mut self, handed_over: bool) {
+        let now = now().at;
+        let status = self.node.status(now);
+        let alone = status.predecessor.is_none() && status.successors.is_empty();
+        tell_left(alone, status.entries, handed_over);
+        // Without neighbours there is nobody to tell, and whoever has run out of time takes no more.
+        let end = if handed_over && !alone { now + AFTERWORD } else { now };
+        self.left = Some((handed_over, end));
+    }
+
+    /// Answers those who came too late: what they ask for is not done.
+    fn refuse_rest(&self) {
+        self.requests.close();
+        while let Ok(request) = self.requests.try_recv() {
+            let refusal = request.refusal();
+            if let Request::Command(_, Some(to)) = request {
+                let _ = to.try_send(refusal);
             }
         }
     }
@@ -246,7 +284,7 @@ impl Driver {
                     let _ = wanted.try_send(tries);
                 }
                 Event::Life(life) => tell(&life),
-                Event::Left { .. } => {}
+                Event::Left { handed_over } => self.has_left(handed_over),
             }
         }
     }
@@ -260,8 +298,8 @@ fn as_v6(addr: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Resolves the seeds anew whenever the node wants them, and hands it all addresses found.
-async fn resolve(seeds: Vec<String>, tries: Receiver<Option<u32>>, handle: Handle) {
+/// Resolves the seeds anew whenever the node wants them, and hands it all addresses found. Never ends by itself.
+async fn resolve<T>(seeds: Vec<String>, tries: Receiver<Option<u32>>, handle: Handle) -> T {
     while let Ok(tries) = tries.recv().await {
         // A node that has its place looks once a minute, and of that there is nothing to tell.
         if let Some(tries) = tries {
@@ -289,10 +327,10 @@ async fn resolve(seeds: Vec<String>, tries: Receiver<Option<u32>>, handle: Handl
             }
         }
         if handle.tell(Command::Seeds(found)).await.is_err() {
-            return;
+            break;
         }
     }
-    // The sender lives as long as the driver.
+    // The driver has ended, and this with it.
     future::pending().await
 }
 
@@ -305,6 +343,10 @@ fn look_up(name: String) -> Task<io::Result<Vec<SocketAddr>>> {
 fn tell(life: &Life) {
     match life {
         Life::Created => info!("created a ring, and is the only node on it"),
+        Life::SeedsMissing { heard, needed, seeds } => warn!(
+            "waits: hears {heard} of {seeds} seeds, itself included, and needs {needed} to be sure that there is no \
+             ring that it is cut off from; start more of them"
+        ),
         Life::Joined { predecessor, successor } => info!("joined the ring between {predecessor} and {successor}"),
         Life::JoinOver => info!("gives up its place and joins again: a neighbour was lost before both had consented"),
         Life::Predecessor(Some(peer)) => info!("predecessor is now {peer}"),
@@ -320,6 +362,15 @@ fn tell(life: &Life) {
         Life::Reopened => warn!("the silence is over: reopened, though it may be cut off"),
         Life::Leaving => info!("is leaving the ring: hands over what it holds"),
         Life::Pulled { from, entries } => info!("pulled {entries} new entries from {from}"),
+    }
+}
+
+/// Logs how it ended.
+fn tell_left(alone: bool, entries: usize, handed_over: bool) {
+    match () {
+        () if handed_over => info!("has left the ring: all that it held was handed over"),
+        () if alone => warn!("has left: it was the only node, and the {entries} entries that it held end with it"),
+        () => warn!("has left the ring, but not all was handed over: its neighbours repair from their copies"),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::conditions::{ReadConditions, no_condition, read_conditions, write_condition};
 use super::json;
+use super::operator;
 use super::parse::{Framing, Head, Method, escape, unescape};
 use super::reply;
 use super::response::{Response, Status};
@@ -48,6 +49,7 @@ enum Action {
     Lookup { key: Box<[u8]> },
     Alive,
     Ready,
+    Order(Command),
 }
 
 /// Finds out what a request wants.
@@ -69,6 +71,8 @@ fn route(head: &Head<'_>) -> Result<Action, Response> {
         "/" => only_read(Action::Answer(index())),
         "/healthz" => only_read(Action::Alive),
         "/readyz" => only_read(Action::Ready),
+        "/leave" => operator::check(head).map(|()| Action::Order(Command::Leave)),
+        "/reopen" => operator::check(head).map(|()| Action::Order(Command::Reopen)),
         "/node" => only_read(Action::Node),
         "/ring" if read => walk_range(head).map(|(from, max)| Action::Ring { from, max }),
         "/ring.dot" if read => walk_range(head).map(|(from, max)| Action::Picture { from, max }),
@@ -109,7 +113,7 @@ pub(super) fn bad(detail: impl std::fmt::Display) -> Response {
     Response::problem(Status::BadRequest, detail)
 }
 
-fn not_allowed(methods: &str) -> Response {
+pub(super) fn not_allowed(methods: &str) -> Response {
     let detail = format!("This target can be asked with: {methods}.");
     Response::problem(Status::MethodNotAllowed, detail).field("Allow", methods)
 }
@@ -283,9 +287,10 @@ async fn perform(action: Action, body: Vec<u8>, node: &Handle) -> Result<Respons
         }
         Action::Alive => {
             node.status().await?;
-            Response::with_body(Status::Ok, "text/plain; charset=utf-8", *b"alive\n")
+            Response::line(Status::Ok, "alive")
         }
-        Action::Ready => reply::readiness(node.status().await?.status.state),
+        Action::Ready => reply::readiness(&node.status().await?),
+        Action::Order(command) => operator::obeyed(&command, node.ask(command.clone()).await?),
     })
 }
 

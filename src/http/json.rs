@@ -4,10 +4,11 @@
 
 use super::parse::escape;
 use super::walk::Start;
+use super::words::{state_name, why_silent};
 use crate::handle::Snapshot;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, VALUE_MAX};
-use crate::node::{Counters, Finger, Held, Hop, RingNode, State, Status};
+use crate::node::{Counters, Finger, Held, Hop, RingNode, Status};
 use crate::wire::{Flaw, Peer};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -72,6 +73,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         addr: SocketAddr,
         incarnation: Text<crate::wire::Incarnation>,
         state: &'static str,
+        silenced: Option<String>,
         predecessor: Option<PeerJson>,
         successors: Vec<PeerJson>,
         fingers: Vec<FingerJson>,
@@ -86,7 +88,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         limits: Limits,
         version: &'static str,
     }
-    let Status { me, state, predecessor, successors, fingers, claim, settled, term, .. } = &snapshot.status;
+    let Status { me, state, silenced, predecessor, successors, fingers, claim, settled, term, .. } = &snapshot.status;
     let Status { entries, owned, tombstones, bytes, counters, .. } = snapshot.status;
     let mut counts = counts(&counters);
     counts.insert("unsent", snapshot.driver.unsent);
@@ -96,6 +98,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         addr: me.addr(),
         incarnation: Text(me.incarnation),
         state: state_name(*state),
+        silenced: silenced.map(|why| why_silent(why, snapshot.min_nodes)),
         predecessor: predecessor.as_ref().map(PeerJson::from),
         successors: peers(successors),
         fingers: fingers
@@ -112,17 +115,6 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         counters: counts,
         limits: Limits { key_bytes: KEY_MAX, value_bytes: VALUE_MAX },
         version: env!("CARGO_PKG_VERSION"),
-    }
-}
-
-/// The word for a state.
-pub const fn state_name(state: State) -> &'static str {
-    match state {
-        State::Joining => "joining",
-        State::Settling => "settling",
-        State::Settled => "settled",
-        State::Silent => "silent",
-        State::Leaving => "leaving",
     }
 }
 

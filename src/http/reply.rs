@@ -4,8 +4,9 @@
 //! is safe.
 
 use super::api::too_large;
-use super::json::state_name;
 use super::response::{Response, Status};
+use super::words::{state_name, why_silent};
+use crate::handle::Snapshot;
 use crate::node::{Reply, State, Unavailable};
 use crate::wire::{Peer, Version};
 
@@ -130,8 +131,8 @@ fn unavailable(why: Unavailable) -> Response {
         }
         Unavailable::Silent => (
             Status::ServiceUnavailable,
-            "The node responsible for this key may be cut off from a larger ring, nothing was changed: try again \
-             later, or see POST /reopen.",
+            "The node responsible for this key is silent, as it may be cut off from a larger ring; nothing was \
+             changed: try again later. Its GET /readyz says what it waits for.",
         ),
         Unavailable::Full => {
             let detail =
@@ -143,14 +144,18 @@ fn unavailable(why: Unavailable) -> Response {
 }
 
 /// The answer of `/readyz`.
-pub fn readiness(state: State) -> Response {
-    let detail = match state {
-        State::Settled => return Response::with_body(Status::Ok, "text/plain; charset=utf-8", *b"ready\n"),
-        State::Joining => "It looks for its place on the ring.",
-        State::Settling => "It has a place on the ring, and waits for the consent or the data of its neighbours.",
-        State::Leaving => "It is leaving the ring.",
-        State::Silent => "It may be cut off from a larger ring, and does not answer until it hears from it.",
+pub fn readiness(snapshot: &Snapshot) -> Response {
+    let status = &snapshot.status;
+    let detail = match (status.state, status.silenced) {
+        (State::Settled, _) => return Response::line(Status::Ok, "ready"),
+        (State::Leaving, _) => String::from("It hands over what it holds: ask another one."),
+        (_, Some(why)) => why_silent(why, snapshot.min_nodes),
+        (State::Joining, None) => String::from("It looks for its place on the ring."),
+        (State::Settling, None) => {
+            String::from("It has a place on the ring, and waits for the consent or the data of its neighbours.")
+        }
+        (State::Silent, None) => String::from("It does not answer until it hears from its neighbours."),
     };
-    let detail = format!("The node is {}. {detail}", state_name(state));
+    let detail = format!("The node is {}. {detail}", state_name(status.state));
     Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S)
 }

@@ -28,9 +28,11 @@ macro_rules! statuses {
 statuses! {
     Ok = 200 "OK",
     Created = 201 "Created",
+    Accepted = 202 "Accepted",
     NoContent = 204 "No Content",
     NotModified = 304 "Not Modified",
     BadRequest = 400 "Bad Request",
+    Forbidden = 403 "Forbidden",
     NotFound = 404 "Not Found",
     MethodNotAllowed = 405 "Method Not Allowed",
     RequestTimeout = 408 "Request Timeout",
@@ -82,6 +84,11 @@ impl Response {
     pub fn with_body(status: Status, content_type: &str, body: impl Into<Box<[u8]>>) -> Self {
         let response = Self { body: body.into(), ..Self::new(status) };
         response.field("Content-Type", content_type)
+    }
+
+    /// An answer in a line of plain text.
+    pub fn line(status: Status, text: &str) -> Self {
+        Self::with_body(status, "text/plain; charset=utf-8", format!("{text}\n").into_bytes())
     }
 
     /// An answer in JSON.

@@ -30,6 +30,9 @@ const KEPT_SIZE: usize = 2048;
 const LINGER_SIZE: usize = 1 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 
+/// How long the last answers may take to be sent, once the node has ended.
+const FLUSH_TIME: Duration = Duration::from_millis(500);
+
 /// The pause after the system had no socket for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -61,7 +64,8 @@ impl Default for Limits {
     }
 }
 
-/// Accepts connections and answers what they ask, for ever. Their tasks run on the executor.
+/// Accepts connections and answers what they ask, until the node has ended and the last answers are sent. The tasks of
+/// the connections run on the executor.
 ///
 /// # Errors
 /// The listener cannot be watched by the reactor. Nothing that a client does ends it.
@@ -73,6 +77,34 @@ pub async fn serve(
 ) -> io::Result<()> {
     let listener = Async::<TcpListener>::new(listener)?;
     let table = Rc::new(RefCell::new(Table::default()));
+    future::or(node.ended(), accept(executor, &listener, &table, &node, limits)).await;
+    drop(listener);
+    finish(&table).await;
+    Ok(())
+}
+
+/// Lets the answers under way be sent, and closes all other connections.
+async fn finish(table: &RefCell<Table>) {
+    let answered = table.borrow_mut().close();
+    let sent = async {
+        for task in answered {
+            task.await;
+        }
+    };
+    let late = async {
+        Timer::after(FLUSH_TIME).await;
+    };
+    future::or(sent, late).await;
+}
+
+/// Accepts connections for ever.
+async fn accept(
+    executor: &LocalExecutor<'static>,
+    listener: &Async<TcpListener>,
+    table: &Rc<RefCell<Table>>,
+    node: &Handle,
+    limits: Limits,
+) {
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -93,7 +125,7 @@ pub async fn serve(
         if let Err(error) = stream.get_ref().set_nodelay(true) {
             debug!("{client}: {error}");
         }
-        let seat = Table::seat(&table);
+        let seat = Table::seat(table);
         let number = seat.number();
         let connection =
             Connection { stream, client, node: node.clone(), limits, seat, buffer: Vec::new(), out: Vec::new() };
@@ -198,10 +230,12 @@ impl Connection {
         if log::log_enabled!(log::Level::Debug) {
             debug!("{}: {} {}", self.client, turn.name, response.status.code());
         }
-        self.respond(&response, turn.line).await?;
+        // There is no next request for a node that has ended.
+        let line = Line { keep_alive: turn.line.keep_alive && !self.node.has_ended(), ..turn.line };
+        self.respond(&response, line).await?;
         self.buffer.shrink_to(KEPT_SIZE);
         self.out.shrink_to(KEPT_SIZE);
-        Ok(turn.line.keep_alive)
+        Ok(line.keep_alive)
     }
 
     /// The next request; `None` if the client has no more.

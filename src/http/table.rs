@@ -48,6 +48,12 @@ impl Table {
         // Dropping a task cancels it.
         self.connections.remove(&longest).is_some()
     }
+
+    /// Closes all connections that wait for their client. → the tasks of those that are being answered.
+    pub fn close(&mut self) -> Vec<Task<()>> {
+        let answered = |entry: Entry| if entry.waiting.is_none() { entry.task } else { None };
+        std::mem::take(&mut self.connections).into_values().filter_map(answered).collect()
+    }
 }
 
 /// A connection's place in the table, given up when it is dropped.

@@ -1,7 +1,8 @@
 //! Birth: who creates a ring, and how the seeds are tried.
 //!
 //! A node without seeds creates a ring at once. A node with seeds never does, but tries them for ever; only one that is
-//! its own seed creates the ring when no other seed turns out to be on one.
+//! its own seed creates the ring when no other seed turns out to be on one. Of three seeds or more it must have heard
+//! most, itself included: otherwise one that starts while it is cut off would found a second ring beside the first.
 
 use super::Node;
 use super::command::{Event, Life};
@@ -9,6 +10,7 @@ use super::pending::{Probe, Purpose};
 use super::timers::Timer;
 use crate::time::Instant;
 use crate::wire::{Peer, Request};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -32,6 +34,12 @@ pub(super) struct Birth {
     lower_founder: Option<Instant>,
     /// When the seeds were asked last.
     asked: Option<Instant>,
+    /// How many other seeds were named last.
+    others: usize,
+    /// Those that answered in the last round, and are on no ring.
+    heard: Vec<SocketAddr>,
+    /// The lack of seeds was told.
+    told_missing: bool,
     /// Since when a founder waits for a round of questions to end, before it creates the ring.
     last_round: Option<Instant>,
 }
@@ -86,6 +94,7 @@ impl Node {
         }
         let others: Vec<SocketAddr> = addrs.iter().copied().filter(|addr| *addr != self.me.addr()).collect();
         self.birth.other_seeds |= !others.is_empty();
+        self.birth.others = others.iter().collect::<BTreeSet<_>>().len().min(SEEDS_MAX);
         if others.len() < addrs.len() {
             self.is_own_seed();
             if others.is_empty() && !self.birth.member {
@@ -119,6 +128,9 @@ impl Node {
                 self.look_for_myself(seed);
             }
         } else {
+            if !self.birth.heard.contains(&seed.addr()) && self.birth.heard.len() < SEEDS_MAX {
+                self.birth.heard.push(seed.addr());
+            }
             if founder && seed.id() < self.me.id() {
                 self.birth.lower_founder = Some(self.now.at);
             }
@@ -143,11 +155,20 @@ impl Node {
         }
         let Some(begun) = self.birth.last_round else {
             self.birth.last_round = Some(now);
+            self.birth.heard.clear();
             self.want_seeds();
             return self.timers.set(Timer::Found, now + SEEDS_ROUND);
         };
         let ended = self.birth.asked.is_some_and(|at| at >= begun && now.since(at) >= SEEDS_ROUND);
-        if ended {
+        let (heard, seeds) = (self.birth.heard.len() + 1, self.birth.others + 1);
+        let needed = if seeds > 2 { seeds / 2 + 1 } else { 1 };
+        if ended && heard < needed {
+            if !core::mem::replace(&mut self.birth.told_missing, true) {
+                self.live(Life::SeedsMissing { heard, needed, seeds });
+            }
+            self.birth.last_round = None;
+            self.timers.set(Timer::Found, now + SEEDS_ROUND);
+        } else if ended {
             self.create_ring();
         } else {
             // Their names are being resolved.

@@ -203,7 +203,7 @@ impl Node {
             Silence::Refused(Refusal::Forgotten) if pending.copies > 1 => {
                 // The copy sent before may be what was applied and forgotten.
                 self.in_doubt(ticket);
-                self.client_retry(ticket);
+                self.operation_ended(ticket, owner, &Answer::Refused(Refusal::Forgotten));
             }
             Silence::Refused(refusal) => self.operation_ended(ticket, owner, &Answer::Refused(refusal)),
             Silence::Timeout { .. } | Silence::Gone => {
@@ -252,7 +252,12 @@ impl Node {
                     op.uncertain = true;
                     return self.client_retry(ticket);
                 }
-                Refusal::Forgotten if !uncertain => {
+                // Whoever is asked next knows no more.
+                Refusal::Forgotten if uncertain => match name {
+                    Some(operation) => Reply::Unknown { operation },
+                    None => return self.client_retry(ticket),
+                },
+                Refusal::Forgotten => {
                     // The one copy of it was not applied: it begins anew, fresher.
                     if let Wish::Write { fresh, .. } = &mut op.wish {
                         *fresh = None;

@@ -202,6 +202,15 @@ pub enum Event {
 pub enum Life {
     /// It created a ring.
     Created,
+    /// It would create a ring, but hears too few of the seeds to be sure that there is none.
+    SeedsMissing {
+        /// Seeds that it hears, itself included.
+        heard: usize,
+        /// So many are needed.
+        needed: usize,
+        /// Of so many.
+        seeds: usize,
+    },
     /// It has a place on the ring.
     Joined {
         /// Its predecessor.

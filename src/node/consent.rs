@@ -17,6 +17,7 @@ use super::Node;
 use super::command::{Life, Unsettled};
 use super::pending::{Manner, Purpose};
 use super::speak::Asked;
+use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::routing::Successors;
 use crate::time::Instant;
@@ -78,11 +79,6 @@ fn unexpired(pledge: &Option<Pledge>, now: Instant) -> Option<&Pledge> {
     pledge.as_ref().filter(|pledge| pledge.until > now)
 }
 
-/// How long a pledge to someone else still stands in the way of one to `to`.
-pub(super) fn in_the_way(pledge: &Option<Pledge>, now: Instant, to: &Peer) -> Option<Duration> {
-    unexpired(pledge, now).filter(|pledge| pledge.to != *to).map(|pledge| pledge.until.since(now))
-}
-
 impl Rights {
     /// A part of the claim was settled under this term.
     pub fn settle(&mut self, part: Arc, arc: Arc, term: u64) {
@@ -128,11 +124,12 @@ impl Node {
         if let Some(until) = self.rights.alone_until {
             return until > now;
         }
-        let lasts = |consent: &Consent| consent.until.is_some_and(|until| until > now);
+        let lasts =
+            |consent: &Consent, rule| consent.until.is_some_and(|until| until > now) || !self.config.keeps(rule);
         self.predecessor.is_some()
             && self.successors.head().is_some()
-            && lasts(&self.rights.of_predecessor)
-            && lasts(&self.rights.of_successor)
+            && lasts(&self.rights.of_predecessor, Rule::PredecessorsConsent)
+            && lasts(&self.rights.of_successor, Rule::SuccessorsConsent)
     }
 
     /// True if the predecessor's consent is unexpired, or there is nobody to ask.
@@ -142,6 +139,20 @@ impl Node {
             || self.rights.of_predecessor.until.is_some_and(|until| until > now)
     }
 
+    /// How long the pledge that was given on a side still stands in the way of one to `to`.
+    pub(super) fn in_the_way(&self, side: Pledged, to: &Peer) -> Option<Duration> {
+        let (now, me) = (self.now.at, self.me.id());
+        let (pledge, beyond): (_, fn(Id, Id, Id) -> bool) = match side {
+            Pledged::Predecessor => (&self.rights.pledge_predecessor, |held, to, me| held.is_between(to, me)),
+            Pledged::Successor => (&self.rights.pledge_successor, |held, to, me| held.is_between(me, to)),
+        };
+        let anyone = self.config.keeps(Rule::OnePledgeASide);
+        unexpired(pledge, now)
+            .filter(|pledge| pledge.to != *to && self.config.keeps(Rule::WaitForPledges))
+            .filter(|pledge| anyone || beyond(pledge.to.id(), to.id(), me))
+            .map(|pledge| pledge.until.since(now))
+    }
+
     /// What the node would speak for: after its predecessor, or after a node nearer to it that still holds a pledge.
     pub(super) fn claim(&self, now: Instant) -> Option<Arc> {
         let me = self.me.id();
@@ -149,7 +160,8 @@ impl Node {
             return Some(Arc::new(me, me));
         }
         let predecessor = self.predecessor?.id();
-        let pledged = unexpired(&self.rights.pledge_predecessor, now).map(|pledge| pledge.to.id());
+        let waits = self.config.keeps(Rule::WaitForPledges);
+        let pledged = unexpired(&self.rights.pledge_predecessor, now).filter(|_| waits).map(|pledge| pledge.to.id());
         let start = pledged.filter(|id| id.is_between(predecessor, me)).unwrap_or(predecessor);
         Some(Arc::new(start, me))
     }
@@ -222,6 +234,7 @@ impl Node {
             self.rights.slept = false;
         }
         if predecessor != old_predecessor {
+            let since = if self.config.keeps(Rule::AskedAfterPointer) { since } else { Instant::ZERO };
             self.rights.of_predecessor = Consent { until: None, since, ..self.rights.of_predecessor };
             self.ring.predecessor_changed();
             let closer = old_predecessor.and_then(|old| predecessor.filter(|new| new.id().is_between(old.id(), me)));
@@ -233,6 +246,7 @@ impl Node {
         }
         if head != old_head {
             self.ring.behind_head.clear();
+            let since = if self.config.keeps(Rule::AskedAfterPointer) { since } else { Instant::ZERO };
             self.rights.of_successor = Consent { until: None, since, ..self.rights.of_successor };
             if let Some(old) = old_head {
                 self.release(old, Pledged::Successor, None);

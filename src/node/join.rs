@@ -10,6 +10,7 @@ use super::lookup::{Found, LookupFor};
 use super::pending::{Probe, Purpose};
 use super::pull::{PullFor, Standing};
 use super::timers::Timer;
+use crate::config::Rule;
 use crate::id::Arc;
 use crate::wire::{Incarnation, Peer, Request};
 
@@ -151,7 +152,9 @@ impl Node {
             self.joining.place = None;
             return self.pulls.abandon(|purpose| matches!(purpose, PullFor::Join(_)));
         }
-        self.terms.raise(arc, standing.term);
+        if self.config.keeps(Rule::PullBeforeJoin) {
+            self.terms.raise(arc, standing.term);
+        }
         let (predecessor, successor) = (place.predecessor, place.successor);
         // A node joins only between two that are linked both ways.
         let head = standing.successors.first().copied();
@@ -161,7 +164,7 @@ impl Node {
             JoinPart::FromPredecessor | JoinPart::ArcBefore => head == Some(successor),
         };
         // Who may be cut off must not grow into a ring of its own.
-        if !linked || standing.silent {
+        if (!linked && self.config.keeps(Rule::LinkedBothWays)) || standing.silent {
             return self.join_retry();
         }
         let before = standing.predecessor.filter(|_| part == JoinPart::FromPredecessor && predecessor != successor);
@@ -218,7 +221,7 @@ impl Node {
     /// Gives the place up and joins again, if the node has not had both consents yet. Tells whether it did.
     pub(super) fn join_over(&mut self) -> bool {
         let had_both = self.rights.of_predecessor.had && self.rights.of_successor.had;
-        if had_both || !self.birth.member || self.rights.alone_until.is_some() {
+        if !self.config.keeps(Rule::JoinOver) || had_both || !self.birth.member || self.rights.alone_until.is_some() {
             return false;
         }
         self.counters.join_overs += 1;

@@ -9,6 +9,7 @@ use super::pending::Purpose;
 use super::speak::Asked;
 use super::spread::Spreading;
 use super::timers::Timer;
+use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, OWNER_MAX, VALUE_MAX};
 use crate::store::{Full, Stored};
@@ -141,7 +142,8 @@ impl Node {
             return self.end_owner(number, Answer::Refused(refusal));
         }
         let stored = self.store.get(&key);
-        let confirmed = stored.is_none_or(|stored| self.is_confirmed(stored));
+        let confirmed =
+            stored.is_none_or(|stored| self.is_confirmed(stored)) || !self.config.keeps(Rule::CompleteBeforeAnswering);
         let rests_on_it = match &deed {
             Deed::Get => true,
             Deed::Write { operation, condition, value } => {
@@ -186,12 +188,13 @@ impl Node {
         let present = stored.and_then(Stored::present);
         let mut log = stored.map(|stored| stored.log.clone()).unwrap_or_default();
         let last = stored.map_or(Version::default(), |stored| stored.version);
-        if let Some(version) = log.find(operation.id) {
+        let known_by_name = self.config.keeps(Rule::OperationIds);
+        if let Some(version) = log.find(operation.id).filter(|_| known_by_name) {
             // It was done before, and its answer lost. Whether it created the key is not remembered.
             let copies = self.copies();
             return self.end_owner(number, Answer::Stored { version, copies, created: condition == Condition::Absent });
         }
-        if let Some(refusal) = self.refusals.find(&operation) {
+        if let Some(refusal) = self.refusals.find(&operation).filter(|_| known_by_name) {
             return self.end_owner(number, Answer::Refused(refusal));
         }
         let id = Id::of_key(key);
@@ -203,7 +206,7 @@ impl Node {
         };
         // An owner before us may have refused it, and that is not remembered: then it must have seen what is here.
         let unseen = operation.fresh.term < term && operation.fresh < last.into();
-        if unseen || log.may_have_forgotten(&operation) {
+        if known_by_name && (unseen || log.may_have_forgotten(&operation)) {
             return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
         }
         if last.term > term {

@@ -62,6 +62,13 @@ pub(super) struct Lookups {
     table: BTreeMap<u64, Lookup>,
 }
 
+impl Lookups {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+}
+
 /// Candidates kept in reserve for one lookup.
 const CANDIDATES_MAX: usize = 16;
 

@@ -22,6 +22,7 @@ mod consent;
 mod join;
 mod keys;
 mod leave;
+mod load;
 mod lookup;
 mod outbox;
 mod peers;
@@ -44,6 +45,7 @@ mod timers;
 mod walk;
 
 pub use command::{Attempt, Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};
+pub use load::Load;
 pub use stats::{Counters, Finger, Held, Silenced, State, Status, Transmit};
 
 use crate::config::Config;

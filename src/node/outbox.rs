@@ -13,6 +13,11 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    /// How many bytes wait.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Puts a datagram behind the others. False if there was no room.
     pub fn push(&mut self, to: SocketAddr, datagram: &[u8]) -> bool {
         let fits = self.bytes.len() + datagram.len() <= OUTBOX_MAX && datagram.len() <= FRAME_MAX;

@@ -74,6 +74,11 @@ pub(super) struct Peers {
 }
 
 impl Peers {
+    /// How many there are of both.
+    pub fn len(&self) -> usize {
+        self.paths.len() + self.relations.len()
+    }
+
     /// The way to an address, if there is one already.
     pub fn path(&self, addr: SocketAddr) -> Option<&Path> {
         self.paths.get(&addr)

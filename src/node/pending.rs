@@ -163,6 +163,11 @@ pub(super) struct Manner {
 }
 
 impl Requests {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// The number of the next transaction; unguessable once it went through the node's key.
     pub fn next_number(&mut self) -> u64 {
         self.count += 1;
@@ -187,6 +192,11 @@ impl Requests {
     /// The request with this transaction, if it was sent to this address.
     pub fn get_mut(&mut self, transaction: u64, source: SocketAddr) -> Option<&mut Pending> {
         self.table.get_mut(&transaction).filter(|pending| pending.to.addr() == source)
+    }
+
+    /// True while a request with this transaction, sent to this address, waits for its answer.
+    pub fn awaits(&self, transaction: u64, from: SocketAddr) -> bool {
+        self.table.get(&transaction).is_some_and(|pending| pending.to.addr() == from)
     }
 
     /// Takes out a request that was answered.

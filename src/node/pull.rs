@@ -7,6 +7,7 @@ use super::join::JoinPart;
 use super::pending::{Purpose, Silence};
 use super::settle::Side;
 use super::speak::Asked;
+use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, TIME_MAX_MS, VALUE_MAX};
 use crate::store::Full;
@@ -65,6 +66,11 @@ pub(super) struct Pulls {
 }
 
 impl Pulls {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Ends those for such a purpose without a word. Answers still to come find nobody.
     pub fn abandon(&mut self, like: impl Fn(&PullFor) -> bool) {
         self.table.retain(|_, pull| !like(&pull.purpose));
@@ -174,7 +180,9 @@ impl Node {
         };
         pull.more = answer.more && last.is_some_and(onward);
         pull.listed_upto = last.or(pull.listed_upto);
-        pull.wanted.extend(answer.items);
+        if self.config.keeps(Rule::PullBeforeJoin) || !matches!(pull.purpose, PullFor::Join(_)) {
+            pull.wanted.extend(answer.items);
+        }
         let Surveyed { predecessor, successors, consented, term, silent, .. } = answer;
         let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term)).min(TERM_MAX);
         pull.standing = Some(Standing { predecessor, successors, consented, term, silent });

@@ -62,6 +62,11 @@ const PROBE_PAUSE_SILENT: Duration = Duration::from_secs(3);
 const MEMORY: Duration = Duration::from_secs(3600);
 
 impl Remembered {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len() + self.acquaintances.len()
+    }
+
     /// Remembers a node that was dropped; the one remembered longest makes room.
     pub fn add(&mut self, now: Instant, peer: Peer) {
         self.remove(&peer);

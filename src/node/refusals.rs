@@ -20,6 +20,11 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.recent.len() + self.for_now.len()
+    }
+
     /// What the operation was answered before, if it was refused; [`Refusal::Forgotten`] if that is not known any more.
     pub fn find(&self, operation: &Operation) -> Option<Refusal> {
         let known = self.recent.iter().find(|(id, _, _)| *id == operation.id).map(|(_, _, refusal)| *refusal);

@@ -6,6 +6,7 @@ use super::command::{Life, Unsettled};
 use super::pending::{Purpose, Silence};
 use super::pull::{PullFor, Standing};
 use super::speak::Asked;
+use crate::config::Rule;
 use crate::id::Arc;
 use crate::limits::SETTLE_DEPTH;
 use crate::wire::{Answer, Peer, PeerList, Refusal, Request};
@@ -56,6 +57,9 @@ impl Node {
             Some(_) => claim,
         };
         let term = self.terms.highest(part);
+        if !self.config.keeps(Rule::Settling) {
+            return self.settled(part, term);
+        }
         let Some(neighbours) = self.predecessor.zip(self.successors.head()) else {
             // Alone: there is nobody to ask.
             self.terms.raise(part, term + 1);
@@ -117,7 +121,8 @@ impl Node {
             Side::Back => standing.predecessor.into_iter().collect(),
             Side::Ahead => standing.successors.into_iter().collect(),
         };
-        if asking.heard < SETTLE_DEPTH {
+        let depth = if self.config.keeps(Rule::AskingBeyondNeighbours) { SETTLE_DEPTH } else { 1 };
+        if asking.heard < depth {
             return self.settle_ask(side);
         }
         asking.done = true;
@@ -142,7 +147,7 @@ impl Node {
         if !settling.sides.iter().all(|asking| asking.done) || settling.storing.is_some() {
             return;
         }
-        settling.term += 1;
+        settling.term += u64::from(self.config.keeps(Rule::Term));
         let (number, arc, term, (one, other)) = (settling.number, settling.part, settling.term, settling.neighbours);
         let mut storing = heapless::Vec::new();
         for peer in [Some(one), (other != one).then_some(other)].into_iter().flatten() {
@@ -223,6 +228,10 @@ impl Node {
 
     /// The neighbour, predecessor or head, whose request this is.
     pub(super) fn neighbour_asking(&self, asked: &Asked) -> Option<Peer> {
+        if !self.config.keeps(Rule::NeighboursAgreement) {
+            let place = crate::wire::Place { addr: asked.source, id: self.me.id() };
+            return Some(Peer { place, incarnation: asked.incarnation });
+        }
         let both = [self.predecessor, self.successors.head()];
         both.into_iter().flatten().find(|peer| asked.is_from(peer))
     }

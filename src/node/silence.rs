@@ -7,6 +7,7 @@ use super::pending::{Probe, Purpose};
 use super::stats::Silenced;
 use super::suspect::Suspicions;
 use super::timers::Timer;
+use crate::config::Rule;
 use crate::limits::{DROPPED_MAX, ROW_MAX};
 use crate::wire::{Incarnation, Peer, Request};
 use alloc::vec::Vec;
@@ -52,6 +53,9 @@ impl Node {
     }
 
     fn fall_silent(&mut self, dropped: &[Peer], told_by: Option<Peer>) {
+        if !self.config.keeps(Rule::SilenceOfThree) {
+            return;
+        }
         // What was found out here counts for more than what was told.
         if self.ring.silent.as_ref().is_none_or(|quiet| quiet.told_by.is_some() && told_by.is_none()) {
             let dropped: heapless::Vec<Peer, DROPPED_MAX> = dropped.iter().copied().take(DROPPED_MAX).collect();

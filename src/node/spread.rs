@@ -4,6 +4,7 @@ use super::Node;
 use super::keys::{Asker, Deed};
 use super::pending::{Manner, Purpose, Silence};
 use super::speak::Asked;
+use crate::config::Rule;
 use crate::id::Id;
 use crate::store::{Full, Stored};
 use crate::wire::{Answer, Entry, Item, Peer, Refusal, Request, Version};
@@ -55,7 +56,7 @@ impl Node {
         let Some(spreading) = self.owner_ops.get(&number).and_then(|op| op.spreading.clone()) else { return };
         let Some(key) = self.owner_ops.get(&number).map(|op| op.key.clone()) else { return };
         let missing: Vec<Peer> = self.group().into_iter().filter(|peer| !spreading.stored_by.contains(peer)).collect();
-        if missing.is_empty() {
+        if missing.is_empty() || (!spreading.stored_by.is_empty() && !self.config.keeps(Rule::BothCopies)) {
             return self.spread_done(number, &key, &spreading);
         }
         let id = Id::of_key(&key);
@@ -82,7 +83,9 @@ impl Node {
 
     /// The version is stored by the whole group, as it is now.
     fn spread_done(&mut self, number: u64, key: &[u8], spreading: &Spreading) {
-        if !self.is_settled_for(self.now.at, Id::of_key(key)) || spreading.neighbourhood != self.rights.neighbourhood {
+        let still =
+            self.is_settled_for(self.now.at, Id::of_key(key)) && spreading.neighbourhood == self.rights.neighbourhood;
+        if !still && self.config.keeps(Rule::CheckBeforeAcknowledging) {
             return self.owner_retry(number);
         }
         self.store.confirm(key, spreading.version, self.rights.neighbourhood);
@@ -155,7 +158,7 @@ impl Node {
             // A copy on a leaver that has handed over is none.
             return self.refuse(asked, Refusal::NotNeighbour);
         }
-        if known > term {
+        if known > term && self.config.keeps(Rule::HighestTermOnly) {
             return self.refuse(asked, Refusal::Stale { term: known });
         }
         let here = self.store.get(entry.key).map(|stored| stored.version);

@@ -5,9 +5,10 @@
 //! to none because it is silent, only replaced.
 
 use super::Node;
-use super::consent::{Pledge, in_the_way};
+use super::consent::Pledge;
 use super::pending::{Manner, Purpose};
 use super::speak::Asked;
+use crate::config::Rule;
 use crate::id::Arc;
 use crate::routing::Successors;
 use crate::time::Instant;
@@ -56,8 +57,9 @@ impl Node {
         let relation = self.peers.relation(now, &head);
         relation.open_since.get_or_insert(now);
         let pledge_length = self.config.pledge();
-        let link = relation.link.filter(|(_, at)| *at + pledge_length > now && !open && self.rights.of_successor.had);
-        let blocked = in_the_way(&self.rights.pledge_successor, now, &head);
+        let may_give = self.rights.of_successor.had || !self.config.keeps(Rule::FirstConsent);
+        let link = relation.link.filter(|(_, at)| *at + pledge_length > now && !open && may_give);
+        let blocked = self.in_the_way(Pledged::Successor, &head);
         let consent = link.filter(|_| blocked.is_none());
         if let Some(wait) = blocked.filter(|_| link.is_some()) {
             self.stabilise_soon(wait);
@@ -141,7 +143,7 @@ impl Node {
                 // The link is there now, and nothing stands in the way: consent without waiting for the next round.
                 let link = self.peers.get(&from).and_then(|relation| relation.link);
                 let fresh = link.is_some_and(|(_, at)| at + self.config.consent > now);
-                if fresh && in_the_way(&self.rights.pledge_successor, now, &from).is_none() {
+                if fresh && self.in_the_way(Pledged::Successor, &from).is_none() {
                     self.stabilise_soon(Duration::from_millis(20));
                 }
             }
@@ -228,7 +230,8 @@ impl Node {
             self.ring.before_predecessor = Some(request.after);
             self.told_of_dropped(&peer, &request.dropped);
             if request.consents && stamped >= void_before && stamped >= self.rights.of_predecessor.since {
-                self.consented(Pledged::Predecessor, stamped + self.config.consent);
+                let from = if self.config.keeps(Rule::Stamps) { stamped } else { now };
+                self.consented(Pledged::Predecessor, from + self.config.consent);
             }
         }
         let answer = self.neighbours_for(&peer, request, is_predecessor);
@@ -237,9 +240,9 @@ impl Node {
 
     fn neighbours_for(&mut self, peer: &Peer, request: &Stabilise, is_predecessor: bool) -> Neighbours {
         let now = self.now.at;
-        let blocked = in_the_way(&self.rights.pledge_predecessor, now, peer);
-        let consents =
-            is_predecessor && blocked.is_none() && self.rights.of_predecessor.had && !self.has_open_question(peer);
+        let blocked = self.in_the_way(Pledged::Predecessor, peer);
+        let may_give = self.rights.of_predecessor.had || !self.config.keeps(Rule::FirstConsent);
+        let consents = is_predecessor && blocked.is_none() && may_give && !self.has_open_question(peer);
         if consents {
             let given = self.rights.pledge_predecessor.filter(|pledge| pledge.to == *peer && pledge.until > now);
             let rests_on = match given {

@@ -7,6 +7,7 @@ use crate::limits::ENTRIES_MAX;
 use crate::time::Instant;
 use crate::wire::{Peer, Version};
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 impl Node {
     /// Who this node is. The incarnation changes when a joiner starts over.
@@ -22,6 +23,16 @@ impl Node {
     /// The successors, nearest first; empty on a ring of one.
     pub fn successors(&self) -> &[Peer] {
         self.successors.as_slice()
+    }
+
+    /// True while an answer to this transaction is awaited from this address.
+    pub fn awaits(&self, from: SocketAddr, transaction: [u8; 8]) -> bool {
+        self.requests.awaits(u64::from_be_bytes(transaction), from)
+    }
+
+    /// The list that this node would make of these nodes: cut before itself, before a repetition, and at its length.
+    pub fn cut(&self, nodes: impl IntoIterator<Item = Peer>) -> Vec<Peer> {
+        self.successors.cut(nodes).as_slice().to_vec()
     }
 
     /// The nodes that this one, or its successor, dropped one after another since their arcs last matched. Three of

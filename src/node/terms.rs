@@ -12,6 +12,11 @@ pub(super) struct Terms {
 }
 
 impl Terms {
+    /// How many stretches there are.
+    pub fn len(&self) -> usize {
+        self.stretches.len()
+    }
+
     /// The term of one id.
     pub fn at(&self, id: Id) -> u64 {
         let before = self.stretches.partition_point(|(start, _)| *start <= id);

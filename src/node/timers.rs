@@ -51,6 +51,11 @@ pub(super) struct Timers {
 }
 
 impl Timers {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_time.len()
+    }
+
     /// Sets the deadline, in place of the one before.
     pub fn set(&mut self, timer: Timer, at: Instant) {
         self.cancel(timer);

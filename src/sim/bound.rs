@@ -17,13 +17,16 @@ pub const DISTURBED_MAX: usize = 2;
 pub struct Keys {
     names: Vec<Box<[u8]>>,
     acknowledged: Vec<Option<Version>>,
+    /// When each key's highest version grew, in order of time.
+    grew: Vec<Vec<(Instant, Version)>>,
 }
 
 impl Keys {
     /// These keys, never written.
     pub fn new(names: Vec<Box<[u8]>>) -> Self {
         let acknowledged = vec![None; names.len()];
-        Self { names, acknowledged }
+        let grew = vec![Vec::new(); names.len()];
+        Self { names, acknowledged, grew }
     }
 
     /// How many there are.
@@ -51,9 +54,18 @@ impl Keys {
         self.acknowledged[key]
     }
 
+    /// The same as it was at a moment.
+    pub fn acknowledged_before(&self, key: usize, moment: Instant) -> Option<Version> {
+        let known = self.grew[key].partition_point(|(at, _)| *at <= moment);
+        known.checked_sub(1).map(|last| self.grew[key][last].1)
+    }
+
     /// Somebody was told of a version.
-    pub fn acknowledge(&mut self, key: usize, version: Version) {
-        self.acknowledged[key] = self.acknowledged[key].max(Some(version));
+    pub fn acknowledge(&mut self, now: Instant, key: usize, version: Version) {
+        if self.acknowledged[key] < Some(version) {
+            self.acknowledged[key] = Some(version);
+            self.grew[key].push((now, version));
+        }
     }
 
     /// The settled speaker of a key, if there is one.
@@ -95,6 +107,11 @@ impl Bound {
     /// True if it is disturbed.
     pub fn is_disturbed(&self, host: usize) -> bool {
         self.disturbed.contains_key(&host)
+    }
+
+    /// All of them.
+    pub fn hosts(&self) -> impl Iterator<Item = usize> {
+        self.disturbed.keys().copied()
     }
 
     /// How many are.
@@ -165,9 +182,11 @@ mod tests {
     fn the_highest_version_told_of_counts() {
         let mut keys = Keys::new(vec![b"a"[..].into()]);
         let version = |term| Version { term, ..Version::default() };
-        for term in [1, 3, 2] {
-            keys.acknowledge(0, version(term));
+        for (second, term) in [1, 3, 2].into_iter().enumerate() {
+            keys.acknowledge(Instant::from_millis(1000 * second as u64), 0, version(term));
         }
         assert_eq!(keys.acknowledged(0), Some(version(3)));
+        assert_eq!(keys.acknowledged_before(0, Instant::from_millis(999)), Some(version(1)));
+        assert_eq!(keys.acknowledged_before(0, Instant::from_millis(1000)), Some(version(3)));
     }
 }

@@ -188,12 +188,14 @@ pub struct Chaos {
     faults: Faults,
     /// A fault waits for the next write.
     armed: bool,
+    /// An owner that is to be hit cannot reach its neighbours.
+    stranded: Option<usize>,
 }
 
 impl Chaos {
     /// Faults at these rates.
     pub fn new(rates: [u64; FAULTS.len()], rng: Rng) -> Self {
-        Self { bound: Bound::default(), rng, rates, faults: Faults::default(), armed: false }
+        Self { bound: Bound::default(), rng, rates, faults: Faults::default(), armed: false, stranded: None }
     }
 
     /// What it did so far.
@@ -239,7 +241,7 @@ impl Chaos {
             return orders;
         };
         match fault {
-            Fault::Crash if enough => orders.crash = self.crash(world, keys),
+            Fault::Crash if enough => orders.crash = self.crash(world),
             Fault::Leave if enough => orders.leave = self.leave(world),
             Fault::Crash | Fault::Leave => {}
             Fault::Clock => self.set_clock(world),
@@ -265,11 +267,13 @@ impl Chaos {
         }
     }
 
-    /// Whoever is to die: what was acknowledged must be there in three copies before.
-    fn crash(&mut self, world: &World, keys: &Keys) -> Vec<usize> {
-        let copies = world.members().count().min(3);
-        if (0..keys.len()).any(|key| keys.holders(world, key) < copies) {
-            return Vec::new();
+    /// Whoever is to die: two of the well, or one that is disturbed already.
+    fn crash(&mut self, world: &World) -> Vec<usize> {
+        if self.rng.chance(0.3) {
+            let disturbed: Vec<usize> = self.bound.hosts().filter(|&host| world.host(host).node().is_some()).collect();
+            let chosen = disturbed.get(self.rng.index(disturbed.len())).copied();
+            self.faults.crashes += u64::from(chosen.is_some());
+            return chosen.into_iter().collect();
         }
         let Some(hosts) = self.choose(world) else { return Vec::new() };
         self.disturb(&hosts, world.now());
@@ -339,19 +343,44 @@ impl Chaos {
     }
 
     /// A write of this key was submitted: if a strike waits for one, the key's owner is to be hit, and when.
-    pub fn aim(&mut self, world: &World, keys: &Keys, key: usize) -> Option<(usize, Instant)> {
+    pub fn aim(&mut self, world: &mut World, keys: &Keys, key: usize) -> Option<(usize, Instant)> {
         if !core::mem::take(&mut self.armed) {
             return None;
         }
-        let (owner, _) = keys.speaker(world, key)?;
+        let (owner, node) = keys.speaker(world, key)?;
+        let beside = node.predecessor().into_iter().chain(node.successors().first().copied());
+        let beside: Vec<usize> = beside.filter_map(|peer| world.node_of(peer)).map(|(host, _)| host).collect();
+        self.bound.review(world, keys);
+        if !self.bound.is_disturbed(owner) && self.bound.admits(world, &[owner]) && self.rng.chance(0.6) {
+            self.strand(world, owner, &beside);
+        }
         Some((owner, world.now() + self.rng.between(Duration::ZERO, world.network.weather.longest * 5)))
+    }
+
+    /// What an owner has to say to its neighbours does not get there, or only when others may have taken over.
+    fn strand(&mut self, world: &mut World, owner: usize, beside: &[usize]) {
+        let (now, lost) = (world.now(), self.rng.chance(0.5));
+        let late = self.some_of(&[800, 2500, 4500, 7000]);
+        let until = now + if lost { late } else { world.network.weather.longest * 6 };
+        self.bound.disturb(owner, now + late);
+        self.stranded = Some(owner);
+        for &host in beside {
+            if lost {
+                world.network.cut(owner, host, until);
+            } else {
+                world.network.delay(owner, host, until, late);
+            }
+        }
+        world.log.tell(super::Detail::Lives, now, format_args!("{owner} stranded (lost: {lost}) for {late:?}"));
     }
 
     /// Hits an owner that was aimed at: it stops, perhaps with a neighbour, or dies.
     pub fn strike(&mut self, world: &mut World, keys: &Keys, owner: usize, enough: bool) -> Orders {
         self.bound.review(world, keys);
         let mut orders = Orders::default();
-        if self.bound.is_disturbed(owner) || !world.host(owner).is_running() || !self.bound.admits(world, &[owner]) {
+        let stranded = self.stranded.take() == Some(owner);
+        let disturbed = self.bound.is_disturbed(owner) && !stranded;
+        if disturbed || !world.host(owner).is_running() || !self.bound.admits(world, &[owner]) {
             return orders;
         }
         self.faults.strikes += 1;

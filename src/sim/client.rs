@@ -137,6 +137,11 @@ impl Clients {
         self.hot = Some((key, until));
     }
 
+    /// True while all clients use one key.
+    pub fn is_hot(&self, now: Instant) -> bool {
+        self.hot.is_some_and(|(_, until)| until > now)
+    }
+
     /// The key of the last write submitted since the last call.
     pub const fn take_writing(&mut self) -> Option<usize> {
         self.writing.take()
@@ -250,13 +255,13 @@ impl Clients {
             Some(Reply::Value { version, value, .. }) => {
                 self.outcomes.values += 1;
                 let found = self.ledger.number_of(&value, key);
-                let learned = self.ledger.learn(key, version, found);
+                let learned = self.ledger.learn(now, key, version, found);
                 self.failures.extend(learned.err());
                 self.ledger.read(question, now, found);
             }
             Some(Reply::Stored { version, .. }) => {
                 self.outcomes.stored += 1;
-                let learned = self.ledger.learn(key, version, question.act.sets().flatten());
+                let learned = self.ledger.learn(now, key, version, question.act.sets().flatten());
                 self.failures.extend(learned.err());
                 self.ledger.wrote(question, now);
             }

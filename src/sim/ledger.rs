@@ -111,8 +111,8 @@ impl Ledger {
     ///
     /// # Errors
     /// What is wrong: it was said to have another state in that version before.
-    pub fn learn(&mut self, key: usize, version: Version, state: State) -> Result<(), String> {
-        self.keys.acknowledge(key, version);
+    pub fn learn(&mut self, now: Instant, key: usize, version: Version, state: State) -> Result<(), String> {
+        self.keys.acknowledge(now, key, version);
         if state.is_some() {
             self.seen[key] = self.seen[key].max(Some(version));
         }
@@ -241,8 +241,14 @@ mod tests {
     #[test]
     fn a_version_stands_for_one_value() {
         let mut ledger = ledger();
-        assert!(ledger.learn(0, version(1), Some(1)).is_ok() && ledger.learn(0, version(1), Some(1)).is_ok());
-        assert!(ledger.learn(1, version(1), Some(2)).is_ok() && ledger.learn(0, version(1), None).is_err());
+        assert!(
+            ledger.learn(Instant::ZERO, 0, version(1), Some(1)).is_ok()
+                && ledger.learn(Instant::ZERO, 0, version(1), Some(1)).is_ok()
+        );
+        assert!(
+            ledger.learn(Instant::ZERO, 1, version(1), Some(2)).is_ok()
+                && ledger.learn(Instant::ZERO, 0, version(1), None).is_err()
+        );
         assert_eq!((ledger.seen(0), ledger.keys.acknowledged(0)), (Some(version(1)), Some(version(1))));
     }
 
@@ -256,7 +262,7 @@ mod tests {
         ledger.wrote(question(put(two), 2), Instant::from_millis(3));
         ledger.refused(question(create, 4), Instant::from_millis(5), Some(version(1)));
         assert_eq!(ledger.judge(), [""; 0], "some value was there");
-        ledger.learn(0, version(1), Some(one)).expect("its first state");
+        ledger.learn(Instant::ZERO, 0, version(1), Some(one)).expect("its first state");
         let judged = ledger.judge();
         assert!(judged.len() == 1 && judged[0].contains("an old value was found"), "{judged:?}");
         assert!(judged[0].contains("<-- wrong"), "{judged:?}");

@@ -84,6 +84,8 @@ pub struct Network {
     cuts: BTreeMap<(usize, usize), Instant>,
     bursts: BTreeMap<(usize, usize), Instant>,
     islands: Vec<Island>,
+    /// What gets on its way before a moment takes so much longer.
+    delays: BTreeMap<(usize, usize), (Instant, Duration)>,
     traffic: Traffic,
 }
 
@@ -93,9 +95,9 @@ const BURST_MAX: Duration = Duration::from_millis(400);
 impl Network {
     /// A quiet network whose chance comes from this generator.
     pub fn new(rng: Rng) -> Self {
-        let (cuts, bursts, islands) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let (cuts, bursts, islands, delays) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), BTreeMap::new());
         let traffic = Traffic::default();
-        Self { weather: Weather::QUIET, rng, cuts, bursts, islands, traffic }
+        Self { weather: Weather::QUIET, rng, cuts, bursts, islands, delays, traffic }
     }
 
     /// What it did so far.
@@ -109,6 +111,12 @@ impl Network {
         *ends = until.max(*ends);
     }
 
+    /// What is sent from the one node to the other until then arrives so much later: on another route, or by way of a
+    /// full buffer.
+    pub fn delay(&mut self, from: usize, to: usize, until: Instant, by: Duration) {
+        self.delays.insert((from, to), (until, by));
+    }
+
     /// These nodes can talk among each other, and to no other, until then.
     pub fn isolate(&mut self, nodes: BTreeSet<usize>, until: Instant) {
         self.islands.push(Island { nodes, until });
@@ -119,6 +127,7 @@ impl Network {
         self.weather = Weather::QUIET;
         self.cuts.clear();
         self.islands.clear();
+        self.delays.clear();
         self.bursts.clear();
     }
 
@@ -154,6 +163,8 @@ impl Network {
             self.traffic.slow += u64::from(slow);
             let Weather { shortest, longest, slowest, .. } = self.weather;
             let after = if slow { self.rng.between(longest, slowest) } else { self.rng.between(shortest, longest) };
+            let delayed = self.delays.get(&(from, to)).filter(|(until, _)| *until > now);
+            let after = after + delayed.map_or(Duration::ZERO, |(_, by)| *by);
             let flipped = self.rng.chance(self.weather.corrupt).then(|| self.rng.next_u64() as u32);
             self.traffic.corrupted += u64::from(flipped.is_some());
             // Two copies fit, as the capacity says.
@@ -206,6 +217,16 @@ mod tests {
         network.weather.burst = 0.0;
         let after = NOW + BURST_MAX;
         assert!((0..100).all(|_| network.send(after, 0, 1, 1).len() == 1));
+    }
+
+    #[test]
+    fn a_delay_holds_for_what_is_sent_before_its_end() {
+        let mut network = Network::new(Rng::new(5));
+        network.delay(0, 1, LATER, Duration::from_secs(3));
+        let after = |network: &mut Network, now, from, to| network.send(now, from, to, 1)[0].after;
+        assert!(after(&mut network, NOW, 0, 1) > Duration::from_secs(3));
+        let others = [(NOW, 1, 0), (NOW, 0, 2), (LATER, 0, 1)];
+        assert!(others.iter().all(|&(now, from, to)| after(&mut network, now, from, to) < Weather::QUIET.longest));
     }
 
     #[test]

@@ -23,13 +23,17 @@ pub struct Member {
 
 /// All members at one moment, in ring order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ring(Vec<Member>);
+pub struct Ring {
+    members: Vec<Member>,
+    /// Successor lists on their way, as their receivers would have them.
+    in_flight: Vec<(Peer, Vec<Peer>)>,
+}
 
 impl FromIterator<Member> for Ring {
     fn from_iter<T: IntoIterator<Item = Member>>(members: T) -> Self {
         let mut members: Vec<Member> = members.into_iter().collect();
         members.sort_by_key(|member| member.me.id());
-        Self(members)
+        Self { members, in_flight: Vec::new() }
     }
 }
 
@@ -44,22 +48,32 @@ impl Ring {
         world.members().map(|(_, node)| member(node)).collect()
     }
 
+    /// The same with the successor lists that are on their way to those who may adopt them.
+    pub fn with_lists_in_flight(world: &mut World) -> Self {
+        let in_flight = world.lists_in_flight();
+        Self { in_flight, ..Self::of(world) }
+    }
+
     /// The members, in ring order.
     pub fn members(&self) -> &[Member] {
-        &self.0
+        &self.members
+    }
+
+    fn is_alive(&self, peer: &Peer) -> bool {
+        self.index_of(*peer).is_some()
     }
 
     fn index_of(&self, peer: Peer) -> Option<usize> {
-        let at = self.0.binary_search_by_key(&peer.id(), |member| member.me.id()).ok()?;
-        (self.0[at].me == peer).then_some(at)
+        let at = self.members.binary_search_by_key(&peer.id(), |member| member.me.id()).ok()?;
+        (self.members[at].me == peer).then_some(at)
     }
 
     /// The first of a member's successors that lives; itself if it is alone.
     fn best_successor(&self, at: usize) -> Option<usize> {
-        if self.0[at].successors.is_empty() && self.0.len() == 1 {
+        if self.members[at].successors.is_empty() && self.members.len() == 1 {
             return Some(at);
         }
-        self.0[at].successors.iter().find_map(|&peer| self.index_of(peer))
+        self.members[at].successors.iter().find_map(|&peer| self.index_of(peer))
     }
 }
 
@@ -75,29 +89,34 @@ pub const INVARIANTS: [(&str, Oracle); 5] = [
     ("a ring out of order", |ring, _| is_ordered_ring(ring)),
 ];
 
-/// I1: every member has a living member in its list.
+/// I1: every member has a living member in its list, and in each that is on its way to it.
 pub fn has_one_live_successor(ring: &Ring) -> bool {
-    (0..ring.0.len()).all(|at| ring.best_successor(at).is_some())
+    (0..ring.members.len()).all(|at| ring.best_successor(at).is_some())
+        && ring.in_flight.iter().all(|(_, list)| list.iter().any(|peer| ring.is_alive(peer)))
 }
 
-/// I2: there are more principals than a list is long. A principal is a member that nobody's list skips. A ring that
+/// I2: there are more principals than a list is long. A principal is a member that nobody's list skips, nor one on its
+/// way. A ring that
 /// never had so many members is not judged: it counts all as good.
 pub fn has_sufficient_principals(ring: &Ring, successors: usize) -> bool {
     let members = ring.members();
     if members.len() <= successors {
         return true;
     }
-    let skips = |member: &Member, id: Id| {
-        let list = core::iter::once(&member.me).chain(&member.successors);
-        list.zip(&member.successors).any(|(x, y)| id.is_between(x.id(), y.id()))
+    let skips = |me: &Peer, successors: &[Peer], id: Id| {
+        let list = core::iter::once(me).chain(successors);
+        list.zip(successors).any(|(x, y)| id.is_between(x.id(), y.id()))
     };
-    let is_principal = |id: Id| !members.iter().any(|member| skips(member, id));
+    let is_principal = |id: Id| {
+        !members.iter().any(|member| skips(&member.me, &member.successors, id))
+            && !ring.in_flight.iter().any(|(me, list)| skips(me, list, id))
+    };
     members.iter().filter(|member| is_principal(member.me.id())).count() > successors
 }
 
 /// Every list goes once round at the most: in order, nobody twice, its owner not in it.
 pub fn has_ordered_lists(ring: &Ring) -> bool {
-    ring.0.iter().all(|member| {
+    ring.members.iter().all(|member| {
         let away = |peer: &Peer| member.me.id().distance_to(peer.id());
         let far: Vec<u128> = member.successors.iter().map(away).collect();
         far.first() != Some(&0) && far.windows(2).all(|two| two[0] < two[1])
@@ -106,9 +125,9 @@ pub fn has_ordered_lists(ring: &Ring) -> bool {
 
 /// The members that lie on a cycle of best successors, each cycle in its order from some member on.
 fn cycles(ring: &Ring) -> Vec<Vec<usize>> {
-    let mut seen = vec![0; ring.0.len()];
+    let mut seen = vec![0; ring.members.len()];
     let mut cycles = Vec::new();
-    for start in 0..ring.0.len() {
+    for start in 0..ring.members.len() {
         let walk = start + 1;
         let mut path: Vec<usize> = Vec::new();
         let mut here = Some(start);
@@ -129,12 +148,12 @@ fn cycles(ring: &Ring) -> Vec<Vec<usize>> {
 
 /// There is exactly one cycle of best successors, and all members reach it.
 pub fn is_one_ring(ring: &Ring) -> bool {
-    ring.0.is_empty() || (has_one_live_successor(ring) && cycles(ring).len() == 1)
+    ring.members.is_empty() || (has_one_live_successor(ring) && cycles(ring).len() == 1)
 }
 
 /// How often a cycle goes round: once, unless it is a loop.
 fn winding(ring: &Ring, cycle: &[usize]) -> u32 {
-    let ids = |at: usize| ring.0[at].me.id();
+    let ids = |at: usize| ring.members[at].me.id();
     let next = cycle.iter().cycle().skip(1);
     let mut rounds = 0;
     let mut gone: u128 = 0;

@@ -96,6 +96,8 @@ pub struct Tally {
     pub beyond: u64,
     /// Nodes that left before they had handed over what they held.
     pub abrupt: u64,
+    /// For how long of the time nobody alive had been taken for dead, so that the invariant was assured.
+    pub assured: Duration,
     /// For each of [`INVARIANTS`] how often it began to be hurt.
     pub hurt: [u64; INVARIANTS.len()],
     /// From the start of a process on a ring that is there until it is ready.
@@ -152,6 +154,7 @@ impl Tally {
         self.wakes += other.wakes;
         self.beyond += other.beyond;
         self.abrupt += other.abrupt;
+        self.assured += other.assured;
         for (sum, more) in self.hurt.iter_mut().zip(other.hurt) {
             *sum += more;
         }
@@ -236,6 +239,7 @@ impl fmt::Display for Tally {
         writeln!(f, "takeover         {}", self.takeover)?;
         writeln!(f, "     of two      {}", self.double_takeover)?;
         writeln!(f, "healing          {}", self.healing)?;
+        writeln!(f, "assured          {:.0} s without a wrong suspicion", self.assured.as_secs_f64())?;
         for ((name, _), hurt) in INVARIANTS.iter().zip(self.hurt) {
             writeln!(f, "hurt for a while {hurt:>6} {name}")?;
         }

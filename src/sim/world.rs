@@ -9,7 +9,7 @@ use crate::limits::FRAME_MAX;
 use crate::node::{Command, Counters, Event, Identity, Life, Node, Reply};
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::{Peer, RingKey};
+use crate::wire::{Answer, Incarnation, Message, Peer, PeerList, RingKey};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -82,6 +82,17 @@ pub struct World {
     pub lateness: Duration,
     /// What happened.
     pub log: Log,
+    in_flight: Vec<InFlight>,
+}
+
+/// A successor list on its way to whom it may become the list of.
+#[derive(Debug)]
+struct InFlight {
+    to: usize,
+    from: Peer,
+    transaction: [u8; 8],
+    list: PeerList,
+    arrives: Instant,
 }
 
 /// One wake-up of so many is late by up to [`World::lateness`], the others by a tenth of it.
@@ -103,6 +114,7 @@ impl World {
             chance: rng.fork(),
             lateness: Duration::from_millis(1),
             log: Log::default(),
+            in_flight: Vec::new(),
         }
     }
 
@@ -114,6 +126,11 @@ impl World {
     /// How its nodes are set up.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Changes how nodes are set up that start from now on.
+    pub fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
     }
 
     /// All machines, in the order in which they were added.
@@ -141,6 +158,24 @@ impl World {
     pub fn members(&self) -> impl Iterator<Item = (usize, &Node)> {
         let nodes = self.hosts.iter().enumerate().filter_map(|(i, host)| Some((i, host.node()?)));
         nodes.filter(|(_, node)| node.is_member())
+    }
+
+    /// The successor lists that answers on their way would give to members: the receiver, and its list to be, which
+    /// begins with the sender.
+    pub fn lists_in_flight(&mut self) -> Vec<(Peer, Vec<Peer>)> {
+        let now = self.now;
+        let hosts = &self.hosts;
+        self.in_flight.retain(|answer| answer.arrives > now || hosts[answer.to].is_paused());
+        let adoptable = |answer: &InFlight| {
+            let node = hosts[answer.to].node().filter(|node| node.is_member())?;
+            // A late copy of an answer that came already is nobody's list to be.
+            let awaited = node.awaits(answer.from.addr(), answer.transaction);
+            let (me, head) = (node.me(), node.successors().first().copied()?);
+            let welcome = head == answer.from || answer.from.id().is_between(me.id(), head.id());
+            let list = core::iter::once(answer.from).chain(answer.list.iter().copied());
+            (welcome && awaited).then(|| (me, node.cut(list)))
+        };
+        self.in_flight.iter().filter_map(adoptable).collect()
     }
 
     /// Adds a machine with nothing on it, and returns its number.
@@ -366,6 +401,20 @@ impl World {
             let text = frame.map_or_else(|flaw| flaw.to_string(), |frame| format!("{:?}", frame.message));
             let after: Vec<Duration> = fates.iter().map(|fate| fate.after).collect();
             self.log.tell(Detail::Datagrams, self.now, format_args!("{from} -> {host} {after:?} {text:.300}"));
+        }
+        if let Ok(frame) = self.ring.decode(bytes)
+            && let Message::Answer(Answer::Neighbours(answer)) = &frame.message
+            && let (Some(list), Some(node)) = (&answer.successors, self.hosts[from].node())
+            && frame.from != Incarnation::UNKNOWN
+        {
+            let sender = node.me();
+            let arrivals = fates.iter().map(|fate| self.now + fate.after);
+            let transaction = frame.transaction;
+            let answers = arrivals.map(|arrives| {
+                let list = list.clone();
+                InFlight { to: host, from: sender, transaction, list, arrives }
+            });
+            self.in_flight.extend(answers);
         }
         let source = self.hosts[from].machine.addr;
         for fate in fates {

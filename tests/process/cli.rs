@@ -32,6 +32,9 @@ fn a_wrong_command_line_ends_with_2_and_one_line() {
     fails(&skynode(&["-j", "sky.example"]), 2, &["sky.example", "host:port"]);
     fails(&skynode(&["-i", "1"]), 2, &["32 hexadecimal digits"]);
     fails(&skynode(&["--ring", ""]), 2, &["1 to 64 bytes"]);
+    fails(&skynode(&["--leave-timeout", "long"]), 2, &["0 to 3600 seconds"]);
+    fails(&skynode(&["--reopen-after", "0"]), 2, &["1 to 31536000 seconds"]);
+    fails(&skynode(&["--min-nodes", "10"]), 2, &["1 to 9 living nodes"]);
     fails(&skynode(&["--log", "loud"]), 2, &["error, warn, info, debug, trace"]);
     fails(&run(env!("CARGO_BIN_EXE_skyctl"), &["surplus"]), 2, &["skyctl: ", "surplus"]);
     fails(&run(env!("CARGO_BIN_EXE_skyctl"), &[]), 2, &["--help"]);
@@ -57,7 +60,19 @@ fn help_and_version_go_to_standard_output() {
         }
     }
     let help = String::from_utf8(skynode(&["--help"]).stdout).unwrap();
-    for part in ["--listen", "--join", "--id", "--advertise", "--ring", "--log", "Examples:", "Error codes:"] {
+    for part in [
+        "--listen",
+        "--join",
+        "--id",
+        "--advertise",
+        "--ring",
+        "--leave-timeout",
+        "--reopen-after",
+        "--min-nodes",
+        "--log",
+        "Examples:",
+        "Error codes:",
+    ] {
         assert!(help.contains(part), "{part}");
     }
 }

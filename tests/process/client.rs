@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Longer than a node ever takes.
-const TIMEOUT: Duration = Duration::from_secs(20);
+/// Longer than a node ever takes, one that is stopped for a while included.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection that is kept, and made anew when it was closed.
 pub struct Client {

@@ -5,6 +5,8 @@
 mod cli;
 mod client;
 mod http;
+mod leave;
 mod process;
 mod ring;
+mod shown;
 mod udp;

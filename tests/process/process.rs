@@ -3,9 +3,9 @@
 use crate::client::Client;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ pub struct Node {
     pub addr: SocketAddr,
     arguments: Vec<String>,
     child: Child,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Node {
@@ -33,6 +34,8 @@ impl Node {
             .expect("skynode starts");
         let log = BufReader::new(child.stderr.take().expect("it was piped"));
         let (told, addr) = mpsc::channel();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
         thread::spawn(move || {
             for line in log.lines().map_while(Result::ok) {
                 if let Some((_, rest)) = line.split_once("http://") {
@@ -40,6 +43,7 @@ impl Node {
                 }
                 // Shown by the test harness if the test fails.
                 println!("{listen} | {line}");
+                kept.lock().expect("nobody panics with it").push(line);
             }
         });
         let addr = match addr.recv_timeout(PATIENCE) {
@@ -49,7 +53,7 @@ impl Node {
                 panic!("the node did not say where it listens: {other:?}, {:?}", child.wait());
             }
         };
-        Self { addr, arguments: arguments.to_vec(), child }
+        Self { addr, arguments: arguments.to_vec(), child, log: lines }
     }
 
     /// A node alone on an address of this test's own.
@@ -85,9 +89,25 @@ impl Node {
         self.signal("-CONT");
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends it a signal, named as `kill` wants it: `-TERM`.
+    pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.pid().to_string()]).status();
         assert!(status.expect("kill runs").success());
+    }
+
+    /// Waits until it has ended by itself. → how it did.
+    pub fn await_end(&mut self, patience: Duration) -> ExitStatus {
+        eventually(patience, || {
+            self.child.try_wait().expect("the child is ours").ok_or_else(|| format!("{} still runs", self.addr))
+        })
+    }
+
+    /// Waits until its log has a line that contains this.
+    pub fn await_line(&self, part: &str) {
+        eventually(PATIENCE, || {
+            let log = self.log.lock().expect("nobody panics with it");
+            if log.iter().any(|line| line.contains(part)) { Ok(()) } else { Err(format!("no line says {part:?}")) }
+        });
     }
 
     /// Kills it if it still runs, and starts it again as it was, under the same address.

@@ -4,7 +4,7 @@
 
 use crate::client::Client;
 use crate::process::{Node, PATIENCE, eventually, join, own_addr, reserved_addr};
-use serde_json::Value;
+use crate::shown::ring;
 use skynode::rng::Rng;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,36 +13,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-fn one_at_a_time() -> MutexGuard<'static, ()> {
+pub fn one_at_a_time() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     // A test that failed has nothing to hide from the next one.
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The ring as this node walks it, beginning with the lowest id: addresses in order. An error unless it is one ring of
-/// this many nodes, in the order of their ids, all pointers right.
-fn ring(client: &mut Client, size: usize) -> Result<Vec<String>, String> {
-    let answer = client.try_ask("GET", "/ring", "", None).map_err(|error| error.to_string())?;
-    if answer.status != 200 {
-        return Err(format!("{}: {}", client.addr, answer.text()));
-    }
-    let ring = answer.json();
-    let mut nodes: Vec<&Value> = ring["nodes"].as_array().expect("a list").iter().collect();
-    let wrong = |why: &str| Err(format!("{why} in the ring that {} shows: {ring:#}", client.addr));
-    if nodes.len() != size {
-        return wrong(&format!("{} nodes instead of {size}", nodes.len()));
-    }
-    nodes.sort_by_key(|node| node["id"].as_str().map(str::to_owned));
-    for (place, node) in nodes.iter().enumerate() {
-        let (next, before) = (nodes[(place + 1) % size], nodes[(place + size - 1) % size]);
-        if size > 1 && (node["successors"][0]["id"] != next["id"] || node["predecessor"]["id"] != before["id"]) {
-            return wrong(&format!("a wrong pointer of {}", node["addr"]));
-        }
-    }
-    if !ring["next"].is_null() {
-        return wrong("an open end");
-    }
-    Ok(nodes.iter().map(|node| node["addr"].as_str().expect("an address").to_owned()).collect())
 }
 
 /// Waits until all these nodes show the same correct ring of themselves.
@@ -79,7 +53,7 @@ pub fn await_all(nodes: &[&Node]) {
 }
 
 /// A first node, and others that join it, all started at one moment.
-fn start_ring(size: usize) -> Vec<Node> {
+pub fn start_ring(size: usize) -> Vec<Node> {
     let first = Node::alone();
     let seed = first.addr;
     let others: Vec<_> = (1..size).map(|_| thread::spawn(move || Node::joining(seed))).collect();
@@ -102,7 +76,7 @@ fn counter(node: &Node, name: &str) -> u64 {
 /// One history per key, as a client can check it that writes ever higher numbers: what is read is never below what was
 /// acknowledged or read before, and never what nobody wrote.
 #[derive(Default)]
-struct History {
+pub struct History {
     keys: Mutex<BTreeMap<String, Numbers>>,
 }
 
@@ -116,7 +90,7 @@ struct Numbers {
 
 impl History {
     /// Writes the next number. → whether it was acknowledged.
-    fn write(&self, client: &mut Client, key: &str) -> bool {
+    pub fn write(&self, client: &mut Client, key: &str) -> bool {
         let number = {
             let mut keys = self.keys.lock().unwrap();
             let numbers = keys.entry(key.to_owned()).or_default();
@@ -140,7 +114,7 @@ impl History {
     }
 
     /// Reads the key; a wrong answer panics. → whether there was one.
-    fn read(&self, client: &mut Client, key: &str) -> bool {
+    pub fn read(&self, client: &mut Client, key: &str) -> bool {
         let before = self.keys.lock().unwrap().get(key).copied().unwrap_or_default();
         let Ok(answer) = client.try_ask("GET", &format!("/storage/{key}"), "", None) else { return false };
         let number = match answer.status {
@@ -157,14 +131,14 @@ impl History {
         true
     }
 
-    fn acknowledged(&self) -> Vec<String> {
+    pub fn acknowledged(&self) -> Vec<String> {
         let keys = self.keys.lock().unwrap();
         keys.iter().filter(|(_, numbers)| numbers.known.is_some()).map(|(key, _)| key.clone()).collect()
     }
 
     /// Waits until every acknowledged key can be read through every one of the nodes. → when the last key was had that
     /// had to be waited for; reading all of them takes its time even if none has.
-    fn await_readable(&self, nodes: &[&Node], patience: Duration) -> Duration {
+    pub fn await_readable(&self, nodes: &[&Node], patience: Duration) -> Duration {
         let (started, last) = (Instant::now(), Mutex::new(Duration::ZERO));
         thread::scope(|scope| {
             for node in nodes {
@@ -278,7 +252,7 @@ fn a_crash_costs_no_acknowledged_key_and_the_node_comes_back() {
 }
 
 /// Ends the clients of a test also when it panics, so that their scope can end.
-struct StopOnDrop<'a>(&'a AtomicBool);
+pub struct StopOnDrop<'a>(pub &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

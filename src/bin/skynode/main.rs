@@ -1,7 +1,9 @@
-//! The node: command line, logger, sockets, and the two tasks that make it: one for other nodes, one for people.
+//! The node: command line, logger, sockets, and the tasks that make it: one for other nodes, one for people, one for
+//! signals.
 
 mod logger;
 mod options;
+mod signals;
 
 use log::info;
 use options::{Exit, Options};
@@ -25,7 +27,7 @@ fn main() -> ExitCode {
         Err(Exit::Wrong(text)) => return fail(2, &text),
     };
     match run(options) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(text) => fail(1, &text),
     }
 }
@@ -35,8 +37,9 @@ fn fail(code: u8, text: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(options: Options) -> Result<(), String> {
+fn run(options: Options) -> Result<ExitCode, String> {
     logger::start(options.log)?;
+    let signals = signals::catch()?;
     let listen = options.listen;
     let Sockets { udp, tcp, addr } = bind(listen).map_err(|(protocol, error)| match error.kind() {
         std::io::ErrorKind::AddrInUse => {
@@ -48,22 +51,26 @@ fn run(options: Options) -> Result<(), String> {
     })?;
     let advertised = options.advertise.unwrap_or(addr);
     info!("people ask this node at http://{advertised}/, other nodes at {advertised} over UDP; it listens on {addr}");
-    let config = Config { ring: options.ring, ..Config::default() };
+    let Options { leave_timeout, reopen_after, min_nodes, .. } = options;
+    let config = Config { ring: options.ring, leave_timeout, reopen_after, min_nodes, ..Config::default() };
     let identity = Identity { addr: advertised, id: options.id };
     let entropy = entropy().map_err(|error| format!("the system has no random numbers: {error}"))?;
     let node = Node::new(config, identity, !options.join.is_empty(), entropy, now());
-    let (driver, handle) =
-        Driver::new(node, udp, options.join).map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
+    let (driver, handle) = Driver::new(node, udp, options.join, min_nodes)
+        .map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
     // Tasks of their own, so that what wakes one does not poll the other.
     let executor = Rc::new(LocalExecutor::new());
-    let driven = executor.spawn(async {
-        driver.run().await;
-        Ok(())
-    });
+    let driven = executor.spawn(driver.run());
+    let told_to_end = executor.spawn(signals::obey(signals, handle.clone()));
     let served = executor.spawn({
         let executor = Rc::clone(&executor);
         async move { serve(&executor, tcp, handle, Limits::default()).await }
     });
-    let ended = smol::block_on(executor.run(future::or(driven, served)));
-    ended.map_err(|error| format!("the TCP socket cannot be used: {error}"))
+    let left = async {
+        // The server ends after the node, once the last answers are sent.
+        served.await.map_err(|error| format!("the TCP socket cannot be used: {error}"))?;
+        driven.await;
+        Ok(ExitCode::SUCCESS)
+    };
+    smol::block_on(executor.run(future::or(left, async { Ok(told_to_end.await) })))
 }

@@ -2,12 +2,21 @@
 
 use argh::FromArgs;
 use log::LevelFilter;
+use skynode::config::Config;
 use skynode::id::Id;
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// The longest name of a ring, in bytes.
 const RING_MAX: usize = 64;
+
+/// How long a node may take to leave, in seconds.
+const LEAVE_TIMES: RangeInclusive<f64> = 0.0..=3600.0;
+
+/// After how long a node may end its own silence, in seconds: up to a year.
+const REOPEN_TIMES: RangeInclusive<f64> = 1.0..=31_536_000.0;
 
 /// The command line as argh reads it.
 #[derive(FromArgs, Debug)]
@@ -28,9 +37,13 @@ const RING_MAX: usize = 64;
     note = "Give every node of a lasting ring the same seeds, itself included: then a node that is started again\n\
             joins the ring that is there instead of founding a second one. A node looks for its seeds until it\n\
             has found one; names are resolved anew each time.",
+    note = "SIGTERM, SIGINT and POST /leave have the node hand over what it holds and leave the ring; then it exits\n\
+            with 0. A second signal ends it at once.",
     note = "Anyone who reaches the port can read and change everything: listen only where you trust the network.",
     error_code(1, "The node could not start, for instance because the port is in use."),
-    error_code(2, "The command line was wrong.")
+    error_code(2, "The command line was wrong."),
+    error_code(130, "SIGINT came while the node was leaving already."),
+    error_code(143, "SIGTERM came while the node was leaving already.")
 )]
 struct Arguments {
     /// address to listen on, ip:port, for UDP and HTTP; port 0 takes any free one and logs it (default 127.0.0.1:4321)
@@ -59,6 +72,20 @@ struct Arguments {
     #[argh(option, arg_name = "name", from_str_fn(ring), default = "String::from(\"sky\")")]
     ring: String,
 
+    /// how long the node may take to hand over what it holds when it is told to leave, 0 to 3600; 0 leaves at once
+    /// (default 8, less than the 10 after which Docker kills)
+    #[argh(option, arg_name = "seconds", from_str_fn(leave_timeout), default = "Config::default().leave_timeout")]
+    leave_timeout: Duration,
+
+    /// after how long a node that may be cut off answers again by itself: longer than any partition lasts, or keys get
+    /// two histories (default: never, only after POST /reopen)
+    #[argh(option, arg_name = "seconds", from_str_fn(reopen_after))]
+    reopen_after: Option<Duration>,
+
+    /// how many living nodes this one must know, itself included, to answer for any key (default 1)
+    #[argh(option, arg_name = "n", from_str_fn(min_nodes), default = "Config::default().min_nodes")]
+    min_nodes: usize,
+
     /// how much is written to standard error: error, warn, info, debug, trace or off (default info)
     #[argh(option, arg_name = "level", from_str_fn(level), default = "LevelFilter::Info")]
     log: LevelFilter,
@@ -81,6 +108,12 @@ pub struct Options {
     pub advertise: Option<SocketAddr>,
     /// The name of the ring.
     pub ring: String,
+    /// How long leaving may take.
+    pub leave_timeout: Duration,
+    /// After how long a silence ends by itself, if at all.
+    pub reopen_after: Option<Duration>,
+    /// How many living nodes it must know.
+    pub min_nodes: usize,
     /// How much to log.
     pub log: LevelFilter,
 }
@@ -109,14 +142,15 @@ pub fn read(arguments: impl Iterator<Item = OsString>) -> Result<Options, Exit> 
     if arguments.version {
         return Err(Exit::Told(format!("skynode {}", env!("CARGO_PKG_VERSION"))));
     }
-    let Arguments { listen, join, id, advertise, ring, log, version: _ } = arguments;
+    let Arguments { listen, join, id, advertise, ring, leave_timeout, reopen_after, min_nodes, log, version: _ } =
+        arguments;
     if listen.ip().is_unspecified() && advertise.is_none() {
         let text = format!(
             "{listen} stands for every address of this machine: say with --advertise ip:port which one others reach"
         );
         return Err(Exit::Wrong(text));
     }
-    Ok(Options { listen, join, id, advertise, ring, log })
+    Ok(Options { listen, join, id, advertise, ring, leave_timeout, reopen_after, min_nodes, log })
 }
 
 /// What argh says over several lines, in one that also says where to read on.
@@ -158,6 +192,30 @@ fn ring(text: &str) -> Result<String, String> {
     }
 }
 
+fn leave_timeout(text: &str) -> Result<Duration, String> {
+    seconds(text, LEAVE_TIMES).ok_or_else(|| String::from("the time for leaving is 0 to 3600 seconds, like 8 or 2.5"))
+}
+
+fn reopen_after(text: &str) -> Result<Duration, String> {
+    let wrong = || String::from("the time until a node reopens is 1 to 31536000 seconds, a year, like 3600");
+    seconds(text, REOPEN_TIMES).ok_or_else(wrong)
+}
+
+/// Whole or decimal seconds, written without sign and exponent.
+fn seconds(text: &str, range: RangeInclusive<f64>) -> Option<Duration> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds = text.parse().ok().filter(|seconds| is_plain && range.contains(seconds))?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn min_nodes(text: &str) -> Result<usize, String> {
+    // A node counts itself and its successors.
+    let most = Config::default().successors + 1;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| is_plain && (1..=most).contains(number));
+    number.ok_or_else(|| format!("a node can wait for 1 to {most} living nodes: that many it knows, itself included"))
+}
+
 fn level(text: &str) -> Result<LevelFilter, String> {
     match text {
         "off" => Ok(LevelFilter::Off),
@@ -191,6 +249,8 @@ mod tests {
         assert_eq!(options.listen.to_string(), "127.0.0.1:4321");
         assert!(options.join.is_empty() && options.id.is_none() && options.advertise.is_none());
         assert_eq!((options.ring.as_str(), options.log), ("sky", LevelFilter::Info));
+        assert_eq!((options.leave_timeout, options.reopen_after), (Duration::from_secs(8), None));
+        assert_eq!(options.min_nodes, 1);
     }
 
     #[test]
@@ -198,7 +258,8 @@ mod tests {
         #[rustfmt::skip]
         let options = read_texts(&[
             "-l", "[::]:0", "-j", "a.example:1", "--join", "[::1]:65535", "-i", "000102030405060708090a0b0c0d0e0f",
-            "-a", "192.0.2.7:4", "--ring", "mine", "--log", "trace",
+            "-a", "192.0.2.7:4", "--ring", "mine", "--log", "trace", "--leave-timeout", "0.25",
+            "--reopen-after", "3600", "--min-nodes", "9",
         ]);
         let options = options.unwrap();
         assert_eq!(options.listen, "[::]:0".parse().unwrap());
@@ -206,6 +267,10 @@ mod tests {
         assert_eq!(options.id.unwrap().to_string(), "000102030405060708090a0b0c0d0e0f");
         assert_eq!(options.advertise, Some("192.0.2.7:4".parse().unwrap()));
         assert_eq!((options.ring.as_str(), options.log), ("mine", LevelFilter::Trace));
+        assert_eq!(options.leave_timeout, Duration::from_millis(250));
+        assert_eq!((options.reopen_after, options.min_nodes), (Some(Duration::from_secs(3600)), 9));
+        assert_eq!(read_texts(&["--leave-timeout", "0"]).unwrap().leave_timeout, Duration::ZERO);
+        assert_eq!(read_texts(&["--leave-timeout", "3600"]).unwrap().leave_timeout, Duration::from_secs(3600));
     }
 
     #[test]
@@ -234,6 +299,19 @@ mod tests {
             (&["-a", "192.0.2.7:0"], "others cannot reach"),
             (&["--ring", ""], "1 to 64 bytes"),
             (&["--ring", &"x".repeat(65)], "1 to 64 bytes"),
+            (&["--leave-timeout", ""], "0 to 3600 seconds"),
+            (&["--leave-timeout", "-1"], "0 to 3600 seconds"),
+            (&["--leave-timeout", "1e3"], "0 to 3600 seconds"),
+            (&["--leave-timeout", "inf"], "0 to 3600 seconds"),
+            (&["--leave-timeout", "8s"], "0 to 3600 seconds"),
+            (&["--leave-timeout", "1.2.3"], "0 to 3600 seconds"),
+            (&["--leave-timeout", "3600.1"], "0 to 3600 seconds"),
+            (&["--reopen-after", "0.9"], "1 to 31536000 seconds"),
+            (&["--reopen-after", "31536001"], "1 to 31536000 seconds"),
+            (&["--reopen-after", "never"], "1 to 31536000 seconds"),
+            (&["--min-nodes", "0"], "1 to 9 living nodes"),
+            (&["--min-nodes", "10"], "1 to 9 living nodes"),
+            (&["--min-nodes", "+3"], "1 to 9 living nodes"),
             (&["--log", "loud"], "error, warn, info, debug, trace, off"),
         ] {
             let text = wrong(texts);

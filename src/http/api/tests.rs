@@ -1,7 +1,8 @@
 use super::*;
+use crate::handle::Snapshot;
 use crate::http::parse::parse;
 use crate::id::Arc;
-use crate::node::{Attempt, Unavailable};
+use crate::node::{Attempt, Silenced, State, Unavailable};
 use crate::wire::{Freshness, Incarnation, Operation, OperationId, Peer, Place, Version};
 use smol::future;
 use std::net::SocketAddr;
@@ -185,6 +186,8 @@ fn each_outcome_has_its_own_status() {
         (unavailable(Unavailable::NotMember), Status::ServiceUnavailable),
         (unavailable(Unavailable::Busy), Status::ServiceUnavailable),
         (unavailable(Unavailable::NoOwner), Status::ServiceUnavailable),
+        (unavailable(Unavailable::Leaving), Status::ServiceUnavailable),
+        (unavailable(Unavailable::Silent), Status::ServiceUnavailable),
         (unavailable(Unavailable::Full), Status::InsufficientStorage),
         (Reply::Unknown { operation: OPERATION }, Status::GatewayTimeout),
     ] {
@@ -268,10 +271,118 @@ fn a_lookup_tells_owner_and_path() {
 }
 
 #[test]
-fn a_node_that_has_stopped_promises_nothing() {
-    let (head, _) = parse(b"DELETE /storage/k HTTP/1.1\r\nHost: h\r\n\r\n").unwrap().unwrap();
+fn a_node_that_has_ended_does_nothing_and_promises_nothing() {
     let (handle, requests) = Handle::new();
     drop(requests);
-    let response = smol::block_on(plan(&head).run(Vec::new(), &handle));
+    assert!(handle.has_ended());
+    let status = |lines: &str| {
+        let text = format!("{lines}\r\nHost: h\r\n\r\n");
+        let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
+        smol::block_on(plan(&head).run(Vec::new(), &handle)).status
+    };
+    assert_eq!(status("DELETE /storage/k HTTP/1.1"), Status::ServiceUnavailable, "it was not even asked");
+    let again = format!("DELETE /storage/k HTTP/1.1\r\nSky-Operation: {OPERATION_TEXT}");
+    assert_eq!(status(&again), Status::GatewayTimeout, "nobody here knows what became of the first attempt");
+    assert_eq!(status("GET /node HTTP/1.1"), Status::GatewayTimeout);
+}
+
+#[test]
+fn of_a_write_that_the_node_did_not_live_to_answer_nothing_is_known() {
+    let (head, _) = parse(b"DELETE /storage/k HTTP/1.1\r\nHost: h\r\n\r\n").unwrap().unwrap();
+    let (handle, requests) = Handle::new();
+    let ends = async {
+        drop(requests.recv().await);
+        future::pending().await
+    };
+    let response = smol::block_on(future::or(plan(&head).run(Vec::new(), &handle), ends));
     assert_eq!(response.status, Status::GatewayTimeout);
+}
+
+fn text(response: &Response) -> &str {
+    str::from_utf8(&response.body).unwrap()
+}
+
+#[test]
+fn an_operator_has_the_node_leave_or_reopen() {
+    for (path, command) in [("/leave", Command::Leave), ("/reopen", Command::Reopen)] {
+        let post = format!("POST {path} HTTP/1.1");
+        let (response, asked) = ask(&post, "ignored", Reply::Done);
+        assert_eq!((response.status, asked), (Status::Accepted, Some(command.clone())));
+        assert!(text(&response).ends_with(".\n"), "a sentence: {response:?}");
+        let (response, _) = ask(&post, "", Reply::Unavailable(Unavailable::Leaving));
+        assert_eq!(response.status, Status::ServiceUnavailable);
+        let (response, asked) = ask(&format!("GET {path} HTTP/1.1"), "", Reply::Done);
+        assert_eq!((response.status, field(&response, "Allow")), (Status::MethodNotAllowed, Some("POST")));
+        assert_eq!(asked, None);
+    }
+    let (response, _) = ask("POST /reopen HTTP/1.1", "", Reply::NotSilent);
+    assert_eq!(response.status, Status::Conflict);
+    let (response, _) = ask("POST /reopen HTTP/1.1", "", Reply::SilentFor(owner()));
+    assert_eq!(response.status, Status::Conflict);
+    assert!(text(&response).contains("http://192.0.2.1:4321/"), "{response:?}");
+}
+
+#[test]
+fn no_page_of_another_site_gives_orders() {
+    for (fields, allowed) in [
+        ("Origin: http://h", true),
+        ("Origin: http://H", true),
+        ("Origin: https://h", false),
+        ("Origin: http://h:80", false),
+        ("Origin: http://h.example", false),
+        ("Origin: http://", false),
+        ("Origin: null", false),
+        ("Origin:", false),
+        ("Origin: http://h\r\nOrigin: http://other", false),
+    ] {
+        let (response, asked) = ask(&format!("POST /leave HTTP/1.1\r\n{fields}"), "", Reply::Done);
+        let status = if allowed { Status::Accepted } else { Status::Forbidden };
+        assert_eq!((response.status, asked.is_some()), (status, allowed), "{fields}");
+    }
+    let (head, _) = parse(b"POST /leave HTTP/1.0\r\nOrigin: http://\r\n\r\n").unwrap().unwrap();
+    assert!(plan(&head).is_refusal(), "whoever names no host has no pages");
+}
+
+/// What a node in this state, silent for this reason, shows at `/readyz` and in `/node`.
+fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Value) {
+    let status = crate::node::Status {
+        me: owner(),
+        state,
+        silenced,
+        predecessor: None,
+        successors: Vec::new(),
+        fingers: Vec::new(),
+        claim: None,
+        settled: None,
+        term: 0,
+        entries: 0,
+        owned: 0,
+        tombstones: 0,
+        bytes: 0,
+        counters: Default::default(),
+    };
+    let snapshot = Snapshot { status, driver: Default::default(), min_nodes: 3 };
+    (reply::readiness(&snapshot), serde_json::to_value(json::node(&snapshot)).unwrap())
+}
+
+#[test]
+fn a_node_that_does_not_answer_says_why() {
+    for (silenced, part) in [
+        (Silenced::Row, "POST /reopen"),
+        (Silenced::Told(owner()), "http://192.0.2.1:4321/"),
+        (Silenced::Slept, "POST /reopen"),
+        (Silenced::Few { known: 2 }, "knows 2 of at least 3 living nodes"),
+    ] {
+        let (ready, node) = shown(State::Silent, Some(silenced));
+        assert_eq!(ready.status, Status::ServiceUnavailable);
+        assert!(field(&ready, "Retry-After").is_some());
+        let why = node["silenced"].as_str().unwrap();
+        assert!(why.contains(part), "{why}");
+        assert!(text(&ready).contains(why) && text(&ready).contains("The node is silent."), "{ready:?}");
+        assert_eq!(node["state"], "silent");
+    }
+    let (ready, node) = shown(State::Leaving, None);
+    assert_eq!((ready.status, &node["state"]), (Status::ServiceUnavailable, &"leaving".into()));
+    assert!(node["silenced"].is_null() && text(&ready).contains("leaving"));
+    assert_eq!(shown(State::Settled, None).0.status, Status::Ok);
 }

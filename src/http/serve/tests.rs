@@ -227,3 +227,28 @@ fn a_thousand_idle_connections_do_not_keep_a_client_out() {
     }
     assert!(exchange(addr, "GET /storage/k HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").ends_with("\r\n\r\nk"));
 }
+
+#[test]
+fn when_the_node_has_ended_its_last_answer_is_sent_and_all_else_is_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (handle, requests) = Handle::new();
+    let server = thread::spawn(move || {
+        let executor = LocalExecutor::new();
+        let node = async {
+            let Ok(Request::Command(_, Some(to))) = requests.recv().await else { panic!("a command") };
+            to.try_send(Reply::NotFound).unwrap();
+            drop(requests);
+            future::pending().await
+        };
+        smol::block_on(executor.run(future::or(serve(&executor, listener, handle, Limits::default()), node)))
+    });
+    let mut idle = connect(addr);
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    read_until(&mut idle, "of the answer.\n");
+    let answer = exchange(addr, "GET /storage/k HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("Connection: close\r\n"), "{answer}");
+    assert!(is_closed(&mut idle));
+    server.join().unwrap().unwrap();
+    assert!(TcpStream::connect(addr).is_err(), "nobody listens any more");
+}

@@ -36,8 +36,8 @@ fn verdicts(ring: &Ring, successors: usize) -> [bool; 6] {
 }
 
 fn with(mut ring: Ring, member: Member) -> Ring {
-    ring.0.retain(|other| other.me.id() != member.me.id());
-    ring.0.into_iter().chain([member]).collect()
+    ring.members.retain(|other| other.me.id() != member.me.id());
+    ring.members.into_iter().chain([member]).collect()
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn ideal_rings_of_any_size_pass_all() {
     for positions in [&[3][..], &[3, 9], &[1, 5, 9], &[0, 2, 5, 7, 11, 15]] {
         let mut ring = ideal(positions, 3);
         if positions.len() == 1 {
-            ring.0[0].predecessor = None;
+            ring.members[0].predecessor = None;
         }
         assert_eq!(verdicts(&ring, 3), [true; 6], "{positions:?}");
     }
@@ -61,7 +61,7 @@ fn a_member_whose_list_is_all_dead_is_seen() {
 #[test]
 fn an_earlier_incarnation_is_dead() {
     let mut ring = ideal(&[0, 2, 5], 1);
-    ring.0[1].me.incarnation = Incarnation::new(2);
+    ring.members[1].me.incarnation = Incarnation::new(2);
     assert!(!has_one_live_successor(&ring));
 }
 
@@ -86,7 +86,7 @@ fn lists_out_of_order_with_repetitions_or_with_their_owner_are_seen() {
 
 #[test]
 fn two_rings_are_seen() {
-    let ring: Ring = ideal(&[0, 5, 11], 2).0.into_iter().chain(ideal(&[2, 7, 15], 2).0).collect();
+    let ring: Ring = ideal(&[0, 5, 11], 2).members.into_iter().chain(ideal(&[2, 7, 15], 2).members).collect();
     assert_eq!(verdicts(&ring, 2), [true, false, true, false, true, false]);
 }
 
@@ -101,7 +101,7 @@ fn a_loop_that_goes_round_twice_is_seen() {
 #[test]
 fn an_appendage_is_one_ring_but_not_ideal() {
     // 2 reaches the ring, but nobody has it as successor.
-    let ring: Ring = ideal(&[0, 5, 11], 2).0.into_iter().chain([member(2, 0, &[5, 11])]).collect();
+    let ring: Ring = ideal(&[0, 5, 11], 2).members.into_iter().chain([member(2, 0, &[5, 11])]).collect();
     assert_eq!(verdicts(&ring, 2), [true, true, true, true, true, false]);
 }
 

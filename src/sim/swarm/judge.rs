@@ -1,12 +1,18 @@
 //! What is looked at after every event, and in the end.
 
 use super::{Outcome, Phase, Swarm};
+use crate::id::{Arc, Id};
 use crate::node::Node;
 use crate::sim::host::Host;
 use crate::sim::oracle::{self, INVARIANTS, Ring};
 use crate::sim::speakers::Samples;
 use crate::time::Instant;
+use crate::wire::Peer;
 use std::collections::BTreeSet;
+
+/// The first two invariants hold while only the dead are dropped and not too many go (Zave 2017): what follows from
+/// them is counted only.
+const ASSURED: usize = 2;
 
 /// More wake-ups a second than this are a busy loop.
 const WAKES_MAX: u64 = 1000;
@@ -21,6 +27,7 @@ impl Swarm {
             }
         }
         self.look_behind(host);
+        self.look_into(host, false);
         if let Some(&since) = self.joining.get(&host)
             && self.world.host(host).is_ready(self.world.now())
         {
@@ -49,6 +56,43 @@ impl Swarm {
         }
     }
 
+    /// Somebody alive is taken for dead: from here on the invariant is not assured.
+    pub(super) fn wronged(&mut self) {
+        if core::mem::take(&mut self.nobody_wronged) {
+            self.tally.assured = self.world.now().since(self.formed);
+        }
+    }
+
+    /// No table of a node may grow beyond its limit, nor anything be left in one that has nothing to do.
+    fn look_into(&mut self, host: usize, at_rest: bool) {
+        let overfull = self.world.host(host).node().and_then(|node| node.load().overfull(at_rest));
+        if let Some((table, held)) = overfull {
+            let when = if at_rest { " at rest" } else { "" };
+            self.fail(&format!("{host} has {held} {table}{when}"));
+        }
+    }
+
+    /// A node that has just come to its place holds what was there to be pulled when it was started.
+    pub(super) fn look_at_joiner(&mut self, host: usize) {
+        let Some(&since) = self.joining.get(&host) else { return };
+        let alone = self.chaos.bound.count() == usize::from(self.chaos.bound.is_disturbed(host));
+        let Some((node, list)) = self.world.host(host).node().map(|node| (node, node.successors())) else { return };
+        let before =
+            node.predecessor().and_then(|peer| self.world.node_of(peer)).and_then(|(_, node)| node.predecessor());
+        let (Some(before), Some(head), true) = (before, list.first(), alone && self.phase == Phase::Chaos) else {
+            return;
+        };
+        let arc = Arc::new(before.id(), head.id());
+        let keys = self.clients.keys();
+        let lacks = |key: &usize| {
+            let held = node.version_of(keys.name(*key));
+            arc.contains(Id::of_key(keys.name(*key))) && held < keys.acknowledged_before(*key, since)
+        };
+        if let Some(key) = (0..keys.len()).find(lacks) {
+            self.fail(&format!("{host} joined and does not hold key {key}\n{}", oracle::picture(&self.world)));
+        }
+    }
+
     /// A node that would answer for a key must hold what anyone was told of.
     fn look_behind(&mut self, host: usize) {
         let settled = if self.rules.strict { self.speakers.settled(host) } else { 0 };
@@ -71,9 +115,22 @@ impl Swarm {
         if self.phase == Phase::Forming {
             return;
         }
-        let ring = Ring::of(&self.world);
-        for (at, (_, holds)) in INVARIANTS.iter().enumerate() {
+        let ring = Ring::with_lists_in_flight(&mut self.world);
+        let members: Vec<Peer> = ring.members().iter().map(|member| member.me).collect();
+        // What a node takes with it when it goes is not what the protocol did.
+        let gone = !self.members.iter().all(|member| members.contains(member));
+        self.members = members;
+        for (at, (name, holds)) in INVARIANTS.iter().enumerate() {
             let hurt = !holds(&ring, self.profile.successors);
+            let at_fault = at < ASSURED && hurt && !self.hurt[at] && !gone && self.nobody_wronged;
+            if hurt && gone && at < ASSURED {
+                // Too many went: what the invariant rests on is not given any more.
+                self.wronged();
+            }
+            if at_fault {
+                let picture = oracle::picture(&self.world);
+                self.fail(&format!("{name}, though nobody alive was taken for dead\n{picture}"));
+            }
             self.tally.hurt[at] += u64::from(hurt && !self.hurt[at]);
             self.hurt[at] = hurt;
         }
@@ -121,12 +178,14 @@ impl Swarm {
                 self.figure("keys with more than one history", 1.0);
             }
         }
+        (0..self.world.hosts().len()).for_each(|host| self.look_into(host, true));
         let seconds = self.world.now().as_micros() / 1_000_000 + 1;
         let busy: BTreeSet<usize> =
             (0..self.world.hosts().len()).filter(|&at| self.world.host(at).wakes() > seconds * WAKES_MAX).collect();
         if !busy.is_empty() {
             self.fail(&format!("woken more than {WAKES_MAX} times a second: {busy:?}"));
         }
+        self.wronged();
         let alive: Vec<_> = self.world.hosts().iter().filter_map(|host| host.node().map(Node::counters)).collect();
         alive.iter().for_each(|counters| self.tally.add_counters(counters));
         self.tally.take_counters(&self.forming);

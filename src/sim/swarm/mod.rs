@@ -38,6 +38,8 @@ pub const HEAL_MAX: Duration = Duration::from_secs(30);
 /// How long a run lasts at least.
 pub const RUN_MIN: Duration = Duration::from_secs(120);
 
+/// The longest pause between two operations of a client while all use one key.
+const HASTE: Duration = Duration::from_millis(120);
 /// How often the state of the ring is judged while something is waited for.
 const POLL: Duration = Duration::from_millis(50);
 /// A run is given up after so many failures.
@@ -97,6 +99,12 @@ pub struct Swarm {
     orphaned: BTreeMap<usize, (Instant, bool)>,
     shapes: BTreeMap<usize, (Option<Peer>, Vec<Peer>)>,
     hurt: [bool; INVARIANTS.len()],
+    /// The members when the invariants were last looked at.
+    members: Vec<Peer>,
+    /// Nobody alive was taken for dead since the ring had formed.
+    nobody_wronged: bool,
+    /// When the ring had formed.
+    formed: Instant,
     beyond: bool,
     /// What was counted while the ring formed: it is not part of the tally.
     forming: Tally,
@@ -153,6 +161,9 @@ impl Swarm {
             orphaned: BTreeMap::new(),
             shapes: BTreeMap::new(),
             hurt: [false; INVARIANTS.len()],
+            members: Vec::new(),
+            nobody_wronged: true,
+            formed: Instant::ZERO,
             beyond: false,
             forming: Tally::default(),
             tally: Tally { runs: 1, ..Tally::default() },
@@ -163,6 +174,14 @@ impl Swarm {
             profile,
             world,
         }
+    }
+
+    /// A run of nodes that do without one rule.
+    #[cfg(feature = "mutations")]
+    pub fn without(seed: u64, rule: crate::config::Rule) -> Self {
+        let mut swarm = Self::new(seed, Profile::of_seed(seed));
+        swarm.world.reconfigure(|config| config.without = Some(rule));
+        swarm
     }
 
     /// Hands what happens, line by line, to a listener.
@@ -220,7 +239,8 @@ impl Swarm {
                 if let Some(client) = self.clients.reply(&self.world, tag, reply)
                     && matches!(self.phase, Phase::Chaos | Phase::Healing)
                 {
-                    let after = self.rng.between(Duration::from_millis(20), self.profile.think);
+                    let pause = if self.clients.is_hot(self.world.now()) { HASTE } else { self.profile.think };
+                    let after = self.rng.between(pause / 10, pause);
                     self.plan(after, Plan::Client(client));
                 }
                 for failure in self.clients.take_failures() {
@@ -228,6 +248,15 @@ impl Swarm {
                 }
             }
             Happening::Life { host: by, life } => {
+                if let Life::Dropped(peer) = life
+                    && self.nobody_wronged
+                    && self.world.node_of(peer).is_some_and(|(_, node)| node.is_member())
+                {
+                    self.wronged();
+                }
+                if matches!(life, Life::Joined { .. }) {
+                    self.look_at_joiner(by);
+                }
                 // Who is disturbed suspects others; these are well.
                 if let Life::Dropped(peer) = life
                     && self.phase == Phase::Chaos
@@ -253,7 +282,7 @@ impl Swarm {
             Plan::Client(client) => {
                 self.clients.act(&mut self.world, client);
                 if let Some(key) = self.clients.take_writing()
-                    && let Some((owner, at)) = self.chaos.aim(&self.world, self.clients.keys(), key)
+                    && let Some((owner, at)) = self.chaos.aim(&mut self.world, self.clients.keys(), key)
                 {
                     self.clients.heat(key, self.world.now() + Duration::from_secs(6));
                     self.plan(at.since(self.world.now()), Plan::Strike { owner });
@@ -290,6 +319,7 @@ impl Swarm {
                 let formed = self.with_scene(|scene, run| scene.has_formed(run));
                 if started == self.profile.nodes && formed.unwrap_or_else(|| self.flaw().is_none()) {
                     self.enter(Phase::Chaos);
+                    (self.nobody_wronged, self.formed) = (true, self.world.now());
                     self.world.hosts().iter().filter_map(|host| host.node()).for_each(|node| {
                         self.forming.add_counters(node.counters());
                     });

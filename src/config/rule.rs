@@ -1,0 +1,76 @@
+//! The rules that keep two nodes from answering for one key, and an acknowledged write from being lost, each by its
+//! name. The simulator takes them out, one at a time, to see that its oracles notice.
+
+/// A rule of who may answer, of what is acknowledged, or of how a node comes to its place.
+///
+/// With the feature `mutations` a [`Config`](super::Config) can be told to do [`without`](super::Config::without) one.
+/// No program has that feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// A node speaks only while its predecessor consents.
+    PredecessorsConsent,
+    /// A node speaks only while its successor consents.
+    SuccessorsConsent,
+    /// A consent to another, or a claim past it, waits until the pledge that was given has run out or was released.
+    WaitForPledges,
+    /// While a pledge is unexpired, nobody else on that side is consented to, be it farther away or closer.
+    OnePledgeASide,
+    /// Before a node answers it asks around for what it claims.
+    Settling,
+    /// Who dropped three neighbours in a row, or is told of it, is silent.
+    SilenceOfThree,
+    /// Who begins to answer has both neighbours store a term above all that was heard of.
+    Term,
+    /// A write is known by its name: a repetition gets the first answer.
+    OperationIds,
+    /// A joiner gives its first consent on a side only after it has received one there.
+    FirstConsent,
+    /// A node joins only between two that are linked both ways.
+    LinkedBothWays,
+    /// A joiner that has not had both consents starts over when it would have to drop a neighbour.
+    JoinOver,
+    /// A predecessor's consent counts from the stamp that it echoes, not from when it arrives.
+    Stamps,
+    /// A settling node asks three nodes on either side, not only its neighbours.
+    AskingBeyondNeighbours,
+    /// A write is acknowledged only if its owner still speaks, beside the neighbours that stored it.
+    CheckBeforeAcknowledging,
+    /// A copy and a term are stored only for a present neighbour.
+    NeighboursAgreement,
+    /// A joiner pulls what its place asks for before it shows itself.
+    PullBeforeJoin,
+    /// A write is acknowledged only when both neighbours have stored it.
+    BothCopies,
+    /// What rests on an entry waits until both neighbours are known to hold it.
+    CompleteBeforeAnswering,
+    /// A copy is stored only under the highest term known for its key.
+    HighestTermOnly,
+    /// A consent that was asked for before the pointer to its giver was set does not count.
+    AskedAfterPointer,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::PredecessorsConsent,
+        Self::SuccessorsConsent,
+        Self::WaitForPledges,
+        Self::OnePledgeASide,
+        Self::Settling,
+        Self::SilenceOfThree,
+        Self::Term,
+        Self::OperationIds,
+        Self::FirstConsent,
+        Self::LinkedBothWays,
+        Self::JoinOver,
+        Self::Stamps,
+        Self::AskingBeyondNeighbours,
+        Self::CheckBeforeAcknowledging,
+        Self::NeighboursAgreement,
+        Self::PullBeforeJoin,
+        Self::BothCopies,
+        Self::CompleteBeforeAnswering,
+        Self::HighestTermOnly,
+        Self::AskedAfterPointer,
+    ];
+}

@@ -1,0 +1,37 @@
+//! The words for how a node is.
+
+use crate::node::{Silenced, State};
+
+/// The word for a state.
+pub const fn state_name(state: State) -> &'static str {
+    match state {
+        State::Joining => "joining",
+        State::Settling => "settling",
+        State::Settled => "settled",
+        State::Silent => "silent",
+        State::Leaving => "leaving",
+    }
+}
+
+/// Why a node is silent, and what can be done about it.
+pub fn why_silent(why: Silenced, min_nodes: usize) -> String {
+    match why {
+        Silenced::Row => String::from(
+            "It dropped three neighbours in a row, so it may be cut off from a larger ring, and waits until it hears \
+             one of them. If they are dead, POST /reopen has it answer without them.",
+        ),
+        Silenced::Told(peer) => format!(
+            "Its predecessor is silent and may be cut off from a larger ring, and this node with it: \
+             http://{}/readyz says why.",
+            peer.addr()
+        ),
+        Silenced::Slept => String::from(
+            "It stood still while it knew no other node, so others may have gone on without it. If there are none, \
+             POST /reopen has it answer alone.",
+        ),
+        Silenced::Few { known } => format!(
+            "It knows {known} of at least {min_nodes} living nodes, itself included: start the others, or this one \
+             with a lower --min-nodes."
+        ),
+    }
+}

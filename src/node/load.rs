@@ -1,0 +1,60 @@
+//! How full a node's tables are: each has a limit, and an idle node's are all but empty.
+
+use super::Node;
+use crate::limits::{
+    CLIENT_MAX, EVENTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX, REFUSALS_MAX, REMEMBERED_MAX,
+    TERMS_MAX,
+};
+
+/// How many entries each table of a node has, in the order of [`Load::LIMITS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load([usize; Load::TABLES]);
+
+impl Load {
+    const TABLES: usize = 13;
+
+    /// The tables by name, each with the most that it may hold, and with the most that it may hold in a node at rest.
+    pub const LIMITS: [(&str, usize, usize); Self::TABLES] = [
+        ("requests in flight", PENDING_MAX, 40),
+        ("lookups", PENDING_MAX, 20),
+        ("operations of clients", CLIENT_MAX, 0),
+        ("operations as owner", OWNER_MAX, 0),
+        ("walks", CLIENT_MAX, 0),
+        ("transfers", PULLS_MAX, 2),
+        ("dropped nodes and acquaintances", 2 * REMEMBERED_MAX, 2 * REMEMBERED_MAX),
+        ("paths and relations", 2 * PEERS_MAX, 2 * PEERS_MAX),
+        ("refusals", 4 * REFUSALS_MAX, 4 * REFUSALS_MAX),
+        ("terms", TERMS_MAX, TERMS_MAX),
+        ("bytes to be sent", OUTBOX_MAX, 0),
+        ("events", EVENTS_MAX, 0),
+        ("deadlines", PENDING_MAX + 2 * CLIENT_MAX + OWNER_MAX + 16, 60),
+    ];
+
+    /// The first table that is fuller than it may be, with the number of its entries.
+    pub fn overfull(&self, at_rest: bool) -> Option<(&'static str, usize)> {
+        let full = Self::LIMITS.iter().zip(self.0);
+        let beyond = |limit: &(&str, usize, usize), held| held > if at_rest { limit.2 } else { limit.1 };
+        full.filter(|(limit, held)| beyond(limit, *held)).map(|(limit, held)| (limit.0, held)).next()
+    }
+}
+
+impl Node {
+    /// How full this node's tables are. The store has a getter of its own.
+    pub fn load(&self) -> Load {
+        Load([
+            self.requests.len(),
+            self.lookups.len(),
+            self.client_ops.len(),
+            self.owner_ops.len(),
+            self.walks.len(),
+            self.pulls.len(),
+            self.remembered.len(),
+            self.peers.len(),
+            self.refusals.len(),
+            self.terms.len(),
+            self.outbox.len(),
+            self.events.len(),
+            self.timers.len(),
+        ])
+    }
+}

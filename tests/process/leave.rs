@@ -1,0 +1,211 @@
+//! Nodes that leave: told by a signal or over HTTP, unseen by those who ask the others, and in time.
+
+use crate::client::Client;
+use crate::process::{Node, PATIENCE, eventually, join, own_addr};
+use crate::ring::{History, StopOnDrop, await_all, one_at_a_time, start_ring};
+use skynode::rng::Rng;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const HANDED_OVER: &str = "has left the ring: all that it held was handed over";
+const NOT_ALL: &str = "has left the ring, but not all was handed over";
+
+/// How long a node with little data may take to leave.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Writes and reads through these nodes until told to stop. Each request must be done.
+fn go_on_unhindered(history: &History, addrs: &[SocketAddr], seed: u64, stop: &AtomicBool) {
+    let mut rng = Rng::new(seed);
+    let mut clients: Vec<Client> = addrs.iter().map(|&addr| Client::new(addr)).collect();
+    while !stop.load(Ordering::Relaxed) {
+        let key = format!("{seed}-{}", rng.below(200));
+        let client = &mut clients[rng.index(addrs.len())];
+        let (writes, asked) = (rng.chance(0.5), Instant::now());
+        let done = if writes { history.write(client, &key) } else { history.read(client, &key) };
+        let what = if writes { "writing" } else { "reading" };
+        assert!(done, "{what} {key} through {} was not done in {:?}", client.addr, asked.elapsed());
+    }
+}
+
+/// Every acknowledged key is there when it is asked for once.
+fn assert_readable(history: &History, nodes: &[&Node]) {
+    for node in nodes {
+        let mut client = node.client();
+        for key in history.acknowledged() {
+            assert!(history.read(&mut client, &key), "{key} is not readable through {}", node.addr);
+        }
+    }
+}
+
+fn write_many(history: &History, client: &mut Client, count: usize) {
+    for number in 0..count {
+        assert!(history.write(client, &format!("many-{number}")));
+    }
+}
+
+/// One node of a ring leaves under load: nobody who asks the others sees it.
+fn leaves_unseen(size: usize, order: impl FnOnce(&Node)) {
+    let _turn = one_at_a_time();
+    let mut nodes = start_ring(size);
+    await_all(&nodes.iter().collect::<Vec<_>>());
+    let mut leaver = nodes.remove(1);
+    let rest: Vec<&Node> = nodes.iter().collect();
+    let addrs: Vec<SocketAddr> = rest.iter().map(|node| node.addr).collect();
+    let (history, stop) = (History::default(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let _stopped = StopOnDrop(&stop);
+        for seed in 0..2 {
+            let (history, addrs, stop) = (&history, &addrs, &stop);
+            scope.spawn(move || go_on_unhindered(history, addrs, seed, stop));
+        }
+        eventually(PATIENCE, || if history.acknowledged().len() > 100 { Ok(()) } else { Err("few keys".into()) });
+        let told = Instant::now();
+        order(&leaver);
+        let status = leaver.await_end(SOON);
+        println!("ended after {:?}", told.elapsed());
+        assert_eq!(status.code(), Some(0));
+        leaver.await_line(HANDED_OVER);
+        assert_readable(&history, &rest);
+    });
+    await_all(&rest);
+    assert_readable(&history, &rest);
+}
+
+#[test]
+fn sigterm_under_load_is_seen_in_no_answer() {
+    leaves_unseen(4, |node| node.signal("-TERM"));
+}
+
+#[test]
+fn an_order_to_leave_under_load_is_seen_in_no_answer() {
+    leaves_unseen(8, |node| {
+        let mut client = node.client();
+        assert_eq!(client.ask("GET", "/leave", "", None).field("Allow"), Some("POST"));
+        assert_eq!(client.ask("POST", "/leave", "Origin: http://elsewhere\r\n", None).status, 403);
+        let answer = client.ask("POST", "/leave", "", Some(b"{}"));
+        assert_eq!((answer.status, answer.field("Content-Type")), (202, Some("text/plain; charset=utf-8")));
+    });
+}
+
+#[test]
+fn a_lone_node_ends_at_once() {
+    let mut node = Node::alone();
+    await_all(&[&node]);
+    node.signal("-INT");
+    assert_eq!(node.await_end(Duration::from_secs(2)).code(), Some(0));
+    node.await_line(HANDED_OVER);
+
+    let mut node = Node::alone();
+    let mut client = node.client();
+    assert_eq!(client.put("k", b"v").status, 201);
+    // The node is gone before the answer is read, and yet it comes.
+    assert_eq!(client.ask("POST", "/leave", "", None).status, 202);
+    assert_eq!(node.await_end(Duration::from_secs(2)).code(), Some(0));
+    node.await_line("the 1 entries that it held end with it");
+}
+
+#[test]
+fn a_node_without_a_place_ends_at_once() {
+    let mut node = Node::start(own_addr(), &join(&[own_addr_with_port()]));
+    node.signal("-TERM");
+    assert_eq!(node.await_end(Duration::from_secs(2)).code(), Some(0));
+}
+
+/// An address where nobody listens.
+fn own_addr_with_port() -> SocketAddr {
+    SocketAddr::new(own_addr().ip(), 9)
+}
+
+#[test]
+fn a_second_signal_ends_a_leave_that_hangs() {
+    let _turn = one_at_a_time();
+    for (first, second, code) in [("-TERM", "-INT", 130), ("-INT", "-TERM", 143)] {
+        let mut nodes = start_ring(3);
+        await_all(&nodes.iter().collect::<Vec<_>>());
+        let mut leaver = nodes.remove(1);
+        nodes.iter().for_each(|node| node.signal("-STOP"));
+        leaver.signal(first);
+        leaver.await_line("is leaving the ring");
+        leaver.signal(second);
+        assert_eq!(leaver.await_end(Duration::from_secs(2)).code(), Some(code));
+        leaver.await_line("again: ends at once");
+    }
+}
+
+#[test]
+fn leaving_takes_no_longer_than_it_may() {
+    let _turn = one_at_a_time();
+    for (limit, least) in [("1", Duration::from_millis(900)), ("0", Duration::ZERO)] {
+        let mut nodes = start_ring(3);
+        let arguments = [join(&[nodes[0].addr]), vec!["--leave-timeout".into(), limit.into()]].concat();
+        nodes.push(Node::start(own_addr(), &arguments));
+        await_all(&nodes.iter().collect::<Vec<_>>());
+        let mut leaver = nodes.pop().expect("there are four");
+        write_many(&History::default(), &mut leaver.client(), 20);
+        nodes.iter().for_each(|node| node.signal("-STOP"));
+        let told = Instant::now();
+        leaver.signal("-TERM");
+        assert_eq!(leaver.await_end(Duration::from_secs(3)).code(), Some(0));
+        assert!(told.elapsed() >= least, "gone after {:?}", told.elapsed());
+        leaver.await_line(NOT_ALL);
+    }
+}
+
+/// Ends the nodes all at once.
+fn end_all(nodes: &mut [Node]) {
+    nodes.iter().for_each(|node| node.signal("-TERM"));
+    for node in nodes {
+        assert_eq!(node.await_end(SOON).code(), Some(0), "{}", node.addr);
+        node.await_line(HANDED_OVER);
+    }
+}
+
+#[test]
+fn a_ring_is_drained_to_its_last_node_which_has_everything() {
+    let _turn = one_at_a_time();
+    let history = History::default();
+    let mut nodes = start_ring(4);
+    await_all(&nodes.iter().collect::<Vec<_>>());
+    write_many(&history, &mut nodes[0].client(), 300);
+    // Two neighbours at once; with what the others hold it would be two crashes of a group of three.
+    let next = nodes[0].client().get("/node").json()["successors"][0]["addr"].clone();
+    let place = nodes.iter().position(|node| node.addr.to_string() == next).expect("it is one of them");
+    nodes.swap(1, place);
+    let mut rest = nodes.split_off(2);
+    end_all(&mut nodes);
+    assert_readable(&history, &rest.iter().collect::<Vec<_>>());
+    let last = rest.pop().expect("there are two");
+    end_all(&mut rest);
+    // Alone it first makes sure that it is.
+    println!("the last one has all after {:?}", history.await_readable(&[&last], SOON));
+    await_all(&[&last]);
+    assert_readable(&history, &[&last]);
+}
+
+#[test]
+fn there_is_no_silence_to_end_where_none_is() {
+    let node = Node::alone();
+    let mut client = node.client();
+    let refused = client.ask("POST", "/reopen", "", None);
+    assert_eq!((refused.status, refused.field("Content-Type")), (409, Some("application/problem+json")));
+    assert_eq!(client.ask("POST", "/reopen", "Origin: null\r\n", None).status, 403);
+    assert!(client.get("/node").json()["silenced"].is_null());
+}
+
+#[test]
+fn a_node_that_knows_too_few_others_says_so() {
+    let first = Node::start(own_addr(), &["--min-nodes".into(), "2".into()]);
+    let mut client = first.client();
+    let told = |answer: &crate::client::Answer| answer.text().contains("knows 1 of at least 2 living nodes");
+    let refused = client.get("/readyz");
+    assert!(refused.status == 503 && told(&refused), "{}", refused.text());
+    let shown = client.get("/node");
+    assert!(told(&shown) && shown.json()["state"] == "silent", "{}", shown.text());
+    assert_eq!(client.put("k", b"v").status, 503);
+    assert_eq!(client.ask("POST", "/reopen", "", None).status, 409);
+    let second = Node::joining(first.addr);
+    await_all(&[&first, &second]);
+    assert_eq!(client.put("k", b"v").status, 201);
+}

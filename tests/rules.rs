@@ -1,0 +1,57 @@
+//! Every rule is needed: taken out alone, the swarm's oracles catch it within 500 ordinary seeds.
+//!
+//! ```sh
+//! cargo test --features mutations --test rules -- --nocapture                # each rule until it is caught
+//! SKY_RULE=Term SKY_ALL=1 cargo test --features mutations --test rules -- --nocapture   # how many of 500 catch it
+//! ```
+
+use skynode::config::Rule;
+use skynode::sim::swarm::{Outcome, Swarm};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Ordinary seeds: those of `cargo test --test swarm`.
+const SEEDS: u64 = 500;
+
+/// The seeds that catch a rule's lack: the first few that end, or all.
+fn caught(rule: Rule, all: bool) -> Vec<Outcome> {
+    let (next, found) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, |n| n.get()) {
+            scope.spawn(|| {
+                while all || found.lock().expect("no run panics").is_empty() {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= SEEDS {
+                        return;
+                    }
+                    let outcome = Swarm::without(seed, rule).run();
+                    if !outcome.failures.is_empty() {
+                        found.lock().expect("no run panics").push(outcome);
+                    }
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().expect("no run panics");
+    found.sort_by_key(|outcome| outcome.seed);
+    found
+}
+
+#[test]
+fn a_ring_without_one_of_its_rules_is_caught() {
+    let only = std::env::var("SKY_RULE").ok();
+    let all = std::env::var("SKY_ALL").is_ok();
+    let mut missed = Vec::new();
+    for rule in Rule::ALL.into_iter().filter(|rule| only.as_ref().is_none_or(|name| *name == format!("{rule:?}"))) {
+        let outcomes = caught(rule, all);
+        match outcomes.first() {
+            Some(first) => {
+                let failure = first.failures[0].lines().next().unwrap_or_default();
+                let of = if all { format!("{} of {SEEDS} seeds, ", outcomes.len()) } else { String::new() };
+                println!("without {rule:?}: {of}seed {}: {failure}", first.seed);
+            }
+            None => missed.push(rule),
+        }
+    }
+    assert!(missed.is_empty(), "no seed below {SEEDS} notices that these are missing: {missed:?}");
+}
