@@ -27,7 +27,7 @@ fn play(stage: Stage, seed: u64) -> Outcome {
     run.run()
 }
 
-/// Seeds of leaves beyond the first that once found a fault: what a leaver had sent before its good-bye arrived after it,
+/// Seeds of leaves beyond the first that once found a fault: what a leaver had sent before its good-bye came after it,
 /// and made it a predecessor again.
 const ONCE_FOUND_A_FAULT: [u64; 2] = [105, 164];
 

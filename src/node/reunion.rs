@@ -32,7 +32,7 @@ enum Contact {
 }
 
 impl Node {
-    /// The next look, some time from now: often enough that rings meet within a minute or two, and a few bytes a second.
+    /// The next look: often enough that rings meet within a minute or two, for a few bytes a second.
     pub(super) fn reunite_later(&mut self) {
         let pause = self.jitter(30_000, 60_000);
         self.timers.set(Timer::Reunion, self.now.at + pause);
