@@ -27,6 +27,10 @@ fn play(stage: Stage, seed: u64) -> Outcome {
     run.run()
 }
 
+/// Seeds of leaves beyond the first that once found a fault: what a leaver had sent before its good-bye came after it,
+/// and made it a predecessor again.
+const ONCE_FOUND_A_FAULT: [u64; 2] = [105, 164];
+
 /// The median, the 95th of a hundred, and the worst.
 fn tell(figures: &Figures) {
     for (name, values) in figures {
@@ -76,25 +80,25 @@ fn play_all(name: &str, stage: Stage, runs: u64, once_found_a_fault: &[u64]) -> 
 
 #[test]
 fn split_rings_heal_and_keep_what_both_sides_acknowledged() {
-    play_all("split", split::stage, 60, &[]);
+    play_all("split", split::stage, 100, &[]);
 }
 
 #[test]
 fn halves_are_silent_at_their_edges_until_reopened() {
-    play_all("halves", halves::stage, 30, &[]);
+    play_all("halves", halves::stage, 60, &[]);
 }
 
 #[test]
 fn rings_that_formed_apart_with_the_same_seeds_become_one() {
-    play_all("apart", apart::stage, 30, &[]);
+    play_all("apart", apart::stage, 60, &[]);
 }
 
 #[test]
 fn pairs_that_never_talk_cost_availability_only() {
-    play_all("pairs", pairs::stage, 30, &[]);
+    play_all("pairs", pairs::stage, 60, &[]);
 }
 
 #[test]
 fn leaves_go_unnoticed() {
-    play_all("leaves", leaves::stage, 30, &[]);
+    play_all("leaves", leaves::stage, 100, &ONCE_FOUND_A_FAULT);
 }

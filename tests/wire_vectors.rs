@@ -330,7 +330,8 @@ macro_rules! variants {
 }
 
 variants!(request_number, REQUESTS, Request<'_>,
-    Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk Adopt Leave);
+    Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk Adopt
+    Leave);
 variants!(answer_number, ANSWERS, Answer<'_>,
     Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused);
 variants!(refusal_number, REFUSALS, Refusal,

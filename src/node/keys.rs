@@ -132,7 +132,7 @@ impl Node {
             let refusal = match &deed {
                 // An earlier copy of it was stored here: that nothing was changed would be a lie.
                 Deed::Write { operation, .. } if self.has_logged(&key, operation) => Refusal::Unknown,
-                // If this is its first and only copy, its coordinator looks it up anew, and knows better how fresh it is.
+                // If this is its first and only copy, its coordinator looks the term up anew.
                 Deed::Write { operation, .. } if self.may_have_done(&key, operation) => Refusal::Forgotten,
                 _ if claimed && self.silenced().is_some() => Refusal::Silent,
                 _ if claimed => Refusal::NotSettled,

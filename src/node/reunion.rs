@@ -32,7 +32,7 @@ enum Contact {
 }
 
 impl Node {
-    /// The next look, some time from now: often enough that rings meet within a minute or two, and a few bytes a second.
+    /// The next look: often enough that rings meet within a minute or two, for a few bytes a second.
     pub(super) fn reunite_later(&mut self) {
         let pause = self.jitter(30_000, 60_000);
         self.timers.set(Timer::Reunion, self.now.at + pause);
@@ -43,6 +43,9 @@ impl Node {
         self.reunite_later();
         if !self.has_firm_place() {
             return;
+        }
+        if let Some(closer) = self.known_closer() {
+            return self.consider(closer);
         }
         let far = |peer: &Peer| !self.is_near(peer.addr());
         let fingers: Vec<Peer> = self.fingers.iter().map(|(_, peer)| peer).filter(far).collect();
@@ -66,6 +69,14 @@ impl Node {
             }
             None => self.look_from_afar(),
         }
+    }
+
+    /// The nearest known node between this one and its successor. In a loop the list itself may come round to one; on a
+    /// ring it is one that died, or a new neighbour that the next exchange would bring.
+    fn known_closer(&self) -> Option<Peer> {
+        let (me, head) = (self.me.id(), self.successors.head()?.id());
+        let known = self.successors.as_slice().iter().copied().chain(self.fingers.iter().map(|(_, peer)| peer));
+        known.filter(|peer| peer.id().is_between(me, head)).min_by_key(|peer| me.distance_to(peer.id()))
     }
 
     /// The addresses of the seeds, for a node that has its place: they are what rings that formed apart have in common.
@@ -108,6 +119,15 @@ impl Node {
         if found.owner.id() != self.me.id() {
             self.consider(found.owner);
         }
+    }
+
+    /// Puts the node between these, and lets it forget all others: for tests of what it cannot get into by itself.
+    #[cfg(test)]
+    pub(crate) fn put_between(&mut self, predecessor: Peer, successors: &[Peer]) {
+        self.remembered = super::recover::Remembered::default();
+        self.fingers = crate::routing::Fingers::new(self.me.id());
+        (self.predecessor, self.successors) = (Some(predecessor), self.successors.cut(successors.iter().copied()));
+        self.rights.lose_consents(self.now.at);
     }
 
     /// True for a neighbour, and for this node itself.

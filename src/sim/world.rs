@@ -1,15 +1,16 @@
 //! The world: machines, the network between them, and one queue of events in the order of time.
 
+mod drain;
+
 use super::host::{Host, Input, Machine};
 use super::log::{Detail, Log};
 use super::network::Network;
 use super::queue::{Due, Queue};
 use crate::config::Config;
-use crate::limits::FRAME_MAX;
-use crate::node::{Command, Counters, Event, Identity, Life, Node, Reply};
+use crate::node::{Command, Counters, Identity, Life, Node, Reply};
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::{Answer, Incarnation, Message, Peer, PeerList, RingKey};
+use crate::wire::{Peer, PeerList, RingKey};
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -94,9 +95,6 @@ struct InFlight {
     list: PeerList,
     arrives: Instant,
 }
-
-/// One wake-up of so many is late by up to [`World::lateness`], the others by a tenth of it.
-const LATE_ONE_IN: f64 = 1.0 / 50.0;
 
 impl World {
     /// An empty world. Everything that is left to chance follows from the seed.
@@ -262,6 +260,15 @@ impl World {
         self.log.tell(Detail::Lives, self.now, format_args!("{host}'s wall clock is {skew_ms} ms ahead"));
     }
 
+    /// Does something to the process on a machine that no message would.
+    #[cfg(test)]
+    pub(super) fn tamper(&mut self, host: usize, act: impl FnOnce(&mut Node)) {
+        if let Some(node) = &mut self.hosts[host].node {
+            act(node);
+            self.drain(host);
+        }
+    }
+
     /// Asks the process on a machine to leave the ring; [`Happening::Left`] tells when it has.
     pub fn leave(&mut self, host: usize) {
         self.log.tell(Detail::Lives, self.now, format_args!("{host} is to leave"));
@@ -360,101 +367,5 @@ impl World {
             }
         }
         self.drain(host);
-    }
-
-    fn drain(&mut self, host: usize) {
-        let mut buffer = [0; FRAME_MAX];
-        while let Some(transmit) = self.hosts[host].node.as_mut().and_then(|node| node.poll_transmit(&mut buffer)) {
-            self.carry(host, transmit.to, &buffer[..transmit.length]);
-        }
-        while let Some(event) = self.hosts[host].node.as_mut().and_then(Node::poll_event) {
-            self.tell(host, event);
-        }
-        if let Some(handed_over) = self.hosts[host].left.take()
-            && let Some(counters) = self.end(host, "has left")
-        {
-            let counters = Box::new(counters);
-            return self.happenings.push_back(Happening::Left { host, handed_over, counters });
-        }
-        self.sleep(host);
-        self.happenings.push_back(Happening::Touched { host });
-    }
-
-    fn carry(&mut self, from: usize, to: SocketAddr, bytes: &[u8]) {
-        // The last bytes are a hash over all before them.
-        let mut tag = [0; 8];
-        tag.copy_from_slice(bytes.last_chunk::<8>().unwrap_or(&[0; 8]));
-        self.log.note(&[4, self.now.as_micros(), from as u64, u64::from_be_bytes(tag)]);
-        let Some(host) = self.host_at(to) else { return };
-        let fates = self.network.send(self.now, from, host, bytes.len());
-        if self.log.tells(Detail::Datagrams) {
-            let frame = self.ring.decode(bytes);
-            let text = frame.map_or_else(|flaw| flaw.to_string(), |frame| format!("{:?}", frame.message));
-            let after: Vec<Duration> = fates.iter().map(|fate| fate.after).collect();
-            self.log.tell(Detail::Datagrams, self.now, format_args!("{from} -> {host} {after:?} {text:.300}"));
-        }
-        if let Ok(frame) = self.ring.decode(bytes)
-            && let Message::Answer(Answer::Neighbours(answer)) = &frame.message
-            && let (Some(list), Some(node)) = (&answer.successors, self.hosts[from].node())
-            && frame.from != Incarnation::UNKNOWN
-        {
-            let sender = node.me();
-            let arrivals = fates.iter().map(|fate| self.now + fate.after);
-            let transaction = frame.transaction;
-            let answers = arrivals.map(|arrives| {
-                let list = list.clone();
-                InFlight { to: host, from: sender, transaction, list, arrives }
-            });
-            self.in_flight.extend(answers);
-        }
-        let source = self.hosts[from].machine.addr;
-        for fate in fates {
-            let mut bytes: Box<[u8]> = bytes.into();
-            if let Some(bit) = fate.flipped {
-                let bit = bit as usize % (bytes.len() * 8);
-                bytes[bit / 8] ^= 1 << (bit % 8);
-            }
-            self.schedule(self.now + fate.after, Due::Input { host, input: Input::Datagram { source, bytes } });
-        }
-    }
-
-    fn tell(&mut self, host: usize, event: Event) {
-        match event {
-            Event::Reply(ticket, reply) => {
-                if let Some(tag) = self.hosts[host].tickets.remove(&ticket) {
-                    self.happenings.push_back(Happening::Reply { tag, reply: Some(reply) });
-                }
-            }
-            Event::SeedsWanted { tries } => {
-                let command = Command::Seeds(self.hosts[host].seeds.clone());
-                let after = self.chance.between(Duration::from_millis(1), Duration::from_millis(50));
-                self.log.tell(Detail::Lives, self.now, format_args!("{host} wants seeds, try {tries:?}"));
-                self.schedule(self.now + after, Due::Input { host, input: Input::Command { tag: None, command } });
-            }
-            Event::Left { handed_over } => self.hosts[host].left = Some(handed_over),
-            Event::Life(life) => {
-                self.log.note(&[5, self.now.as_micros(), host as u64]);
-                self.log.tell(Detail::Lives, self.now, format_args!("{host} {life:?}"));
-                self.happenings.push_back(Happening::Life { host, life });
-            }
-        }
-    }
-
-    /// Schedules the wake-up at the node's deadline, unless an earlier one stands.
-    fn sleep(&mut self, host: usize) {
-        let late = if self.chance.chance(LATE_ONE_IN) { self.lateness } else { self.lateness / 10 };
-        let late = self.chance.between(Duration::ZERO, late);
-        let it = &mut self.hosts[host];
-        let Some(node) = &it.node else { return };
-        let deadline = it.machine.clock.when(node.poll_timeout());
-        if deadline == Instant::FAR {
-            return;
-        }
-        // At least a microsecond later, so that time goes on even if a node asks to be woken in the past.
-        let at = (deadline + late).max(self.now + Duration::from_micros(1));
-        if at < it.wake {
-            it.wake = at;
-            self.schedule(at, Due::Wake { host });
-        }
     }
 }

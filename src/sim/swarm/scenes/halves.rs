@@ -19,6 +19,7 @@ enum Ending {
 
 struct Halves {
     ending: Ending,
+    in_row: bool,
     halves: [Vec<usize>; 2],
     rng: Rng,
     stage: u8,
@@ -35,7 +36,7 @@ const REOPEN_AFTER: Duration = Duration::from_secs(60);
 /// A little more than an operation may take.
 const ANSWERED: Duration = Duration::from_secs(6);
 
-/// 12 to 18 nodes; or 7 to 15, of which less than half are cut off in a row.
+/// 12 to 18 nodes; or 7 to 15, of which less than half are cut off, in a row or here and there.
 pub fn stage(seed: u64) -> Swarm {
     let mut rng = Rng::new(seed ^ 0x00A1_F000);
     let ending = [Ending::Operator, Ending::Time, Ending::Never][seed as usize % 3];
@@ -51,8 +52,11 @@ pub fn stage(seed: u64) -> Swarm {
             config.min_nodes = (nodes / 2 + 1).min(9);
         }
     }
-    let rules = Rules { strict: ending == Ending::Never, run_min: Duration::ZERO, ..Rules::default() };
-    let scene = Halves { ending, halves: [vec![], vec![]], rng, stage: 0, asked: BTreeMap::new(), next_tag: FIRST_TAG };
+    // Who is cut off in a row loses three in a row. Elsewhere two may answer until each list is rid of those cut off.
+    let in_row = ending != Ending::Never || rng.chance(0.5);
+    let rules = Rules { strict: ending == Ending::Never && in_row, run_min: Duration::ZERO, ..Rules::default() };
+    let scene =
+        Halves { ending, in_row, halves: [vec![], vec![]], rng, stage: 0, asked: BTreeMap::new(), next_tag: FIRST_TAG };
     Swarm::staged(seed, profile, config, rules, Box::new(scene))
 }
 
@@ -62,6 +66,10 @@ impl Halves {
         let n = order.len();
         order.rotate_left(self.rng.index(n));
         let size = if self.ending == Ending::Never { 1 + self.rng.index(n.div_ceil(2) - 1) } else { n / 2 };
+        if !self.in_row {
+            // Each in its turn goes to a random place.
+            (0..n).for_each(|at| order.swap(at, self.rng.index(n)));
+        }
         self.halves = [order[..size].to_vec(), order[size..].to_vec()];
         run.cut_off(&self.halves[0]);
     }
@@ -176,7 +184,8 @@ impl Scene for Halves {
     }
 
     fn healed(&mut self, run: &mut Swarm, after: Duration) {
-        let name = format!("s to heal, silence ended by {:?}", self.ending);
+        let row = if self.in_row { "" } else { ", here and there" };
+        let name = format!("s to heal, silence ended by {:?}{row}", self.ending);
         run.figure(&name, after.as_secs_f64());
     }
 }
