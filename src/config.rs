@@ -46,9 +46,9 @@ pub struct Config {
     /// How many living nodes a node must know, itself included, to answer for anything. Default 1. In a ring of three a
     /// node that is cut off from both others takes them for dead; with 2 or 3 it is silent instead.
     pub min_nodes: usize,
-    /// The rule that the node does without, so that a test sees what comes of it.
+    /// The rules that the node does without, so that a test sees what comes of it.
     #[cfg(feature = "mutations")]
-    pub without: Option<Rule>,
+    pub without: alloc::vec::Vec<Rule>,
 }
 
 impl Default for Config {
@@ -69,7 +69,7 @@ impl Default for Config {
             reopen_after: None,
             min_nodes: 1,
             #[cfg(feature = "mutations")]
-            without: None,
+            without: alloc::vec::Vec::new(),
         }
     }
 }
@@ -78,7 +78,7 @@ impl Config {
     /// True unless this rule was taken out for a test.
     #[cfg(feature = "mutations")]
     pub(crate) fn keeps(&self, rule: Rule) -> bool {
-        self.without != Some(rule)
+        !self.without.contains(&rule)
     }
 
     /// True: rules can be taken out for tests only.

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo test --features mutations --test rules -- --nocapture                # each rule until it is caught
 //! SKY_RULE=Term SKY_ALL=1 cargo test --features mutations --test rules -- --nocapture   # how many of 500 catch it
+//! SKY_RULE=Term,Stamps ...                                                   # two at once
 //! ```
 
 use skynode::config::Rule;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const SEEDS: u64 = 500;
 
 /// The seeds that catch a rule's lack: the first few that end, or all.
-fn caught(rule: Rule, all: bool) -> Vec<Outcome> {
+fn caught(rules: &[Rule], all: bool) -> Vec<Outcome> {
     let (next, found) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, |n| n.get()) {
@@ -24,7 +25,7 @@ fn caught(rule: Rule, all: bool) -> Vec<Outcome> {
                     if seed >= SEEDS {
                         return;
                     }
-                    let outcome = Swarm::without(seed, rule).run();
+                    let outcome = Swarm::without(seed, rules).run();
                     if !outcome.failures.is_empty() {
                         found.lock().expect("no run panics").push(outcome);
                     }
@@ -41,9 +42,15 @@ fn caught(rule: Rule, all: bool) -> Vec<Outcome> {
 fn a_ring_without_one_of_its_rules_is_caught() {
     let only = std::env::var("SKY_RULE").ok();
     let all = std::env::var("SKY_ALL").is_ok();
+    let named =
+        |name: &str| Rule::ALL.into_iter().find(|rule| format!("{rule:?}") == name).expect("the name of a rule");
+    let taken_out: Vec<Vec<Rule>> = match &only {
+        Some(names) => vec![names.split(',').map(named).collect()],
+        None => Rule::ALL.map(|rule| vec![rule]).to_vec(),
+    };
     let mut missed = Vec::new();
-    for rule in Rule::ALL.into_iter().filter(|rule| only.as_ref().is_none_or(|name| *name == format!("{rule:?}"))) {
-        let outcomes = caught(rule, all);
+    for rule in taken_out {
+        let outcomes = caught(&rule, all);
         match outcomes.first() {
             Some(first) => {
                 let failure = first.failures[0].lines().next().unwrap_or_default();

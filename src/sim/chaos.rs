@@ -23,6 +23,8 @@ pub struct Profile {
     pub nodes: usize,
     /// Machines on which more may join.
     pub spares: usize,
+    /// So many members always stay.
+    pub least: usize,
     /// Keys in use.
     pub keys: usize,
     /// Clients.
@@ -41,16 +43,26 @@ pub struct Profile {
     pub pace: Duration,
     /// How far the clocks may be off.
     pub clocks: Clock,
-    /// Every node is given the same seeds, itself included; otherwise the first creates the ring, and the others are
-    /// given some that live.
-    pub founders: bool,
+    /// Every node is given so many of the first as seeds, which are their own seeds with that; if none, the first
+    /// creates the ring, and the others are given some that live.
+    pub founders: usize,
     /// Ids are given and stand in two crowds, instead of following from the addresses.
     pub crowded: bool,
 }
 
 impl Profile {
-    /// The profile of a seed: lists of 3 and at least 12 nodes, or lists of 8 and at least 14.
+    /// The profile of a seed: lists of 3 and at least 12 nodes, or lists of 8 and at least 14; of four seeds one makes a
+    /// small ring, of 4 to 7 nodes.
     pub fn of_seed(seed: u64) -> Self {
+        let profile = Self::large(seed);
+        let mut rng = Rng::new(seed ^ 0x0053_4D41_4C4C);
+        if !rng.chance(0.25) {
+            return profile;
+        }
+        Self { nodes: 4 + rng.index(4), spares: 1 + rng.index(3), least: 3, ..profile }
+    }
+
+    fn large(seed: u64) -> Self {
         let mut rng = Rng::new(seed ^ 0x5EED_0F5A_11ED);
         let successors = if seed.is_multiple_of(2) { 3 } else { 8 };
         let pick = |rng: &mut Rng, of: &[f64]| of[rng.index(of.len())];
@@ -76,6 +88,7 @@ impl Profile {
             successors,
             nodes: if successors == 3 { 12 } else { 14 } + rng.index(3),
             spares: 2 + rng.index(5),
+            least: successors.max(4) + 4,
             keys: 4 + rng.index(4),
             clients: 2 + rng.index(4),
             think: ms(&mut rng, &[300, 600, 1000]),
@@ -89,7 +102,7 @@ impl Profile {
                 rate_ppm: [0, 100, 10_000][rng.index(3)],
                 skew_ms: [0, 50, 6000][rng.index(3)],
             },
-            founders: rng.chance(0.5),
+            founders: if rng.chance(0.5) { usize::MAX } else { 0 },
             crowded: rng.chance(0.2),
         }
     }
@@ -100,6 +113,7 @@ impl Profile {
             successors: 8,
             nodes,
             spares: 0,
+            least: nodes,
             keys: 6,
             clients: 2,
             think: Duration::from_secs(1),
@@ -109,7 +123,7 @@ impl Profile {
             rates: [0; FAULTS.len()],
             pace: Duration::from_secs(10),
             clocks: Clock { offset_us: 1_000_000_000, rate_ppm: 100, skew_ms: 50 },
-            founders: false,
+            founders: 0,
             crowded: false,
         }
     }
@@ -125,6 +139,9 @@ impl Profile {
     }
 }
 
+/// In a ring of three nobody is stopped or cut off: whoever is left cannot tell that from two crashes.
+const SMALLEST: usize = 3;
+
 /// Draws faults within the bound.
 #[derive(Debug)]
 pub struct Chaos {
@@ -137,12 +154,22 @@ pub struct Chaos {
     armed: bool,
     /// An owner that is to be hit cannot reach its neighbours.
     stranded: Option<usize>,
+    /// The owner that answers next dies at once: this one from a time on, or whoever it is.
+    doomed: Option<(Option<usize>, Instant)>,
 }
 
 impl Chaos {
     /// Faults at these rates.
     pub fn new(rates: [u64; FAULTS.len()], rng: Rng) -> Self {
-        Self { bound: Bound::default(), rng, rates, faults: Faults::default(), armed: false, stranded: None }
+        Self {
+            bound: Bound::default(),
+            rng,
+            rates,
+            faults: Faults::default(),
+            armed: false,
+            stranded: None,
+            doomed: None,
+        }
     }
 
     /// What it did so far.
@@ -159,6 +186,9 @@ impl Chaos {
     /// A running member, or it and its successor, if the bound admits that they are disturbed.
     fn choose(&mut self, world: &World) -> Option<Vec<usize>> {
         let members: Vec<usize> = world.members().map(|(host, _)| host).collect();
+        if members.len() <= SMALLEST {
+            return None;
+        }
         let first = *members.get(self.rng.index(members.len()))?;
         let mut hosts = vec![first];
         if self.rng.chance(0.5) {
@@ -201,6 +231,7 @@ impl Chaos {
             Fault::Isolate => self.isolate(world),
             Fault::Cut => self.cut(world),
             Fault::Join => orders.join = 1 + usize::from(self.rng.chance(0.3)),
+            Fault::Strike if self.rng.chance(0.2) => self.doomed = Some((None, world.now())),
             Fault::Strike => self.armed = true,
         }
         orders
@@ -256,7 +287,7 @@ impl Chaos {
 
     fn cut(&mut self, world: &mut World) {
         let members: Vec<usize> = world.members().map(|(host, _)| host).collect();
-        if members.len() < 2 {
+        if members.len() <= SMALLEST {
             return;
         }
         let one = members[self.rng.index(members.len())];
@@ -310,7 +341,12 @@ impl Chaos {
         let late = self.some_of(&[800, 2500, 4500, 7000]);
         let until = now + if lost { late } else { world.network.weather.longest * 6 };
         self.bound.disturb(owner, now + late);
-        self.stranded = Some(owner);
+        if lost && self.rng.chance(0.5) {
+            // It comes back with what only it has, and dies as soon as it has told anyone.
+            self.doomed = Some((Some(owner), now + late));
+        } else {
+            self.stranded = Some(owner);
+        }
         for &host in beside {
             if lost {
                 world.network.cut(owner, host, until);
@@ -319,6 +355,24 @@ impl Chaos {
             }
         }
         world.log.tell(super::Detail::Lives, now, format_args!("{owner} stranded (lost: {lost}) for {late:?}"));
+    }
+
+    /// An owner has answered: perhaps it dies at once.
+    pub fn answered(&mut self, world: &World, keys: &Keys, owner: usize, enough: bool) -> Orders {
+        let is_it =
+            |(who, from): &(Option<usize>, Instant)| *from <= world.now() && who.is_none_or(|doomed| doomed == owner);
+        let mut orders = Orders::default();
+        if !enough || self.doomed.take_if(|doomed| is_it(doomed)).is_none() || !world.host(owner).is_running() {
+            return orders;
+        }
+        self.bound.review(world, keys);
+        if self.bound.is_disturbed(owner) || self.bound.admits(world, &[owner]) {
+            self.disturb(&[owner], world.now());
+            self.faults.strikes += 1;
+            self.faults.crashes += 1;
+            orders.crash.push(owner);
+        }
+        orders
     }
 
     /// Hits an owner that was aimed at: it stops, perhaps with a neighbour, or dies.
@@ -358,7 +412,9 @@ mod tests {
     #[test]
     fn seeds_cover_both_lengths_and_every_fault_alone_and_together() {
         let profiles: Vec<Profile> = (0..500).map(Profile::of_seed).collect();
-        assert!(profiles.iter().all(|p| (p.successors == 3 && p.nodes >= 12) || (p.successors == 8 && p.nodes >= 14)));
+        assert!(profiles.iter().all(|p| (4..8).contains(&p.nodes)
+            || (p.successors == 3 && p.nodes >= 12)
+            || (p.successors == 8 && p.nodes >= 14)));
         for fault in 0..FAULTS.len() {
             assert!(profiles.iter().any(|p| p.rates[fault] == 0));
             assert!(profiles.iter().any(|p| p.rates.iter().enumerate().all(|(i, &rate)| (rate != 0) == (i == fault))));

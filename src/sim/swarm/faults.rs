@@ -23,7 +23,7 @@ impl Swarm {
 
     /// True if two more members may die and leave as many as the invariant speaks of.
     pub(super) fn may_lose(&self) -> bool {
-        self.world.members().count() >= self.profile.successors.max(4) + 6
+        self.world.members().count() >= self.profile.least + 2
     }
 
     pub(super) fn start(&mut self, host: usize) {
@@ -31,9 +31,9 @@ impl Swarm {
             return;
         }
         let addrs = |hosts: &[usize]| hosts.iter().map(|&host| self.world.host(host).addr()).collect::<Vec<_>>();
-        let first: Vec<usize> = (0..self.profile.nodes).collect();
+        let first: Vec<usize> = (0..self.profile.nodes.min(self.profile.founders)).collect();
         let again = self.world.host(host).lives() > 0;
-        let seeds = if self.profile.founders {
+        let seeds = if !first.is_empty() {
             addrs(&first)
         } else if host == 0 && !again {
             Vec::new()

@@ -122,7 +122,7 @@ impl Swarm {
         self.members = members;
         for (at, (name, holds)) in INVARIANTS.iter().enumerate() {
             let hurt = !holds(&ring, self.profile.successors);
-            let at_fault = at < ASSURED && hurt && !self.hurt[at] && !gone && self.nobody_wronged;
+            let at_fault = at < ASSURED && hurt && self.has_base && !gone && self.nobody_wronged;
             if hurt && gone && at < ASSURED {
                 // Too many went: what the invariant rests on is not given any more.
                 self.wronged();
@@ -134,6 +134,8 @@ impl Swarm {
             self.tally.hurt[at] += u64::from(hurt && !self.hurt[at]);
             self.hurt[at] = hurt;
         }
+        // A ring that grows to this size has yet to make its base.
+        self.has_base = self.members.len() > self.profile.successors && !self.hurt[..ASSURED].contains(&true);
     }
 
     /// What is missing for a whole ring: everyone on it, in order, ready, and every key in three places.

@@ -22,7 +22,7 @@ use super::tally::Tally;
 use super::world::{Happening, World};
 use crate::config::Config;
 use crate::id::Id;
-use crate::node::Life;
+use crate::node::{Life, Reply};
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::Peer;
@@ -105,6 +105,8 @@ pub struct Swarm {
     nobody_wronged: bool,
     /// When the ring had formed.
     formed: Instant,
+    /// There were more members than a list is long, and the invariants held.
+    has_base: bool,
     beyond: bool,
     /// What was counted while the ring formed: it is not part of the tally.
     forming: Tally,
@@ -164,6 +166,7 @@ impl Swarm {
             members: Vec::new(),
             nobody_wronged: true,
             formed: Instant::ZERO,
+            has_base: false,
             beyond: false,
             forming: Tally::default(),
             tally: Tally { runs: 1, ..Tally::default() },
@@ -176,11 +179,11 @@ impl Swarm {
         }
     }
 
-    /// A run of nodes that do without one rule.
+    /// A run of nodes that do without some rules.
     #[cfg(feature = "mutations")]
-    pub fn without(seed: u64, rule: crate::config::Rule) -> Self {
+    pub fn without(seed: u64, rules: &[crate::config::Rule]) -> Self {
         let mut swarm = Self::new(seed, Profile::of_seed(seed));
-        swarm.world.reconfigure(|config| config.without = Some(rule));
+        swarm.world.reconfigure(|config| config.without = rules.to_vec());
         swarm
     }
 
@@ -236,12 +239,21 @@ impl Swarm {
             Happening::Reply { tag, reply } => {
                 self.world.log.tell(Detail::Lives, self.world.now(), format_args!("reply to {tag}: {reply:.200?}"));
                 self.with_scene(|scene, run| scene.replied(run, tag, reply.as_ref()));
+                let owner = match &reply {
+                    Some(Reply::Value { owner, .. } | Reply::Stored { owner, .. }) => self.world.host_at(owner.addr()),
+                    _ => None,
+                };
                 if let Some(client) = self.clients.reply(&self.world, tag, reply)
                     && matches!(self.phase, Phase::Chaos | Phase::Healing)
                 {
                     let pause = if self.clients.is_hot(self.world.now()) { HASTE } else { self.profile.think };
                     let after = self.rng.between(pause / 10, pause);
                     self.plan(after, Plan::Client(client));
+                }
+                if let Some(owner) = owner.filter(|_| self.phase == Phase::Chaos) {
+                    let enough = self.may_lose();
+                    let orders = self.chaos.answered(&self.world, self.clients.keys(), owner, enough);
+                    self.obey(&orders);
                 }
                 for failure in self.clients.take_failures() {
                     self.fail(&failure);
@@ -319,7 +331,7 @@ impl Swarm {
                 let formed = self.with_scene(|scene, run| scene.has_formed(run));
                 if started == self.profile.nodes && formed.unwrap_or_else(|| self.flaw().is_none()) {
                     self.enter(Phase::Chaos);
-                    (self.nobody_wronged, self.formed) = (true, self.world.now());
+                    (self.nobody_wronged, self.formed) = (self.rules.strict, self.world.now());
                     self.world.hosts().iter().filter_map(|host| host.node()).for_each(|node| {
                         self.forming.add_counters(node.counters());
                     });

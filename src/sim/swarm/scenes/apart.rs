@@ -1,4 +1,4 @@
-//! Two rings form apart from each other, of nodes that were given the same seeds; then they meet.
+//! Two rings form apart from each other, of nodes that were given the same two seeds, one in either; then they meet.
 
 use super::{Config, Duration, Profile, Rng, Rules, Scene, Swarm, profile};
 use crate::sim::oracle::{self, Member, Ring};
@@ -12,10 +12,10 @@ struct Apart {
 /// Rings of one to eight nodes each.
 pub fn stage(seed: u64) -> Swarm {
     let mut rng = Rng::new(seed ^ 0x0A9A_0217);
-    let nodes = [1 + rng.index(8), 2 + rng.index(7)];
-    let profile = Profile { founders: true, ..profile(nodes[0] + nodes[1], 8, &mut rng) };
+    let nodes = [1 + rng.index(8), 1 + rng.index(8)];
+    let profile = Profile { founders: 2, ..profile(nodes[0] + nodes[1], 8, &mut rng) };
     let rules = Rules { strict: false, heal_max: Duration::from_secs(120), run_min: Duration::ZERO };
-    let scene = Apart { one: (0..nodes[0]).collect(), begun: false };
+    let scene = Apart { one: core::iter::once(0).chain(2..=nodes[0]).collect(), begun: false };
     Swarm::staged(seed, profile, Config::default(), rules, Box::new(scene))
 }
 

@@ -43,7 +43,10 @@ pub fn stage(seed: u64) -> Swarm {
     let nodes = if within { 7 } else { 6 } + rng.index(14);
     let lasts = Duration::from_secs([5, 10, 20, 40, 80, 120][rng.index(6)]);
     let islands = if within || rng.chance(0.6) { 2 } else { 3 };
-    let profile = Profile { founders: rng.chance(0.5), ..profile(nodes, list_length(nodes, &mut rng), &mut rng) };
+    let profile = Profile {
+        founders: if rng.chance(0.5) { nodes } else { 0 },
+        ..profile(nodes, list_length(nodes, &mut rng), &mut rng)
+    };
     let rules = Rules { strict: within, run_min: Duration::ZERO, ..Rules::default() };
     let scene = Split { kind, islands, lasts, rng, cut: None, small: Vec::new() };
     Swarm::staged(seed, profile, Config::default(), rules, Box::new(scene))

@@ -17,8 +17,10 @@ const HEALED: &str = "s to heal";
 fn stage(seed: u64) -> Swarm {
     let mut rng = Rng::new(seed ^ 0x0021_DD11);
     let nodes = 5 + rng.index(16);
-    let profile =
-        Profile { founders: seed.is_multiple_of(2), ..profile(nodes, list_length(nodes, &mut rng), &mut rng) };
+    let profile = Profile {
+        founders: if seed.is_multiple_of(2) { nodes } else { 0 },
+        ..profile(nodes, list_length(nodes, &mut rng), &mut rng)
+    };
     let rules = Rules { strict: false, heal_max: Duration::from_secs(180), run_min: Duration::ZERO };
     Swarm::staged(seed, profile, Config::default(), rules, Box::new(Winding { bent: false }))
 }
