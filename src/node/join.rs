@@ -52,9 +52,9 @@ impl Joining {
 }
 
 impl Node {
-    /// True if the node has a place on a ring: neighbours, or the whole of it.
+    /// True if the node has a place on a ring, neighbours or the whole of it, and did not say good-bye.
     pub fn is_member(&self) -> bool {
-        self.has_joined() && (!self.seeks_ring() || self.rights.alone_until.is_some())
+        self.has_joined() && !self.has_parted() && (!self.seeks_ring() || self.rights.alone_until.is_some())
     }
 
     /// True if the node had a place and did not give it up. One that lost all its neighbours has no place until it

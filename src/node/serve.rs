@@ -17,7 +17,7 @@ impl Node {
             Request::PingFor(target) => self.relay_ping(asked, target),
             Request::Walk => self.answer(asked, Answer::Step(self.step_of_me())),
             // All below is for members.
-            _ if !self.is_member() || self.has_parted() => self.refuse(asked, Refusal::NotMember),
+            _ if !self.is_member() => self.refuse(asked, Refusal::NotMember),
             Request::FindSuccessor(id) => self.serve_lookup(asked, id),
             Request::Stabilise(stabilise) => self.serve_stabilise(asked, &stabilise),
             Request::Release { side, stamp, closer } => self.serve_release(asked, side, stamp, closer),
