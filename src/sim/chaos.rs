@@ -329,7 +329,8 @@ impl Chaos {
         let beside = node.predecessor().into_iter().chain(node.successors().first().copied());
         let beside: Vec<usize> = beside.filter_map(|peer| world.node_of(peer)).map(|(host, _)| host).collect();
         self.bound.review(world, keys);
-        if !self.bound.is_disturbed(owner) && self.bound.admits(world, &[owner]) && self.rng.chance(0.6) {
+        let covered = world.members().count() > SMALLEST;
+        if covered && !self.bound.is_disturbed(owner) && self.bound.admits(world, &[owner]) && self.rng.chance(0.6) {
             self.strand(world, owner, &beside);
         }
         Some((owner, world.now() + self.rng.between(Duration::ZERO, world.network.weather.longest * 5)))

@@ -293,7 +293,7 @@ impl Swarm {
             Plan::Client(_) if !matches!(self.phase, Phase::Chaos | Phase::Healing) => {}
             Plan::Client(client) => {
                 self.clients.act(&mut self.world, client);
-                if let Some(key) = self.clients.take_writing()
+                if let Some(key) = self.clients.take_writing().filter(|_| self.phase == Phase::Chaos)
                     && let Some((owner, at)) = self.chaos.aim(&mut self.world, self.clients.keys(), key)
                 {
                     self.clients.heat(key, self.world.now() + Duration::from_secs(6));
