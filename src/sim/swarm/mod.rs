@@ -294,6 +294,7 @@ impl Swarm {
             Plan::Client(client) => {
                 self.clients.act(&mut self.world, client);
                 if let Some(key) = self.clients.take_writing()
+                    && self.phase == Phase::Chaos
                     && let Some((owner, at)) = self.chaos.aim(&mut self.world, self.clients.keys(), key)
                 {
                     self.clients.heat(key, self.world.now() + Duration::from_secs(6));
