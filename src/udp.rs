@@ -29,10 +29,6 @@ const ERROR_PAUSE: Duration = Duration::from_millis(20);
 /// How long names are resolved before the addresses found so far are handed to the node.
 const RESOLVE_TIME: Duration = Duration::from_secs(5);
 
-/// How long a node that has left goes on to tell so to those who have not heard of it. They would wait for it as for a
-/// crashed one otherwise, and not know what became of what they had asked for.
-const AFTERWORD: Duration = Duration::from_secs(1);
-
 /// How often another port is tried if the system chose one that is free for UDP but not for TCP.
 const PORT_TRIES: usize = 32;
 
@@ -99,8 +95,8 @@ pub struct Driver {
     waiting: BTreeMap<Ticket, Sender<Reply>>,
     seeds: Vec<String>,
     min_nodes: usize,
-    /// Once the node has left: whether it handed over all that it held, and when this driver ends.
-    left: Option<(bool, Instant)>,
+    /// Once the node has left: whether it handed over all that it held.
+    left: Option<bool>,
     counters: DriverCounters,
     /// Longer than any datagram should be, so that one which is too long shows.
     datagram: [u8; DATAGRAM_MAX + 1],
@@ -162,18 +158,15 @@ impl Driver {
                 self.node.handle_timeout(now);
                 self.hand_out(&wanted);
             }
-            if let Some((handed_over, end)) = self.left {
+            if let Some(handed_over) = self.left {
                 self.refuse_rest();
-                if end <= now.at {
-                    return handed_over;
-                }
+                return handed_over;
             }
             if busy {
                 future::yield_now().await;
                 continue;
             }
-            let next = self.left.map_or(self.node.poll_timeout(), |(_, end)| end.min(self.node.poll_timeout()));
-            let sleep = next.since(now.at).min(SLEEP_MAX);
+            let sleep = self.node.poll_timeout().since(now.at).min(SLEEP_MAX);
             let socket = async {
                 if failed || self.socket.readable().await.is_err() {
                     Timer::after(ERROR_PAUSE).await;
@@ -247,9 +240,7 @@ impl Driver {
         let status = self.node.status(now);
         let alone = status.predecessor.is_none() && status.successors.is_empty();
         tell_left(alone, status.entries, handed_over);
-        // Without neighbours there is nobody to tell, and whoever has run out of time takes no more.
-        let end = if handed_over && !alone { now + AFTERWORD } else { now };
-        self.left = Some((handed_over, end));
+        self.left = Some(handed_over);
     }
 
     /// Answers those who came too late: what they ask for is not done.
