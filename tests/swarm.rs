@@ -96,6 +96,8 @@ fn chaos_and_healing() {
         each(tally.takeovers, 1, "takeovers");
         each(tally.faults.crashes, 1, "crashes");
         each(tally.faults.pauses, 1, "pauses");
+        each(tally.faults.leaves, 1, "leaves");
+        each(tally.assured.as_secs(), 5, "seconds without a wrong suspicion");
         each(tally.restarts, 1, "restarts");
         each(tally.joins, 1, "joins");
         each(tally.retries, 100, "retries");

@@ -179,7 +179,8 @@ impl Clients {
 
     /// Reads every key through every running node, for the last judgement.
     pub fn read_everywhere(&mut self, world: &mut World) {
-        let hosts: Vec<usize> = (0..world.hosts().len()).filter(|&host| world.host(host).is_running()).collect();
+        let members = world.members().map(|(host, _)| host);
+        let hosts: Vec<usize> = members.filter(|&host| world.host(host).is_running()).collect();
         for key in 0..self.keys().len() {
             for &host in &hosts {
                 let question = Question { client: None, host, key, act: Act::Get, start: world.now() };

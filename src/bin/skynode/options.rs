@@ -36,7 +36,8 @@ const REOPEN_TIMES: RangeInclusive<f64> = 1.0..=31_536_000.0;
                \x20 {command_name} -l 0.0.0.0:4321 -a 192.0.2.7:4321 -j sky.example:4321",
     note = "Give every node of a lasting ring the same seeds, itself included: then a node that is started again\n\
             joins the ring that is there instead of founding a second one. A node looks for its seeds until it\n\
-            has found one; names are resolved anew each time.",
+            has found one; names are resolved anew each time. One that is a seed itself creates the ring after four\n\
+            seconds if no other is on one; of three seeds or more it must hear most first, itself included.",
     note = "SIGTERM, SIGINT and POST /leave have the node hand over what it holds and leave the ring; then it exits\n\
             with 0. A second signal ends it at once.",
     note = "Anyone who reaches the port can read and change everything: listen only where you trust the network.",

@@ -134,8 +134,8 @@ impl Swarm {
             self.tally.hurt[at] += u64::from(hurt && !self.hurt[at]);
             self.hurt[at] = hurt;
         }
-        // A ring that grows to this size has yet to make its base. What those who are about to join have pulled are lists
-        // on their way too: they may skip each other.
+        // A ring that grows to this size has yet to make its base. What those who are about to join have pulled are
+        // lists on their way too: they may skip each other.
         let grown = self.members.len() > self.profile.successors + self.joining.len();
         self.has_base = grown && !self.hurt[..ASSURED].contains(&true);
     }

@@ -1,0 +1,159 @@
+//! How one run is set up, as it follows from the seed.
+
+use super::FAULTS;
+use crate::rng::Rng;
+use crate::sim::clock::Clock;
+use crate::sim::network::Weather;
+use core::time::Duration;
+
+/// How one run is set up.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The length of the successor lists.
+    pub successors: usize,
+    /// Nodes that form the ring.
+    pub nodes: usize,
+    /// Machines on which more may join.
+    pub spares: usize,
+    /// So many members always stay.
+    pub least: usize,
+    /// Keys in use.
+    pub keys: usize,
+    /// Clients.
+    pub clients: usize,
+    /// The longest pause between two operations of a client.
+    pub think: Duration,
+    /// For how long faults befall the ring once it has formed.
+    pub chaos: Duration,
+    /// What befalls datagrams.
+    pub weather: Weather,
+    /// How late processes may be woken.
+    pub lateness: Duration,
+    /// How much each of [`FAULTS`] is to be had.
+    pub rates: [u64; FAULTS.len()],
+    /// The longest pause between two faults.
+    pub pace: Duration,
+    /// How far the clocks may be off.
+    pub clocks: Clock,
+    /// Every node is given so many of the first as seeds, which are their own seeds with that; if none, the first
+    /// creates the ring, and the others are given some that live.
+    pub founders: usize,
+    /// Ids are given and stand in two crowds, instead of following from the addresses.
+    pub crowded: bool,
+}
+
+impl Profile {
+    /// The profile of a seed: lists of 3 and at least 12 nodes, or lists of 8 and at least 14; of four seeds one makes
+    /// a small ring, of 4 to 7 nodes.
+    pub fn of_seed(seed: u64) -> Self {
+        let profile = Self::large(seed);
+        let mut rng = Rng::new(seed ^ 0x0053_4D41_4C4C);
+        if !rng.chance(0.25) {
+            return profile;
+        }
+        Self { nodes: 4 + rng.index(4), spares: 1 + rng.index(3), least: 3, ..profile }
+    }
+
+    fn large(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x5EED_0F5A_11ED);
+        let successors = if seed.is_multiple_of(2) { 3 } else { 8 };
+        let pick = |rng: &mut Rng, of: &[f64]| of[rng.index(of.len())];
+        let ms = |rng: &mut Rng, of: &[u64]| Duration::from_millis(of[rng.index(of.len())]);
+        let weather = Weather {
+            loss: pick(&mut rng, &[0.0, 0.0, 0.01, 0.02, 0.05]),
+            burst: pick(&mut rng, &[0.0, 0.0, 0.0005, 0.002]),
+            slow: pick(&mut rng, &[0.0, 0.0, 0.01, 0.03, 0.08]),
+            duplicate: pick(&mut rng, &[0.0, 0.02, 0.1]),
+            corrupt: pick(&mut rng, &[0.0, 0.0, 0.002, 0.01]),
+            longest: ms(&mut rng, &[2, 5, 15, 30]),
+            ..Weather::QUIET
+        };
+        let mut rates = [0; FAULTS.len()];
+        for rate in &mut rates {
+            *rate = if rng.chance(0.35) { 0 } else { 1 + rng.below(5) };
+        }
+        if rng.chance(0.15) {
+            rates = [0; FAULTS.len()];
+            rates[rng.index(FAULTS.len())] = 1;
+        }
+        Self {
+            successors,
+            nodes: if successors == 3 { 12 } else { 14 } + rng.index(3),
+            spares: 2 + rng.index(5),
+            least: successors.max(4) + 4,
+            keys: 4 + rng.index(4),
+            clients: 2 + rng.index(4),
+            think: ms(&mut rng, &[300, 600, 1000]),
+            chaos: Duration::from_secs(85),
+            weather,
+            lateness: ms(&mut rng, &[1, 1, 5, 30]),
+            rates,
+            pace: ms(&mut rng, &[800, 2000, 4000]),
+            clocks: Clock {
+                offset_us: [0, 3_000_000, 400_000_000_000][rng.index(3)],
+                rate_ppm: [0, 100, 10_000][rng.index(3)],
+                skew_ms: [0, 50, 6000][rng.index(3)],
+            },
+            founders: if rng.chance(0.5) { usize::MAX } else { 0 },
+            crowded: rng.chance(0.2),
+        }
+    }
+
+    /// Nothing befalls this many nodes but lost datagrams, for so long.
+    pub fn quiet(nodes: usize, loss: f64, chaos: Duration) -> Self {
+        Self {
+            successors: 8,
+            nodes,
+            spares: 0,
+            least: nodes,
+            keys: 6,
+            clients: 2,
+            think: Duration::from_secs(1),
+            chaos,
+            weather: Weather { loss, ..Weather::QUIET },
+            lateness: Duration::from_millis(30),
+            rates: [0; FAULTS.len()],
+            pace: Duration::from_secs(10),
+            clocks: Clock { offset_us: 1_000_000_000, rate_ppm: 100, skew_ms: 50 },
+            founders: 0,
+            crowded: false,
+        }
+    }
+
+    /// A clock that is off by no more than the profile says.
+    pub fn clock(&self, rng: &mut Rng) -> Clock {
+        let mut off = |by: i64| rng.below(2 * by.unsigned_abs() + 1) as i64 - by;
+        Clock {
+            rate_ppm: off(self.clocks.rate_ppm.into()) as i32,
+            skew_ms: off(self.clocks.skew_ms),
+            offset_us: rng.below(self.clocks.offset_us + 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_cover_both_lengths_and_every_fault_alone_and_together() {
+        let profiles: Vec<Profile> = (0..500).map(Profile::of_seed).collect();
+        assert!(profiles.iter().all(|p| (4..8).contains(&p.nodes)
+            || (p.successors == 3 && p.nodes >= 12)
+            || (p.successors == 8 && p.nodes >= 14)));
+        for fault in 0..FAULTS.len() {
+            assert!(profiles.iter().any(|p| p.rates[fault] == 0));
+            assert!(profiles.iter().any(|p| p.rates.iter().enumerate().all(|(i, &rate)| (rate != 0) == (i == fault))));
+        }
+        assert!(profiles.iter().any(|p| p.rates.iter().all(|&rate| rate > 0)));
+    }
+
+    #[test]
+    fn clocks_are_off_by_no_more_than_the_profile_says() {
+        let mut rng = Rng::new(1);
+        let profile = Profile { clocks: Clock { offset_us: 9, rate_ppm: 10_000, skew_ms: 50 }, ..Profile::of_seed(0) };
+        let clocks: Vec<Clock> = (0..1000).map(|_| profile.clock(&mut rng)).collect();
+        assert!(clocks.iter().all(|c| c.rate_ppm.abs() <= 10_000 && c.skew_ms.abs() <= 50 && c.offset_us <= 9));
+        assert!(clocks.iter().any(|c| c.rate_ppm < 0) && clocks.iter().any(|c| c.skew_ms > 0));
+    }
+}
