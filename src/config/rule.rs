@@ -3,7 +3,7 @@
 
 /// A rule of who may answer, of what is acknowledged, or of how a node comes to its place.
 ///
-/// With the feature `mutations` a [`Config`](super::Config) can be told to do without some. No program has that feature.
+/// With the feature `mutations` a [`Config`](super::Config) can be told to do without some. No program has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// A node speaks only while its predecessor consents.
