@@ -156,8 +156,29 @@ impl Chaos {
         let until = world.now() + self.some_of(&[700, 1500, 2500, 4000, 8000, 15_000]);
         self.disturb(&hosts, until);
         self.faults.isolations += hosts.len() as u64;
+        if self.rng.chance(0.4) {
+            return self.part_from_neighbours(world, &hosts, until);
+        }
         world.network.isolate(hosts.iter().copied().collect(), until);
         world.log.tell(super::Detail::Lives, world.now(), format_args!("{hosts:?} cut off until {until}"));
+    }
+
+    /// Nobody near hears them, and they hear nobody near; those farther away do.
+    fn part_from_neighbours(&mut self, world: &mut World, hosts: &[usize], until: Instant) {
+        let mut ring: Vec<usize> = world.members().map(|(host, _)| host).collect();
+        ring.sort_by_key(|&host| world.host(host).id());
+        let reach = 2 + self.rng.index(2);
+        let places = ring.iter().enumerate().filter(|(_, host)| hosts.contains(host)).map(|(place, _)| place);
+        let near: Vec<usize> = places
+            .flat_map(|place| (0..=2 * reach).map(move |step| place + step))
+            .map(|place| ring[(place + ring.len() * 2 - reach) % ring.len()])
+            .filter(|host| !hosts.contains(host))
+            .collect();
+        for (&one, &other) in hosts.iter().flat_map(|one| near.iter().map(move |other| (one, other))) {
+            world.network.cut(one, other, until);
+            world.network.cut(other, one, until);
+        }
+        world.log.tell(super::Detail::Lives, world.now(), format_args!("{hosts:?} parted from {near:?} until {until}"));
     }
 
     fn cut(&mut self, world: &mut World) {
