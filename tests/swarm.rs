@@ -22,6 +22,14 @@ const ONCE_FOUND_A_FAULT: [u64; 26] = [
     20994, 21178, 21458, 21460, 22483, 22719, 55777, 64574,
 ];
 
+/// Seeds that show a fault which is not mended yet; each is to fail until it is.
+///
+/// 831: an owner that only its neighbours cannot hear creates a key under term 20 and can tell nobody. The value that an
+/// earlier owner wrote under term 7, and could not tell either, is found again and acknowledged under term 21, still as
+/// of term 7. When the owner of term 20 is heard again its version counts as the newer one. What is completed under a
+/// term must count as of that term; merely giving it a new version would change its ETag under its readers.
+const OPEN_FAULTS: [u64; 1] = [831];
+
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("SKY_SEED, SKY_RUNS and SKY_LOG are numbers"))
@@ -78,8 +86,12 @@ fn chaos_and_healing() {
     let (first, runs) = (number("SKY_SEED").unwrap_or(0), number("SKY_RUNS").unwrap_or(500));
     let again = if number("SKY_SEED").is_none() { &ONCE_FOUND_A_FAULT[..] } else { &[] };
     let seeds: Vec<u64> = (first..first + runs).chain(again.iter().copied()).collect();
-    let outcomes = run_all(&seeds, run);
-    let runs = seeds.len() as u64;
+    let (open, outcomes): (Vec<Outcome>, Vec<Outcome>) =
+        run_all(&seeds, run).into_iter().partition(|outcome| OPEN_FAULTS.contains(&outcome.seed));
+    println!("known, and not mended yet:\n{}", failures(&open, "chaos"));
+    let mended: Vec<u64> = open.iter().filter(|outcome| outcome.failures.is_empty()).map(|o| o.seed).collect();
+    assert!(mended.is_empty(), "these are mended, or show it no more: move them to ONCE_FOUND_A_FAULT: {mended:?}");
+    let runs = outcomes.len() as u64;
     let tally = sum(&outcomes);
     println!("{tally}");
     let failed = outcomes.iter().filter(|outcome| !outcome.failures.is_empty()).count();
