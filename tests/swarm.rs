@@ -24,10 +24,10 @@ const ONCE_FOUND_A_FAULT: [u64; 26] = [
 
 /// Seeds that show a fault which is not mended yet; each is to fail until it is.
 ///
-/// 831: an owner that only its neighbours cannot hear creates a key under term 20 and can tell nobody. The value that an
-/// earlier owner wrote under term 7, and could not tell either, is found again and acknowledged under term 21, still as
-/// of term 7. When the owner of term 20 is heard again its version counts as the newer one. What is completed under a
-/// term must count as of that term; merely giving it a new version would change its ETag under its readers.
+/// 831: an owner that only its neighbours cannot hear creates a key under term 20 and can tell nobody. The value that
+/// an earlier owner wrote under term 7, and could not tell either, is found again and acknowledged under term 21, still
+/// as of term 7. When the owner of term 20 is heard again its version counts as the newer one. What is completed under
+/// a term must count as of that term; merely giving it a new version would change its ETag under its readers.
 const OPEN_FAULTS: [u64; 1] = [831];
 
 fn number(name: &str) -> Option<u64> {
