@@ -27,8 +27,8 @@ pub const SUCCESSORS_MIN: usize = 3;
 /// How many nodes that answer a lookup or a survey are named beside the answer.
 pub const ALTERNATIVES_MAX: usize = 4;
 
-/// How many entries, as id and version, one page of a survey lists.
-pub const ITEMS_MAX: usize = 20;
+/// How many entries, as id and rank, one page of a survey lists.
+pub const ITEMS_MAX: usize = 16;
 
 /// How many dropped nodes in a row one Stabilise names; three are enough to silence its receiver.
 pub const DROPPED_MAX: usize = 4;
@@ -95,14 +95,16 @@ pub const WALK_MAX: usize = 1000;
 
 /// Bytes of a frame that are neither key nor value nor the log of operations: see `wire::codec`.
 const REPLICATE_OVERHEAD: usize =
-    // version, transaction, incarnations, stamp, kind, extension, tag; term; key length, version, forgotten, log
-    // length, value length
-    (1 + 8 + 4 + 4 + 9 + 1 + 1 + 8) + 10 + (2 + 28 + 20 + 1 + 3);
+    // version, transaction, incarnations, stamp, kind, extension, tag; key length, rank, forgotten, log length, value
+    // length
+    (1 + 8 + 4 + 4 + 9 + 1 + 1 + 8) + (2 + RANK_SIZE + 20 + 1 + 3);
+/// A rank at its longest: version, ballot, chosen.
+const RANK_SIZE: usize = 28 + 10 + 1;
 /// One entry of the log of operations: id and version.
 const OPERATION_SIZE: usize = 16 + 28;
 /// A peer at its longest: id, IPv6 address, port, incarnation.
 const PEER_SIZE: usize = 17 + 20 + 4;
-const ITEM_SIZE: usize = 16 + 28;
+const ITEM_SIZE: usize = 16 + RANK_SIZE;
 
 const _: () = assert!(REPLICATE_OVERHEAD + KEY_MAX + VALUE_MAX + OPERATIONS_MAX * OPERATION_SIZE <= FRAME_MAX);
 const _: () = assert!(VALUE_MAX >= 512);

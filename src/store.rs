@@ -1,8 +1,8 @@
-//! The table of versioned entries, in ring order. It knows nothing of peers: highest version wins.
+//! The table of versioned entries, in ring order. It knows nothing of peers: the rank of an entry tells which wins.
 
 use crate::id::{Arc, Id};
 use crate::limits::ENTRIES_MAX;
-use crate::wire::{Entry, Item, OperationLog, Version};
+use crate::wire::{Entry, Item, OperationLog, Rank, Version};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::ops::Bound;
@@ -10,8 +10,8 @@ use core::ops::Bound;
 /// An entry at rest.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// Its version.
-    pub version: Version,
+    /// How it stands against others of its key.
+    pub rank: Rank,
     /// The writes that led to it.
     pub log: OperationLog,
     /// The value; `None` is a tombstone.
@@ -26,11 +26,11 @@ pub struct Stored {
 impl Stored {
     /// The version of the key, if it exists: a tombstone has none.
     pub fn present(&self) -> Option<Version> {
-        self.value.is_some().then_some(self.version)
+        self.value.is_some().then_some(self.rank.version)
     }
 
     fn entry<'a>(&'a self, key: &'a [u8]) -> Entry<'a> {
-        Entry { key, version: self.version, log: self.log.clone(), value: self.value.as_deref() }
+        Entry { key, rank: self.rank, log: self.log.clone(), value: self.value.as_deref() }
     }
 }
 
@@ -96,29 +96,46 @@ impl Store {
 
     /// Marks the entry as confirmed in this neighbourhood if it still has this version.
     pub fn confirm(&mut self, key: &[u8], version: Version, neighbourhood: u32) {
-        if let Some(stored) = self.get_mut(key).filter(|stored| stored.version == version) {
+        if let Some(stored) = self.get_mut(key).filter(|stored| stored.rank.version == version) {
             stored.confirmed = neighbourhood;
+            stored.rank.chosen = true;
         }
     }
 
-    /// Takes the entry if its version is higher than the one that is here. Returns whether it was.
+    /// Raises the entry's ballot to this one, if it is lower: its owner puts it before the neighbours anew.
+    pub fn raise_ballot(&mut self, key: &[u8], ballot: u64) {
+        let changed = self.changes + 1;
+        if let Some(stored) = self.get_mut(key).filter(|stored| stored.rank.ballot < ballot) {
+            stored.rank.ballot = ballot;
+            stored.hash = item_hash(key, &stored.rank);
+            (stored.changed, stored.confirmed) = (changed, 0);
+            self.changes = changed;
+        }
+    }
+
+    /// Takes the entry if it beats the one that is here. Returns whether it did.
     ///
     /// # Errors
     /// [`Full`] if the key is new and there is no room.
     pub fn merge(&mut self, entry: &Entry<'_>) -> Result<bool, Full> {
         let (changed, full) = (self.changes + 1, self.entries.len() >= ENTRIES_MAX);
         let fresh = || Stored {
-            version: entry.version,
+            rank: entry.rank,
             log: entry.log.clone(),
             value: entry.value.map(Box::from),
             changed,
             confirmed: 0,
-            hash: item_hash(entry.key, entry.version),
+            hash: item_hash(entry.key, &entry.rank),
         };
         match self.get_mut(entry.key) {
-            Some(stored) if stored.version >= entry.version => return Ok(false),
             Some(stored) => {
+                let chosen = entry.rank.version == stored.rank.version && (entry.rank.chosen || stored.rank.chosen);
+                stored.rank.chosen |= chosen;
+                if !entry.rank.beats(&stored.rank) {
+                    return Ok(false);
+                }
                 let old = core::mem::replace(stored, fresh());
+                stored.rank.chosen |= chosen;
                 self.discount(entry.key.len(), &old);
             }
             None if full => return Err(Full),
@@ -132,11 +149,11 @@ impl Store {
         Ok(true)
     }
 
-    /// Removes the entry under this id altogether, if it has just this version. Only for strays that others are known
+    /// Removes the entry under this id altogether, if it has just this rank. Only for strays that others are known
     /// to hold.
     pub fn drop_stray(&mut self, item: Item) {
         let one = Arc::new(item.id.plus(u128::MAX), item.id);
-        let exact = self.range(one).find(|(_, _, stored)| stored.version == item.version);
+        let exact = self.range(one).find(|(_, _, stored)| stored.rank == item.rank);
         if let Some(at) = exact.map(|(id, key, _)| (id, Box::from(key)))
             && let Some(old) = self.entries.remove(&at)
         {
@@ -162,7 +179,7 @@ impl Store {
         both.map(|((id, key), stored)| (*id, &**key, stored))
     }
 
-    /// The sum of what is held of the arc: equal sums mean the same keys in the same versions.
+    /// The sum of what is held of the arc: equal sums mean the same keys in the same versions, under the same ballots.
     pub fn digest(&mut self, arc: Arc) -> u64 {
         let known = self.digests.iter().flatten().find(|(of, changes, _)| *of == arc && *changes == self.changes);
         if let Some((_, _, sum)) = known {
@@ -174,16 +191,16 @@ impl Store {
         sum
     }
 
-    /// True if the id has an entry in this version or a higher one.
+    /// True if the id has an entry of this rank or one that beats it.
     pub fn has(&self, item: Item) -> bool {
         self.fetch(item).is_some()
     }
 
-    /// The entry under this id, in this version or a higher one. (Two keys of one id are possible and differ in
+    /// The entry under this id, of this rank or one that beats it. (Two keys of one id are possible and differ in
     /// version.)
     pub fn fetch(&self, item: Item) -> Option<Entry<'_>> {
         let one = Arc::new(item.id.plus(u128::MAX), item.id);
-        let newer = self.range(one).find(|(_, _, stored)| stored.version >= item.version);
+        let newer = self.range(one).find(|(_, _, stored)| !item.rank.beats(&stored.rank));
         newer.map(|(_, key, stored)| stored.entry(key))
     }
 }
@@ -198,13 +215,13 @@ fn past(id: Id) -> Bound<Key> {
     if id == Id::new(u128::MAX) { Bound::Unbounded } else { Bound::Excluded(first_of(id.plus(1))) }
 }
 
-fn item_hash(key: &[u8], version: Version) -> u64 {
+fn item_hash(key: &[u8], rank: &Rank) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[key.len() as u8]);
     hasher.update(key);
-    hasher.update(&version.term.to_be_bytes());
-    hasher.update(&version.time_ms.to_be_bytes());
-    hasher.update(&version.writer.to_be_bytes());
+    for number in [rank.version.term, rank.version.time_ms, rank.version.writer, rank.ballot] {
+        hasher.update(&number.to_be_bytes());
+    }
     let mut first = [0; 8];
     first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
     u64::from_be_bytes(first)
@@ -214,8 +231,12 @@ fn item_hash(key: &[u8], version: Version) -> u64 {
 mod tests {
     use super::*;
 
+    fn rank(time_ms: u64) -> Rank {
+        Rank::of_write(Version { term: 1, time_ms, writer: 0 })
+    }
+
     fn entry<'a>(key: &'a [u8], time_ms: u64, value: Option<&'a [u8]>) -> Entry<'a> {
-        Entry { key, version: Version { term: 1, time_ms, writer: 0 }, log: OperationLog::default(), value }
+        Entry { key, rank: rank(time_ms), log: OperationLog::default(), value }
     }
 
     fn filled(n: u32) -> Store {
@@ -234,7 +255,7 @@ mod tests {
                 let value = (time != 3).then_some(&b"v"[..]);
                 store.merge(&entry(b"k", time, value)).unwrap();
             }
-            assert_eq!(store.get(b"k").unwrap().version.time_ms, 3);
+            assert_eq!(store.get(b"k").unwrap().rank.version.time_ms, 3);
             assert_eq!((store.len(), store.tombstones(), store.bytes()), (1, 1, 1));
             assert_eq!(store.get(b"k").unwrap().present(), None);
         }
@@ -282,7 +303,7 @@ mod tests {
     fn fetch_gives_this_version_or_a_higher_one() {
         let mut store = Store::default();
         store.merge(&entry(b"k", 5, Some(b"v"))).unwrap();
-        let item = |time_ms| Item { id: Id::of_key(b"k"), version: Version { term: 1, time_ms, writer: 0 } };
+        let item = |time_ms| Item { id: Id::of_key(b"k"), rank: rank(time_ms) };
         assert!(store.has(item(4)) && store.has(item(5)) && !store.has(item(6)));
     }
 
@@ -291,10 +312,14 @@ mod tests {
         let mut store = Store::default();
         let first = entry(b"k", 5, Some(b"v"));
         store.merge(&first).unwrap();
-        store.confirm(b"k", first.version, 3);
+        store.confirm(b"k", first.rank.version, 3);
         assert_eq!(store.get(b"k").unwrap().confirmed, 3);
-        store.merge(&entry(b"k", 6, None)).unwrap();
-        store.confirm(b"k", first.version, 3);
+        store.raise_ballot(b"k", 2);
+        assert_eq!(store.get(b"k").unwrap().confirmed, 0);
+        let again = store.fetch_key(b"k").unwrap().rank;
+        assert!(again.chosen && again.ballot == 2, "what was chosen stays so");
+        store.merge(&Entry { rank: Rank { ballot: 3, ..entry(b"k", 6, None).rank }, ..entry(b"k", 6, None) }).unwrap();
+        store.confirm(b"k", first.rank.version, 3);
         assert_eq!(store.get(b"k").unwrap().confirmed, 0);
     }
 }

@@ -38,6 +38,10 @@ fn version(n: u64) -> Version {
     Version { term: n, time_ms: 1_700_000_000_000 + n, writer: 0x1111_1111_1111_1100 + n }
 }
 
+fn rank(n: u64) -> Rank {
+    Rank { version: version(n), ballot: n + 2, chosen: n == 1 }
+}
+
 fn arc() -> Arc {
     Arc::new(id(0x11), id(0x22))
 }
@@ -53,7 +57,7 @@ fn operation() -> Operation {
 fn entry(value: Option<&'static [u8]>) -> Entry<'static> {
     let mut log = OperationLog::default();
     log.push(OperationId([0xaa; 16]), version(1));
-    Entry { key: b"key", version: version(1), log, value }
+    Entry { key: b"key", rank: rank(1), log, value }
 }
 
 fn stabilise(dropped: &[u8]) -> Stabilise {
@@ -124,24 +128,24 @@ fn requests() -> Vec<Row> {
             "0006 11111111111111111111111111111111 22222222222222222222222222222222 ff0101 \
              1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
             "77e8eb82d775165d"),
-        row(Fetch(Item { id: id(0x1b), version: version(1) }),
-            "0007 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b 0181d095ffbc311111111111111101",
-            "c2ece0002d1283e3"),
+        row(Fetch(Item { id: id(0x1b), rank: rank(1) }),
+            "0007 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b 0181d095ffbc311111111111111101 0301",
+            "9390bf945f290bab"),
         row(Settle { arc: arc(), term: 300 },
             "0008 11111111111111111111111111111111 22222222222222222222222222222222 ac02",
             "d01d48cf591f3715"),
-        row(Replicate { term: 2, entry: entry(Some(b"value")) },
-            "0009 02036b6579 0181d095ffbc311111111111111101 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+        row(Replicate(entry(Some(b"value"))),
+            "0009 036b6579 0181d095ffbc311111111111111101 0301 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
              0181d095ffbc311111111111111101 0000010576616c7565",
-            "202209ba3a11ca4c"),
-        row(Replicate { term: 2, entry: entry(None) },
-            "0009 02036b6579 0181d095ffbc311111111111111101 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+            "95417ab1b159c5da"),
+        row(Replicate(entry(None)),
+            "0009 036b6579 0181d095ffbc311111111111111101 0301 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
              0181d095ffbc311111111111111101 000000",
-            "14cd859c0b0eae30"),
+            "b2a56b9d35022cdd"),
         row(Offer(entry(Some(b""))),
-            "000a 036b6579 0181d095ffbc311111111111111101 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+            "000a 036b6579 0181d095ffbc311111111111111101 0301 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
              0181d095ffbc311111111111111101 00000100",
-            "4b77977f804739ee"),
+            "1c98b37f3610336e"),
         row(Get { key: b"key" },
             "000b 036b6579",
             "fd1d3f0fda6c9adb"),
@@ -205,20 +209,20 @@ fn answers() -> Vec<Row> {
             successors: peers(&[3]),
             consented: true,
             term: 300,
-            items: [Item { id: id(0x1b), version: version(1) }, Item { id: id(0x1c), version: version(2) }]
+            items: [Item { id: id(0x1b), rank: rank(1) }, Item { id: id(0x1c), rank: rank(2) }]
                 .into_iter().collect(),
             more: true,
             silent: true,
         }),
             "0104 01 000a000001e121 01 11111111111111111111111111111111 0000000101 000a000003e121 01 \
              33333333333333333333333333333333 000000030101ac0202 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b \
-             0181d095ffbc311111111111111101 1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c 0282d095ffbc311111111111111102 \
-             01",
-            "9e16c588c84a381a"),
+             0181d095ffbc311111111111111101 0301 1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c 0282d095ffbc311111111111111102 \
+             0400 01",
+            "928fee7b8115e92e"),
         row(Fetched(entry(Some(b"value"))),
-            "0105 036b6579 0181d095ffbc311111111111111101 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+            "0105 036b6579 0181d095ffbc311111111111111101 0301 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
              0181d095ffbc311111111111111101 0000010576616c7565",
-            "002e5edeb6e2a176"),
+            "a8617c312aed1275"),
         row(Offered { confirmed: true },
             "0106 01",
             "93e9aa1b2f54339c"),
@@ -280,9 +284,9 @@ fn refusals() -> Vec<Row> {
         row(NotFound,
             "010b 07",
             "df236442888cd947"),
-        row(Newer { version: version(1) },
-            "010b 08 0181d095ffbc311111111111111101",
-            "a0b2e80e4d99ed2f"),
+        row(Newer { rank: rank(1) },
+            "010b 08 0181d095ffbc311111111111111101 0301",
+            "c097729f4d0f9c05"),
         row(TooLarge,
             "010b 09",
             "aa87ad5e953e948a"),

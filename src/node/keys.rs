@@ -14,7 +14,7 @@ use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, OWNER_MAX, VALUE_MAX};
 use crate::store::{Full, Stored};
 use crate::time::Instant;
-use crate::wire::{Answer, Condition, Entry, Freshness, Operation, Refusal, Version};
+use crate::wire::{Answer, Condition, Entry, Freshness, Operation, Rank, Refusal, Version};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -142,15 +142,15 @@ impl Node {
             return self.end_owner(number, Answer::Refused(refusal));
         }
         let stored = self.store.get(&key);
-        let confirmed =
-            stored.is_none_or(|stored| self.is_confirmed(stored)) || !self.config.keeps(Rule::CompleteBeforeAnswering);
+        let confirmed = stored.is_none_or(|stored| self.is_confirmed(id, stored))
+            || !self.config.keeps(Rule::CompleteBeforeAnswering);
         let rests_on_it = match &deed {
             Deed::Get => true,
             Deed::Write { operation, condition, value } => {
                 *condition != Condition::None || value.is_none() || self.has_logged(&key, operation)
             }
         };
-        if let Some(version) = stored.filter(|_| !confirmed && rests_on_it).map(|stored| stored.version) {
+        if let Some(version) = stored.filter(|_| !confirmed && rests_on_it).map(|stored| stored.rank.version) {
             return self.begin_spreading(number, version, None);
         }
         match deed {
@@ -172,7 +172,7 @@ impl Node {
     }
 
     fn finish_get(&mut self, number: u64, key: &[u8]) {
-        let found = self.store.get(key).and_then(|stored| Some((stored.version, stored.value.clone()?)));
+        let found = self.store.get(key).and_then(|stored| Some((stored.rank.version, stored.value.clone()?)));
         self.counters.reads += 1;
         match found {
             Some((version, value)) => {
@@ -187,7 +187,7 @@ impl Node {
         let stored = self.store.get(key);
         let present = stored.and_then(Stored::present);
         let mut log = stored.map(|stored| stored.log.clone()).unwrap_or_default();
-        let last = stored.map_or(Version::default(), |stored| stored.version);
+        let Rank { version: last, ballot, .. } = stored.map(|stored| stored.rank).unwrap_or_default();
         let known_by_name = self.config.keeps(Rule::OperationIds);
         if let Some(version) = log.find(operation.id).filter(|_| known_by_name) {
             // It was done before, and its answer lost. Whether it created the key is not remembered.
@@ -209,8 +209,8 @@ impl Node {
         if known_by_name && (unseen || log.may_have_forgotten(&operation)) {
             return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
         }
-        if last.term > term {
-            self.outranked(id, last.term);
+        if ballot > term {
+            self.outranked(id, ballot);
             return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
         }
         if value.is_none() && present.is_none() {
@@ -223,7 +223,7 @@ impl Node {
         self.clock_ms = self.tick().max(after);
         let version = Version { term, time_ms: self.clock_ms, writer: (self.me.id().get() >> 64) as u64 };
         log.push(operation.id, version);
-        match self.store.merge(&Entry { key, version, log, value }) {
+        match self.store.merge(&Entry { key, rank: Rank::of_write(version), log, value }) {
             Ok(true) => self.begin_spreading(number, version, Some(present.is_none())),
             // Only where the clock has come to its end.
             Ok(false) => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),

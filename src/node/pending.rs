@@ -39,7 +39,7 @@ pub(super) enum Purpose {
     Settle(u64),
     /// Replicate, for an operation at its owner.
     Replicate(u64),
-    /// Fetch of a version higher than the owner's, for an operation.
+    /// Fetch of an entry that beats the owner's, for an operation.
     Newer(u64),
     /// Offer of a stray.
     Offer(Item),

@@ -9,10 +9,10 @@ use super::settle::Side;
 use super::speak::Asked;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
-use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, TIME_MAX_MS, VALUE_MAX};
+use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, VALUE_MAX};
 use crate::store::Full;
 use crate::time::Instant;
-use crate::wire::{Alternatives, Answer, Entry, Item, Peer, Refusal, Request, Surveyed, Version};
+use crate::wire::{Alternatives, Answer, Entry, Item, Peer, Refusal, Request, Surveyed};
 use alloc::collections::{BTreeMap, VecDeque};
 use core::time::Duration;
 
@@ -237,20 +237,18 @@ impl Node {
         }
     }
 
-    /// Takes an entry into the store if it is sound and newer than what is there. Tells whether it was newer.
+    /// Takes an entry into the store if it is sound and beats what is there. Tells whether it did.
     ///
     /// # Errors
     /// [`Full`] if there is no room, or the entry is beyond the limits; nothing was changed.
     pub(super) fn take_entry(&mut self, entry: &Entry<'_>) -> Result<bool, Full> {
-        let Version { term, time_ms, .. } = entry.version;
         let sound = (1..=KEY_MAX).contains(&entry.key.len())
             && entry.value.is_none_or(|value| value.len() <= VALUE_MAX)
-            && term <= TERM_MAX
-            && time_ms <= TIME_MAX_MS;
+            && entry.rank.is_sound();
         if !sound {
             return Err(Full);
         }
-        self.clock_ms = self.clock_ms.max(entry.version.time_ms);
+        self.clock_ms = self.clock_ms.max(entry.rank.version.time_ms);
         self.store.merge(entry)
     }
 }

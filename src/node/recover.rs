@@ -321,7 +321,7 @@ impl Node {
             .store
             .range(elsewhere)
             .take(STRAYS_AT_ONCE)
-            .map(|(id, _, stored)| Item { id, version: stored.version })
+            .map(|(id, _, stored)| Item { id, rank: stored.rank })
             .collect();
         for item in strays {
             self.start_lookup(item.id, LookupFor::Stray(item));

@@ -34,7 +34,7 @@ impl Node {
                 None => self.refuse(asked, Refusal::NotFound),
             },
             Request::Settle { arc, term } => self.serve_settle(asked, arc, term),
-            Request::Replicate { term, entry } => self.serve_replicate(asked, term, &entry),
+            Request::Replicate(entry) => self.serve_replicate(asked, &entry),
             Request::Offer(entry) => self.serve_offer(asked, &entry),
             Request::Get { key } => self.serve_get(asked, key),
             Request::Put { operation, key, condition, value } => {
@@ -185,7 +185,7 @@ impl Node {
             return surveyed;
         }
         for (id, _, stored) in self.store.range(rest) {
-            if surveyed.items.push(crate::wire::Item { id, version: stored.version }).is_err() {
+            if surveyed.items.push(crate::wire::Item { id, rank: stored.rank }).is_err() {
                 surveyed.more = true;
                 break;
             }
@@ -235,7 +235,7 @@ impl Node {
 /// An entry with its own copy of key and value, so that the store is free meanwhile.
 pub(super) struct OwnedEntry {
     key: alloc::boxed::Box<[u8]>,
-    version: crate::wire::Version,
+    rank: crate::wire::Rank,
     log: crate::wire::OperationLog,
     value: Option<alloc::boxed::Box<[u8]>>,
 }
@@ -243,13 +243,13 @@ pub(super) struct OwnedEntry {
 /// Copies an entry.
 pub(super) fn owned(entry: crate::wire::Entry<'_>) -> OwnedEntry {
     let (key, value) = (entry.key.into(), entry.value.map(Into::into));
-    OwnedEntry { key, version: entry.version, log: entry.log, value }
+    OwnedEntry { key, rank: entry.rank, log: entry.log, value }
 }
 
 impl OwnedEntry {
     /// The entry again.
     pub fn borrow(&self) -> crate::wire::Entry<'_> {
         let (key, value) = (&*self.key, self.value.as_deref());
-        crate::wire::Entry { key, version: self.version, log: self.log.clone(), value }
+        crate::wire::Entry { key, rank: self.rank, log: self.log.clone(), value }
     }
 }

@@ -24,11 +24,12 @@ pub(super) struct Spreading {
 }
 
 impl Node {
-    /// True if both neighbours are known to hold the entry.
-    pub(super) fn is_confirmed(&self, stored: &Stored) -> bool {
+    /// True if both neighbours are known to hold the entry, under the term that this node settled with.
+    pub(super) fn is_confirmed(&self, id: Id, stored: &Stored) -> bool {
         let alone = self.predecessor.is_none() && self.successors.head().is_none();
         let matched = self.rights.matched_predecessor.min(self.rights.matched_successor);
-        alone || stored.confirmed == self.rights.neighbourhood || stored.changed <= matched
+        self.rights.settled_term(id) == Some(stored.rank.ballot)
+            && (alone || stored.confirmed == self.rights.neighbourhood || stored.changed <= matched)
     }
 
     /// How many nodes hold what is confirmed.
@@ -53,19 +54,26 @@ impl Node {
 
     /// Sends the version to those neighbours that have not stored it and are not being asked.
     pub(super) fn spread(&mut self, number: u64) {
-        let Some(spreading) = self.owner_ops.get(&number).and_then(|op| op.spreading.clone()) else { return };
-        let Some(key) = self.owner_ops.get(&number).map(|op| op.key.clone()) else { return };
-        let missing: Vec<Peer> = self.group().into_iter().filter(|peer| !spreading.stored_by.contains(peer)).collect();
-        if missing.is_empty() || (!spreading.stored_by.is_empty() && !self.config.keeps(Rule::BothCopies)) {
-            return self.spread_done(number, &key, &spreading);
-        }
+        let Some(op) = self.owner_ops.get(&number) else { return };
+        let (Some(spreading), key) = (op.spreading.clone(), op.key.clone()) else { return };
         let id = Id::of_key(&key);
         let Some(term) = self.rights.settled_term(id).filter(|_| self.is_settled_for(self.now.at, id)) else {
             return self.owner_retry(number);
         };
-        let Some(entry) = self.store.fetch_key(&key).filter(|entry| entry.version == spreading.version) else {
+        self.store.raise_ballot(&key, term);
+        let missing: Vec<Peer> = self.group().into_iter().filter(|peer| !spreading.stored_by.contains(peer)).collect();
+        if missing.is_empty() || (!spreading.stored_by.is_empty() && !self.config.keeps(Rule::BothCopies)) {
+            return self.spread_done(number, &key, &spreading);
+        }
+        let Some(entry) = self.store.fetch_key(&key).filter(|entry| entry.rank.version == spreading.version) else {
             return self.superseded(number, &spreading);
         };
+        if entry.rank.ballot > term {
+            // Someone put it under a higher term: settle anew, above it.
+            let ballot = entry.rank.ballot;
+            self.outranked(id, ballot);
+            return self.owner_retry(number);
+        }
         let entry = super::serve::owned(entry);
         for peer in missing {
             let asking =
@@ -74,7 +82,7 @@ impl Node {
                 continue;
             }
             let manner = Manner { client: true, ..self.patient() };
-            let request = Request::Replicate { term, entry: entry.borrow() };
+            let request = Request::Replicate(entry.borrow());
             if !self.ask(peer, request, Purpose::Replicate(number), manner) {
                 self.owner_retry(number);
             }
@@ -104,7 +112,7 @@ impl Node {
         }
     }
 
-    /// A higher version came in between: a write of ours is of unknown outcome, anything else begins again.
+    /// An entry that beats it came in between: a write of ours is of unknown outcome, anything else begins again.
     fn superseded(&mut self, number: u64, spreading: &Spreading) {
         if spreading.own.is_some() {
             return self.end_owner(number, Answer::Refused(Refusal::Unknown));
@@ -132,8 +140,8 @@ impl Node {
         let Some(op) = self.owner_ops.get(&number) else { return };
         let id = Id::of_key(&op.key);
         match silence {
-            Silence::Refused(Refusal::Newer { version }) => {
-                let item = Item { id, version };
+            Silence::Refused(Refusal::Newer { rank }) => {
+                let item = Item { id, rank };
                 let manner = Manner { client: true, ..self.patient() };
                 self.ask(by, Request::Fetch(item), Purpose::Newer(number), manner);
             }
@@ -143,7 +151,7 @@ impl Node {
         self.owner_retry(number);
     }
 
-    /// A neighbour's higher version arrived.
+    /// A neighbour's entry that beats ours arrived.
     pub(super) fn newer_fetched(&mut self, number: u64, entry: &Entry<'_>) {
         // If there is no room for it the operation runs into its deadline.
         let _ = self.take_entry(entry);
@@ -151,19 +159,19 @@ impl Node {
     }
 
     /// The owner of a key, our neighbour, gives us a copy.
-    pub(super) fn serve_replicate(&mut self, asked: &Asked, term: u64, entry: &Entry<'_>) {
+    pub(super) fn serve_replicate(&mut self, asked: &Asked, entry: &Entry<'_>) {
         let id = Id::of_key(entry.key);
         let known = self.terms.at(id);
         if self.neighbour_asking(asked).is_none() || self.has_stopped() {
             // A copy on a leaver that has handed over is none.
             return self.refuse(asked, Refusal::NotNeighbour);
         }
-        if known > term && self.config.keeps(Rule::HighestTermOnly) {
+        if known > entry.rank.ballot && self.config.keeps(Rule::HighestTermOnly) {
             return self.refuse(asked, Refusal::Stale { term: known });
         }
-        let here = self.store.get(entry.key).map(|stored| stored.version);
-        if let Some(version) = here.filter(|version| *version > entry.version) {
-            return self.refuse(asked, Refusal::Newer { version });
+        let here = self.store.get(entry.key).map(|stored| stored.rank);
+        if let Some(rank) = here.filter(|rank| rank.beats(&entry.rank)) {
+            return self.refuse(asked, Refusal::Newer { rank });
         }
         match self.take_entry(entry) {
             Ok(_) => self.answer(asked, Answer::Done),
@@ -180,8 +188,8 @@ impl Node {
             return self.refuse(asked, Refusal::Full);
         }
         let stored = self.store.get(entry.key);
-        let confirmed =
-            stored.is_some_and(|stored| self.is_confirmed(stored)) && self.neighbour_asking(asked).is_none();
+        let confirmed = stored.is_some_and(|stored| self.is_confirmed(Id::of_key(entry.key), stored))
+            && self.neighbour_asking(asked).is_none();
         if !confirmed {
             self.start_owner(Asker::Nobody, entry.key, Deed::Get);
         }

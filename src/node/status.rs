@@ -48,7 +48,7 @@ impl Node {
 
     /// The version of a key's entry here, be it owned, a copy or a stray, a value or a tombstone.
     pub fn version_of(&self, key: &[u8]) -> Option<Version> {
-        self.store.get(key).map(|stored| stored.version)
+        self.store.get(key).map(|stored| stored.rank.version)
     }
 
     /// The whole picture.
@@ -94,7 +94,7 @@ impl Node {
             .map(|(id, key, stored)| Held {
                 key: key.to_vec(),
                 id,
-                version: stored.version,
+                version: stored.rank.version,
                 length: stored.value.as_ref().map_or(0, |value| value.len()),
                 owned: claim.is_some_and(|claim| claim.contains(id)),
             })

@@ -1,11 +1,12 @@
 //! What is stored: versions, operations, entries.
 
 use crate::limits::{OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS};
+use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
-/// Which of two entries of a key is the newer: compared in the order of the fields, the highest wins everywhere.
+/// Which write of a key is the newer: compared in the order of the fields. It is the key's ETag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Version {
     /// The term of the arc under which the owner wrote it.
@@ -33,6 +34,43 @@ mod fixed {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}-{:x}-{:016x}", self.term, self.time_ms, self.writer)
+    }
+}
+
+/// Which of two entries of a key wins, on every node.
+///
+/// The higher version does, as a rule. But a write that its owner could tell nobody may turn up after a later owner has
+/// answered for an older version: that one was put before the neighbours anew, under a higher ballot, and stays. (The
+/// ballots of Paxos: what is accepted under a higher one is what the others had left to choose from.) Only where a ring
+/// was cut apart can the higher version have been told to somebody all the same, and then it wins again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Rank {
+    /// The write that led to the entry.
+    pub version: Version,
+    /// The highest term under which an owner put it before its neighbours; never below that of the version.
+    pub ballot: u64,
+    /// Whether whoever tells of it knows that the whole group of an owner held it.
+    pub chosen: bool,
+}
+
+impl Rank {
+    /// The rank of a write that its owner is about to tell.
+    pub const fn of_write(version: Version) -> Self {
+        Self { version, ballot: version.term, chosen: false }
+    }
+
+    /// True if an entry of this rank takes the place of one of the other.
+    pub fn beats(&self, other: &Self) -> bool {
+        match self.version.cmp(&other.version) {
+            Ordering::Equal => self.ballot > other.ballot,
+            Ordering::Greater => self.chosen || self.ballot >= other.ballot,
+            Ordering::Less => !(other.chosen || other.ballot >= self.ballot),
+        }
+    }
+
+    /// True if it may have come about by itself: a node builds no other.
+    pub const fn is_sound(&self) -> bool {
+        self.version.term <= self.ballot && self.ballot <= TERM_MAX && self.version.time_ms <= TIME_MAX_MS
     }
 }
 
@@ -190,8 +228,8 @@ impl Condition {
 pub struct Entry<'a> {
     /// The key: 1 to 255 bytes.
     pub key: &'a [u8],
-    /// Its version.
-    pub version: Version,
+    /// How it stands against others of its key.
+    pub rank: Rank,
     /// The writes that led to it.
     pub log: OperationLog,
     /// The value; `None` is a tombstone.
@@ -203,8 +241,8 @@ pub struct Entry<'a> {
 pub struct Item {
     /// The id of its key.
     pub id: crate::id::Id,
-    /// Its version.
-    pub version: Version,
+    /// How it stands against others of its key.
+    pub rank: Rank,
 }
 
 #[cfg(test)]
@@ -219,6 +257,22 @@ mod tests {
     fn versions_compare_by_term_then_time_then_writer() {
         let rising = [version(1, 9, 9), version(2, 0, 9), version(2, 1, 0), version(2, 1, 1)];
         assert!(rising.is_sorted());
+    }
+
+    #[test]
+    fn of_two_entries_one_wins_and_what_was_put_again_under_a_higher_ballot_stays_unless_more_was_chosen() {
+        let rank = |term, ballot, chosen| Rank { version: version(term, 0, 0), ballot, chosen };
+        assert!(rank(2, 2, false).beats(&rank(1, 1, true)), "the higher version");
+        assert!(rank(1, 3, false).beats(&rank(2, 2, false)), "put again when nothing of the other was heard");
+        assert!(rank(2, 2, true).beats(&rank(1, 3, true)), "both were told, where the ring was cut apart");
+        assert!(rank(2, 3, false).beats(&rank(2, 2, true)) && !rank(2, 2, true).beats(&rank(2, 2, false)));
+        let all = [1, 2, 3].into_iter().flat_map(|term| (term..4).map(move |ballot| (term, ballot)));
+        let all: std::vec::Vec<Rank> =
+            all.flat_map(|(term, ballot)| [false, true].map(|chosen| rank(term, ballot, chosen))).collect();
+        for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other))) {
+            let same = (one.version, one.ballot) == (other.version, other.ballot);
+            assert_eq!(u8::from(one.beats(other)) + u8::from(other.beats(one)), u8::from(!same), "{one:?} {other:?}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@
 //! Every request has one kind of answer, named beside it, or a [`Refusal`]. All are idempotent: a request may arrive
 //! twice, late, or not at all. Variants are only ever appended, since postcard numbers them by position.
 
-use super::entry::{Condition, Entry, Freshness, Item, Operation, Version};
+use super::entry::{Condition, Entry, Freshness, Item, Operation, Rank, Version};
 use super::peer::{Peer, Place};
 use super::stamp::Stamp;
 use crate::id::{Arc, Id};
@@ -75,7 +75,7 @@ pub enum Request<'a> {
         /// The last id that the page before this one listed.
         from: Option<Id>,
     },
-    /// Give me the entry with this id, in this version or a higher one. → `Fetched`.
+    /// Give me the entry with this id, of this rank or one that beats it. → `Fetched`.
     Fetch(Item),
     /// I am about to speak for this arc under this term: take nothing under a lower one. → `Done`.
     Settle {
@@ -85,13 +85,11 @@ pub enum Request<'a> {
         term: u64,
     },
     /// Keep a copy, as my neighbour. → `Done` when stored.
-    Replicate {
-        /// The term that I speak under.
-        term: u64,
-        /// What to keep.
+    Replicate(
+        /// What to keep. Its ballot is the term that I speak under.
         #[serde(borrow)]
-        entry: Entry<'a>,
-    },
+        Entry<'a>,
+    ),
     /// I hold this, but neither owner nor neighbour of the owner am I; you are the owner. → `Offered`.
     Offer(Entry<'a>),
     /// What is the value? → `Value`.
@@ -227,10 +225,10 @@ pub enum Refusal {
     },
     /// There is no such key.
     NotFound,
-    /// I hold a higher version.
+    /// I hold an entry of the key that wins.
     Newer {
-        /// This one.
-        version: Version,
+        /// How it stands.
+        rank: Rank,
     },
     /// Key, value or list is beyond a limit.
     TooLarge,

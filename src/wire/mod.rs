@@ -25,7 +25,7 @@ mod stamp;
 pub use codec::{Flaw, Frame, RingKey, VERSION};
 pub use entry::{
     Condition, Entry, Freshness, Item, Operation, OperationId, OperationLog, ParseOperationError, ParseVersionError,
-    Version,
+    Rank, Version,
 };
 pub use message::{
     Alternatives, Answer, Message, Named, Neighbours, PeerList, Pledged, Refusal, Request, Stabilise, Step, Surveyed,

@@ -20,9 +20,9 @@ fn the_largest_replicate_fits_a_frame() {
     let version = Version { term: u64::MAX, time_ms: u64::MAX, writer: u64::MAX };
     (0..=OPERATIONS_MAX as u8).for_each(|n| log.push(OperationId([n; 16]), version));
     let (key, value) = ([1; KEY_MAX], [2; VALUE_MAX]);
-    let entry = Entry { key: &key, version, log, value: Some(&value) };
+    let entry = Entry { key: &key, rank: Rank { version, ballot: u64::MAX, chosen: true }, log, value: Some(&value) };
     let ring = RingKey::new("sky");
-    let mut largest = frame(Message::Request(Request::Replicate { term: u64::MAX, entry }), &[]);
+    let mut largest = frame(Message::Request(Request::Replicate(entry)), &[]);
     largest.stamp = Some(Stamper::new([0; 32]).make(Default::default(), "[::1]:1".parse().unwrap()));
     let datagram = bytes(&ring, &largest);
     assert!(datagram.len() <= FRAME_MAX);
