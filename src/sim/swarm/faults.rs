@@ -41,7 +41,9 @@ impl Swarm {
             addrs(&[0])
         } else {
             let living: Vec<usize> = self.world.members().map(|(host, _)| host).collect();
-            let chosen = (0..3).filter_map(|_| living.get(self.rng.index(living.len())).copied()).collect::<Vec<_>>();
+            // Three in a row: hardly will all of them be gone for good before one was heard.
+            let from = self.rng.index(living.len().max(1));
+            let chosen: Vec<usize> = living.iter().cycle().skip(from).take(living.len().min(3)).copied().collect();
             addrs(&chosen)
         };
         self.tally.restarts += u64::from(again);
