@@ -123,6 +123,15 @@ impl Swarm {
         }
     }
 
+    /// A machine comes back: not between two that are disturbed, for a joiner is disturbed as well.
+    pub(super) fn start_again(&mut self, host: usize) {
+        let bound = &self.chaos.bound;
+        if self.phase == Phase::Chaos && !bound.is_disturbed(host) && !bound.admits(&self.world, &[host]) {
+            return self.plan(Duration::from_secs(1), Plan::Start { host });
+        }
+        self.start(host);
+    }
+
     /// All faults end. Half of the dead come back.
     pub(super) fn heal(&mut self) {
         self.enter(Phase::Healing);

@@ -288,7 +288,7 @@ impl Swarm {
 
     fn carry_out(&mut self, plan: Plan) {
         match plan {
-            Plan::Start { host } => self.start(host),
+            Plan::Start { host } => self.start_again(host),
             // The last look is to be a look at what is at rest.
             Plan::Client(_) if !matches!(self.phase, Phase::Chaos | Phase::Healing) => {}
             Plan::Client(client) => {
