@@ -51,11 +51,16 @@ impl Node {
         self.store.get(key).map(|stored| stored.rank.version)
     }
 
+    /// True from the command to leave on.
+    pub const fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
     /// The whole picture.
     pub fn status(&self, now: Instant) -> Status {
         let claim = self.claim(now);
         let state = match () {
-            () if self.leaving.is_some() => State::Leaving,
+            () if self.is_leaving() => State::Leaving,
             () if self.silenced().is_some() => State::Silent,
             () if !self.is_member() => State::Joining,
             () if self.is_ready(now) => State::Settled,

@@ -152,6 +152,9 @@ impl Swarm {
         if let Some(host) = self.world.hosts().iter().find(unready) {
             return Some(format!("{} is not ready", host.addr()));
         }
+        if let Some((host, _)) = self.world.members().find(|(_, node)| node.is_leaving()) {
+            return Some(format!("{host} has yet to leave"));
+        }
         let keys = self.clients.keys();
         let short = |key: &usize| !keys.is_copied(&self.world, *key);
         if let Some(key) = (0..keys.len()).find(short) {
