@@ -280,7 +280,7 @@ impl Node {
             spreading.stored_by.clear();
         }
         let wrote = spreading.own.is_some();
-        if op.deadline <= now || !self.is_settled_for(now, id) {
+        if op.deadline <= now || !self.may_acknowledge(id) {
             let refusal = if wrote { Refusal::Unknown } else { Refusal::NotSettled };
             return self.end_owner(number, Answer::Refused(refusal));
         }

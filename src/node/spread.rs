@@ -57,9 +57,9 @@ impl Node {
         let Some(op) = self.owner_ops.get(&number) else { return };
         let (Some(spreading), key) = (op.spreading.clone(), op.key.clone()) else { return };
         let id = Id::of_key(&key);
-        let Some(term) = self.rights.settled_term(id).filter(|_| self.is_settled_for(self.now.at, id)) else {
-            return self.owner_retry(number);
-        };
+        let unchecked = || self.store.get(&key).map(|stored| stored.rank.ballot).filter(|_| self.may_acknowledge(id));
+        let settled = self.rights.settled_term(id).filter(|_| self.is_settled_for(self.now.at, id));
+        let Some(term) = settled.or_else(unchecked) else { return self.owner_retry(number) };
         self.store.raise_ballot(&key, term);
         let missing: Vec<Peer> = self.group().into_iter().filter(|peer| !spreading.stored_by.contains(peer)).collect();
         if missing.is_empty() || (!spreading.stored_by.is_empty() && !self.config.keeps(Rule::BothCopies)) {
@@ -89,11 +89,16 @@ impl Node {
         }
     }
 
+    /// True while this node speaks for the id: what its neighbours store in the meantime counts.
+    pub(super) fn may_acknowledge(&self, id: Id) -> bool {
+        self.is_settled_for(self.now.at, id) || !self.config.keeps(Rule::CheckBeforeAcknowledging)
+    }
+
     /// The version is stored by the whole group, as it is now.
     fn spread_done(&mut self, number: u64, key: &[u8], spreading: &Spreading) {
         let still =
-            self.is_settled_for(self.now.at, Id::of_key(key)) && spreading.neighbourhood == self.rights.neighbourhood;
-        if !still && self.config.keeps(Rule::CheckBeforeAcknowledging) {
+            spreading.neighbourhood == self.rights.neighbourhood || !self.config.keeps(Rule::CheckBeforeAcknowledging);
+        if !still {
             return self.owner_retry(number);
         }
         self.store.confirm(key, spreading.version, self.rights.neighbourhood);

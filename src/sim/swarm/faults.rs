@@ -1,7 +1,7 @@
 //! Starting, killing, healing: what the run does to its machines.
 
 use super::{Phase, Plan, Swarm};
-use crate::node::Counters;
+use crate::node::{Counters, Node};
 use crate::sim::chaos::Orders;
 use crate::sim::log::Detail;
 use crate::sim::oracle;
@@ -57,9 +57,15 @@ impl Swarm {
 
     pub(super) fn obey(&mut self, orders: &Orders) {
         for &host in &orders.crash {
-            self.crash(host, orders.crash.len() > 1);
+            if self.may_go(host) {
+                self.crash(host, orders.crash.len() > 1);
+            }
         }
-        orders.leave.iter().for_each(|&host| self.world.leave(host));
+        for &host in &orders.leave {
+            if self.may_go(host) {
+                self.world.leave(host);
+            }
+        }
         for _ in 0..orders.join {
             let bound = &self.chaos.bound;
             let free = |host: &usize| {
@@ -72,6 +78,14 @@ impl Swarm {
                 self.start(host);
             }
         }
+    }
+
+    /// Of the seeds that everyone was given one stays on the ring: when all are gone from it, and start again, nothing
+    /// tells them that there is a ring.
+    fn may_go(&self, host: usize) -> bool {
+        let seeds = self.profile.nodes.min(self.profile.founders);
+        let stays = |(other, node): (usize, &Node)| other < seeds && other != host && !node.is_leaving();
+        host >= seeds || self.world.members().any(stays)
     }
 
     fn crash(&mut self, host: usize, double: bool) {
