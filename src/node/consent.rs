@@ -133,8 +133,7 @@ impl Node {
     }
 
     /// True if the predecessor's consent is unexpired, or there is nobody to ask.
-    pub(super) fn has_predecessors_consent(&self) -> bool {
-        let now = self.now.at;
+    pub fn has_predecessors_consent(&self, now: Instant) -> bool {
         self.rights.alone_until.is_some_and(|until| until > now)
             || self.rights.of_predecessor.until.is_some_and(|until| until > now)
     }

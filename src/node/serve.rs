@@ -171,7 +171,7 @@ impl Node {
         let mut surveyed = Surveyed {
             predecessor: self.predecessor,
             successors: self.next_successors(),
-            consented: self.has_predecessors_consent(),
+            consented: self.has_predecessors_consent(self.now.at),
             silent: self.ring.silent.is_some() || self.rights.slept,
             term: self.terms.highest(arc),
             items: heapless::Vec::new(),

@@ -129,6 +129,16 @@ impl Host {
         self.node.as_ref().is_some_and(|node| node.is_settled_for(self.local(world).at, id))
     }
 
+    /// True if the process holds both consents for this id now.
+    pub fn speaks_for(&self, world: Instant, id: Id) -> bool {
+        self.node.as_ref().is_some_and(|node| node.speaks_for(self.local(world).at, id))
+    }
+
+    /// True if the process holds its predecessor's consent now.
+    pub fn has_predecessors_consent(&self, world: Instant) -> bool {
+        self.node.as_ref().is_some_and(|node| node.has_predecessors_consent(self.local(world).at))
+    }
+
     /// Keeps an input for later; what a full socket buffer would lose is lost.
     pub(super) fn keep(&mut self, input: Input) -> bool {
         let room = self.inbox.len() < INBOX_MAX;

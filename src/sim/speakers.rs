@@ -1,30 +1,54 @@
-//! Who may answer for which ids: at most one settled speaker each, after every event.
+//! Who may speak for which ids: at most one node each, after every event; and at most one that answers.
 
 use super::world::World;
 use crate::id::Id;
+use crate::limits::SETTLE_DEPTH;
+use crate::node::Node;
 
 /// A set of sample ids, by their numbers.
 pub type Samples = u128;
 
-/// Watches who is settled for a number of sample ids.
+/// A right of the node on a machine to an id.
+pub type Right = fn(&World, usize, Id) -> bool;
+
+/// The node on this machine would answer for the id.
+pub fn is_settled(world: &World, host: usize, id: Id) -> bool {
+    world.host(host).is_settled_for(world.now(), id)
+}
+
+/// The node on this machine holds both consents for the id, and those before it hold their predecessors' consents, as
+/// they must for it to settle.
+pub fn may_settle(world: &World, host: usize, id: Id) -> bool {
+    let now = world.now();
+    let before = |host: &usize| {
+        let predecessor = world.host(*host).node().and_then(Node::predecessor);
+        predecessor.and_then(|peer| world.node_of(peer)).map(|(before, _)| before)
+    };
+    let all = core::iter::successors(before(&host), before).take(SETTLE_DEPTH).take_while(|before| *before != host);
+    world.host(host).speaks_for(now, id)
+        && all.into_iter().all(|before| world.host(before).has_predecessors_consent(now))
+}
+
+/// Watches who has a right to which of a number of sample ids.
 ///
-/// Only an event at a node can give it a right, and time alone only takes rights away. So it is enough to look, after
-/// each event, at the node that had it: if it is settled for an id for which another was after that one's last event,
-/// the other is asked whether it still is.
+/// Only an event at a node can give it a right, and time alone mostly takes rights away. So it is enough to look, after
+/// each event, at the node that had it: if it has the right to an id to which another had it after that one's last
+/// event, the other is asked whether it still has.
 #[derive(Clone, Debug)]
 pub struct Speakers {
     ids: Vec<Id>,
-    /// For each machine the ids that its node was settled for after its last event.
-    settled: Vec<Samples>,
+    right: Right,
+    /// For each machine the ids that its node had the right to after its last event.
+    held: Vec<Samples>,
 }
 
 impl Speakers {
     /// How many ids can be watched.
     pub const IDS_MAX: usize = Samples::BITS as usize;
 
-    /// Watches these ids, or the first [`Speakers::IDS_MAX`] of them.
-    pub fn new(ids: impl IntoIterator<Item = Id>) -> Self {
-        Self { ids: ids.into_iter().take(Self::IDS_MAX).collect(), settled: Vec::new() }
+    /// Watches this right to these ids, or to the first [`Speakers::IDS_MAX`] of them.
+    pub fn new(right: Right, ids: impl IntoIterator<Item = Id>) -> Self {
+        Self { ids: ids.into_iter().take(Self::IDS_MAX).collect(), right, held: Vec::new() }
     }
 
     /// The ids watched.
@@ -32,44 +56,43 @@ impl Speakers {
         &self.ids
     }
 
-    /// Looks at a node after its event. Returns the ids that it is now settled for and was not before, or the id that
-    /// two nodes would answer for, and the other node.
+    /// Looks at a node after its event. Returns the ids that it has now and had not before.
     ///
     /// # Errors
     /// The violation: the id and the other machine.
     pub fn look(&mut self, world: &World, host: usize) -> Result<Samples, (Id, usize)> {
-        if self.settled.len() <= host {
-            self.settled.resize(world.hosts().len().max(host + 1), 0);
+        if self.held.len() <= host {
+            self.held.resize(world.hosts().len().max(host + 1), 0);
         }
-        let is_settled = |host: usize, at: usize| world.host(host).is_settled_for(world.now(), self.ids[at]);
+        let is_held = |host: usize, at: usize| (self.right)(world, host, self.ids[at]);
         let member = world.host(host).node().is_some_and(crate::node::Node::is_member);
         let now: Samples = if member {
-            (0..self.ids.len()).filter(|&at| is_settled(host, at)).fold(0, |set, at| set | 1 << at)
+            (0..self.ids.len()).filter(|&at| is_held(host, at)).fold(0, |set, at| set | 1 << at)
         } else {
             0
         };
-        let before = core::mem::replace(&mut self.settled[host], now);
-        for other in (0..self.settled.len()).filter(|&other| other != host) {
-            let mut both = now & self.settled[other];
+        let before = core::mem::replace(&mut self.held[host], now);
+        for other in (0..self.held.len()).filter(|&other| other != host) {
+            let mut both = now & self.held[other];
             while both != 0 {
                 let at = both.trailing_zeros() as usize;
                 both &= both - 1;
-                if is_settled(other, at) {
+                if is_held(other, at) {
                     return Err((self.ids[at], other));
                 }
-                self.settled[other] &= !(1 << at);
+                self.held[other] &= !(1 << at);
             }
         }
         Ok(now & !before)
     }
 
-    /// Forgets a node that crashed, and returns what it was settled for after its last event.
+    /// Forgets a node that crashed, and returns what it had after its last event.
     pub fn forget(&mut self, host: usize) -> Samples {
-        self.settled.get_mut(host).map_or(0, core::mem::take)
+        self.held.get_mut(host).map_or(0, core::mem::take)
     }
 
-    /// What a node was settled for after its last event.
-    pub fn settled(&self, host: usize) -> Samples {
-        self.settled.get(host).copied().unwrap_or(0)
+    /// What a node had after its last event.
+    pub fn held(&self, host: usize) -> Samples {
+        self.held.get(host).copied().unwrap_or(0)
     }
 }

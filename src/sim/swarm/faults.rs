@@ -124,6 +124,7 @@ impl Swarm {
 
     fn forget(&mut self, host: usize) {
         self.speakers.forget(host);
+        self.consented.forget(host);
         self.joining.remove(&host);
         self.shapes.remove(&host);
     }

@@ -26,6 +26,11 @@ impl Swarm {
                 self.fail(&format!("both {host} and {other} answer for {id}\n{}", oracle::picture(&self.world)));
             }
         }
+        if let Err((id, other)) = self.consented.look(&self.world, host)
+            && self.rules.strict
+        {
+            self.fail(&format!("both {host} and {other} may settle for {id}\n{}", oracle::picture(&self.world)));
+        }
         self.look_behind(host);
         self.look_into(host, false);
         if let Some(&since) = self.joining.get(&host)
@@ -95,7 +100,7 @@ impl Swarm {
 
     /// A node that would answer for a key must hold what anyone was told of.
     fn look_behind(&mut self, host: usize) {
-        let settled = if self.rules.strict { self.speakers.settled(host) } else { 0 };
+        let settled = if self.rules.strict { self.speakers.held(host) } else { 0 };
         for key in 0..self.clients.keys().len() {
             let acknowledged = self.clients.keys().acknowledged(key);
             if settled >> key & 1 == 0 || acknowledged.is_none() {

@@ -14,10 +14,11 @@ pub mod scenes;
 use super::bound::Keys;
 use super::chaos::{Chaos, Profile};
 use super::client::Clients;
+use super::host::Host;
 use super::host::Machine;
 use super::log::Detail;
 use super::oracle::{self, INVARIANTS};
-use super::speakers::Speakers;
+use super::speakers::{self, Speakers};
 use super::tally::Tally;
 use super::world::{Happening, World};
 use crate::config::Config;
@@ -86,7 +87,10 @@ pub struct Swarm {
     profile: Profile,
     world: World,
     clients: Clients,
+    /// Who answers for what.
     speakers: Speakers,
+    /// Who might settle for what, since it holds the consents.
+    consented: Speakers,
     chaos: Chaos,
     rng: Rng,
     plans: BTreeMap<u64, Plan>,
@@ -147,11 +151,13 @@ impl Swarm {
         }
         let names = (0..profile.keys).map(|key| format!("key {key} of {seed}").into_bytes().into()).collect();
         let keys = Keys::new(names);
-        let hosts: Vec<Id> = world.hosts().iter().map(super::host::Host::id).collect();
-        let samples = keys.ids().chain(hosts.iter().copied()).chain(hosts.iter().map(|id| id.plus(1)));
+        let hosts: Vec<Id> = world.hosts().iter().map(Host::id).collect();
+        let samples: Vec<Id> =
+            keys.ids().chain(hosts.iter().copied()).chain(hosts.iter().map(|id| id.plus(1))).collect();
         Self {
             seed,
-            speakers: Speakers::new(samples.collect::<Vec<_>>()),
+            speakers: Speakers::new(speakers::is_settled, samples.clone()),
+            consented: Speakers::new(speakers::may_settle, samples),
             clients: Clients::new(profile.clients, keys, rng.fork()),
             chaos: Chaos::new(profile.rates, rng.fork()),
             rng,
