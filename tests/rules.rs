@@ -18,9 +18,8 @@ const SEEDS: u64 = 500;
 /// Rules whose lack no ordinary seed has shown. While at most two of seven neighbours are disturbed, others cover for
 /// them: whoever takes an arc over asks the former owner, or is a neighbour that stored what it acknowledged, and a
 /// copy or a term that arrives late is below what is known by then. They are kept for what lies beyond that bound.
-const UNSEEN: [Rule; 6] = [
+const UNSEEN: [Rule; 5] = [
     Rule::FirstConsent,
-    Rule::CheckBeforeAcknowledging,
     Rule::NeighboursAgreement,
     Rule::HighestTermOnly,
     Rule::CompleteBeforeAnswering,

@@ -101,8 +101,8 @@ impl Node {
             quiet.failed.push(peer.addr());
         }
         if waiting.is_empty() && self.successors.head().is_none() {
-            // Nobody is left beside it. It joins the ring that it meets; until then nothing tells it that it may speak,
-            // unless all that it dropped live, and lost their places too: then nothing is cut, and it asks everyone again.
+            // Nobody is left beside it. It joins the ring that it meets; until then nothing tells it that it may speak.
+            // But if all that it dropped live, and lost their places too, nothing is cut, and it asks everyone again.
             quiet.review = None;
             if !quiet.dropped.iter().any(|node| quiet.failed.contains(&node.addr())) {
                 self.break_silence(Life::Heard, &[]);

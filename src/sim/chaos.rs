@@ -216,38 +216,6 @@ impl Chaos {
         world.log.tell(super::Detail::Lives, world.now(), format_args!("{one} and {other} cut ({ways}) until {until}"));
     }
 
-    /// A node has just taken its place: perhaps one of those beside it is hit while they get to know each other.
-    pub fn joined(&mut self, world: &mut World, keys: &Keys, joiner: usize, enough: bool) -> Orders {
-        let mut orders = Orders::default();
-        let beside = world.host(joiner).node().and_then(|node| match self.rng.chance(0.5) {
-            true => node.predecessor(),
-            false => node.successors().first().copied(),
-        });
-        let Some((host, _)) = beside.and_then(|peer| world.node_of(peer)) else { return orders };
-        self.bound.review(world, keys);
-        let covered = world.members().count() > SMALLEST && self.bound.admits(world, &[joiner, host]);
-        if !covered || !world.host(host).is_running() || !self.rng.chance(0.35) {
-            return orders;
-        }
-        let until = world.now() + self.some_of(&[300, 1000, 2000, 3000, 6000]);
-        match self.rng.below(5) {
-            0 | 1 => self.pause(world, &[host], until),
-            2 if enough => {
-                self.disturb(&[host], world.now());
-                self.faults.crashes += 1;
-                orders.crash.push(host);
-            }
-            ways => {
-                self.disturb(&[joiner, host], until);
-                self.faults.cuts += 1;
-                let (from, to) = if ways == 3 { (joiner, host) } else { (host, joiner) };
-                world.network.cut(from, to, until);
-            }
-        }
-        world.log.tell(super::Detail::Lives, world.now(), format_args!("{host} hit beside {joiner} until {until}"));
-        orders
-    }
-
     /// A write of this key was submitted: if a strike waits for one, the key's owner is to be hit, and when.
     pub fn aim(&mut self, world: &mut World, keys: &Keys, key: usize) -> Option<(usize, Instant)> {
         if !core::mem::take(&mut self.armed) {

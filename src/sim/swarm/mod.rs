@@ -274,11 +274,6 @@ impl Swarm {
                 }
                 if matches!(life, Life::Joined { .. }) {
                     self.look_at_joiner(by);
-                    if self.phase == Phase::Chaos && self.scene.is_none() {
-                        let enough = self.may_lose();
-                        let orders = self.chaos.joined(&mut self.world, self.clients.keys(), by, enough);
-                        self.obey(&orders);
-                    }
                 }
                 // Who is disturbed suspects others; these are well.
                 if let Life::Dropped(peer) = life
