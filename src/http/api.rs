@@ -6,6 +6,7 @@
 use super::conditions::{ReadConditions, no_condition, read_conditions, write_condition};
 use super::json;
 use super::operator;
+use super::origin;
 use super::parse::{Framing, Head, Method, escape, unescape};
 use super::reply;
 use super::response::{Response, Status};
@@ -67,12 +68,14 @@ fn route(head: &Head<'_>) -> Result<Action, Response> {
     use Method::{Delete, Get, Head as HeadOnly, Post, Put};
     let read = matches!(head.method, Get | HeadOnly);
     let only_read = |action| if read { Ok(action) } else { Err(not_allowed("GET, HEAD")) };
+    let order = |command| if head.method == Post { Ok(Action::Order(command)) } else { Err(not_allowed("POST")) };
+    origin::check(head)?;
     match head.path {
         "/" => only_read(Action::Answer(index())),
         "/healthz" => only_read(Action::Alive),
         "/readyz" => only_read(Action::Ready),
-        "/leave" => operator::check(head).map(|()| Action::Order(Command::Leave)),
-        "/reopen" => operator::check(head).map(|()| Action::Order(Command::Reopen)),
+        "/leave" => order(Command::Leave),
+        "/reopen" => order(Command::Reopen),
         "/node" => only_read(Action::Node),
         "/ring" if read => walk_range(head).map(|(from, max)| Action::Ring { from, max }),
         "/ring.dot" if read => walk_range(head).map(|(from, max)| Action::Picture { from, max }),

@@ -10,6 +10,7 @@ mod conditions;
 mod date;
 mod json;
 mod operator;
+mod origin;
 pub mod parse;
 mod reply;
 pub mod response;

@@ -1,29 +1,8 @@
 //! What an operator orders: to leave, to end a silence.
 
-use super::parse::{Head, Method};
 use super::reply::failure;
 use super::response::{Response, Status};
 use crate::node::{Command, Reply};
-
-/// Refuses what is no order, and what a page of another site may have made a browser send: no page but a node's own is
-/// to end it.
-///
-/// # Errors
-/// With the answer that refuses.
-pub fn check(head: &Head<'_>) -> Result<(), Response> {
-    if head.method != Method::Post {
-        return Err(super::api::not_allowed("POST"));
-    }
-    let host = head.values("host").next();
-    let is_host = |from: &[u8]| host.is_some_and(|host| host.eq_ignore_ascii_case(from));
-    let own = |origin: &[u8]| origin.strip_prefix(b"http://").is_some_and(is_host);
-    if head.values("origin").all(own) {
-        return Ok(());
-    }
-    let detail =
-        "A page of another site may not give orders to a node, and nothing was done: send this without Origin.";
-    Err(Response::problem(Status::Forbidden, detail))
-}
 
 /// The outcome of `POST /leave` or `POST /reopen`.
 pub fn obeyed(command: &Command, reply: Reply) -> Response {

@@ -339,6 +339,11 @@ fn no_page_of_another_site_gives_orders() {
         let status = if allowed { Status::Accepted } else { Status::Forbidden };
         assert_eq!((response.status, asked.is_some()), (status, allowed), "{fields}");
     }
+    for changing in ["POST /storage", "PUT /storage/k", "DELETE /storage/k"] {
+        assert_eq!(refused(&format!("{changing} HTTP/1.1\r\nOrigin: http://elsewhere")), Status::Forbidden);
+    }
+    let (read, _) = ask("GET /storage/k HTTP/1.1\r\nOrigin: http://elsewhere", "", value("v"));
+    assert_eq!(read.status, Status::Ok, "a browser keeps the answer from the page that asked");
     let (head, _) = parse(b"POST /leave HTTP/1.0\r\nOrigin: http://\r\n\r\n").unwrap().unwrap();
     assert!(plan(&head).is_refusal(), "whoever names no host has no pages");
 }
