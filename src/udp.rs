@@ -4,16 +4,23 @@
 //! node's timer run, and hands out what the node has to say; so in a flood of datagrams clients and timers are still
 //! served.
 
+mod address;
+mod seeds;
+mod sockets;
+
+pub use address::{outward_address, seen_address};
+pub use sockets::{Http, Sockets, bind};
+
 use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
-use crate::node::{Command, Event, Life, Node, Reply, Ticket, Unsettled};
+use crate::node::{Event, Life, Node, Reply, Ticket, Unsettled};
 use crate::time::{Instant, Now};
-use log::{debug, info, warn};
+use log::{info, warn};
 use smol::channel::{self, Receiver, Sender};
-use smol::{Async, Task, Timer, future};
+use smol::{Async, Timer, future};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, SystemTime};
 
 /// Datagrams, and requests, that one turn takes: enough that waiting for more costs little beside them, few enough that
@@ -25,12 +32,6 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 
 /// The pause after an error on receiving, so that a lasting one does not become a busy loop.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
-
-/// How long names are resolved before the addresses found so far are handed to the node.
-const RESOLVE_TIME: Duration = Duration::from_secs(5);
-
-/// How often another port is tried if the system chose one that is free for UDP but not for TCP.
-const PORT_TRIES: usize = 32;
 
 /// What the clocks show.
 pub fn now() -> Now {
@@ -53,35 +54,6 @@ pub fn entropy() -> io::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(bytes)
-}
-
-/// The sockets of a node: both on one address and one port.
-#[derive(Debug)]
-pub struct Sockets {
-    /// Where nodes meet.
-    pub udp: UdpSocket,
-    /// Where people ask.
-    pub tcp: TcpListener,
-    /// Their address, with the port that the system chose if it was asked to.
-    pub addr: SocketAddr,
-}
-
-/// Binds UDP and TCP on the address. Port 0 stands for any that is free for both.
-///
-/// # Errors
-/// With `UDP` or `TCP`, whichever could not be had.
-pub fn bind(listen: SocketAddr) -> Result<Sockets, (&'static str, io::Error)> {
-    let mut tries = if listen.port() == 0 { PORT_TRIES } else { 1 };
-    loop {
-        tries -= 1;
-        let udp = UdpSocket::bind(listen).map_err(|error| ("UDP", error))?;
-        let addr = udp.local_addr().map_err(|error| ("UDP", error))?;
-        match TcpListener::bind(addr) {
-            Ok(tcp) => return Ok(Sockets { udp, tcp, addr }),
-            Err(error) if tries == 0 || error.kind() != io::ErrorKind::AddrInUse => return Err(("TCP", error)),
-            Err(_) => {}
-        }
-    }
 }
 
 /// Runs a node: gives it time, datagrams and commands, and takes away what it has to say.
@@ -139,7 +111,7 @@ impl Driver {
     pub async fn run(mut self) -> bool {
         // One try at a time: while names are being resolved, asking again changes nothing.
         let (wanted, tries) = channel::bounded(1);
-        let resolver = resolve(std::mem::take(&mut self.seeds), tries, self.handle.clone());
+        let resolver = seeds::resolve(std::mem::take(&mut self.seeds), tries, self.handle.clone());
         future::or(self.drive(wanted), resolver).await
     }
 
@@ -287,47 +259,6 @@ fn as_v6(addr: SocketAddr) -> SocketAddr {
         IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), addr.port()),
         IpAddr::V6(_) => addr,
     }
-}
-
-/// Resolves the seeds anew whenever the node wants them, and hands it all addresses found. Never ends by itself.
-async fn resolve<T>(seeds: Vec<String>, tries: Receiver<Option<u32>>, handle: Handle) -> T {
-    while let Ok(tries) = tries.recv().await {
-        // A node that has its place looks once a minute, and of that there is nothing to tell.
-        if let Some(tries) = tries {
-            info!("looking for the ring at {} (try {})", seeds.join(", "), tries.saturating_add(1));
-        }
-        let (mut found, mut tasks) = (Vec::new(), Vec::new());
-        for seed in &seeds {
-            match seed.parse::<SocketAddr>() {
-                Ok(addr) => found.push(addr),
-                Err(_) => tasks.push((seed, look_up(seed.clone()))),
-            }
-        }
-        let deadline = std::time::Instant::now() + RESOLVE_TIME;
-        for (seed, task) in tasks {
-            let late = async {
-                Timer::at(deadline).await;
-                Err(io::ErrorKind::TimedOut.into())
-            };
-            match future::or(task, late).await {
-                Ok(addrs) => found.extend(addrs),
-                Err(error) if tries.is_some() => {
-                    warn!("the address of {seed} is not known, it will be looked up again: {error}");
-                }
-                Err(error) => debug!("the address of {seed} is not known: {error}"),
-            }
-        }
-        if handle.tell(Command::Seeds(found)).await.is_err() {
-            break;
-        }
-    }
-    // The driver has ended, and this with it.
-    future::pending().await
-}
-
-/// Begins to look a name up; the system's resolver blocks, so it does that on another thread.
-fn look_up(name: String) -> Task<io::Result<Vec<SocketAddr>>> {
-    smol::unblock(move || name.to_socket_addrs().map(Vec::from_iter))
 }
 
 /// Logs what happened in the node's life.

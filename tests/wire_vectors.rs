@@ -172,6 +172,9 @@ fn requests() -> Vec<Row> {
             "0010 01 000a000002e121 01 22222222222222222222222222222222 00000002 01 000a000003e121 01 \
              33333333333333333333333333333333 00000003",
             "96e15f514bd4f41b"),
+        row(Mirror,
+            "0011",
+            "7bb98550d102d32c"),
     ]
 }
 
@@ -249,6 +252,12 @@ fn answers() -> Vec<Row> {
         row(Refused(Refusal::Unproven),
             "010b 00",
             "c211405ce7f8465a"),
+        row(Mirrored(peer(1).addr()),
+            "010c 000a000001e121",
+            "eb061e529685348c"),
+        row(Mirrored(peer_v6().addr()),
+            "010c 01fd000000000000000000000000000001e121",
+            "05a733bd09bd877d"),
     ]
 }
 
@@ -335,9 +344,9 @@ macro_rules! variants {
 
 variants!(request_number, REQUESTS, Request<'_>,
     Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk Adopt
-    Leave);
+    Leave Mirror);
 variants!(answer_number, ANSWERS, Answer<'_>,
-    Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused);
+    Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored);
 variants!(refusal_number, REFUSALS, Refusal,
     Unproven NotMember NotOwner NotSettled NotNeighbour Stale Conflict NotFound Newer TooLarge Busy Unreachable Unknown
     Forgotten Full Silent Leaving);

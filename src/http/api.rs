@@ -4,6 +4,7 @@
 //! without sending it; [`Plan::run`] does the rest.
 
 use super::conditions::{ReadConditions, no_condition, read_conditions, write_condition};
+use super::host::Hosts;
 use super::json;
 use super::operator;
 use super::origin;
@@ -53,9 +54,10 @@ enum Action {
     Order(Command),
 }
 
-/// Finds out what a request wants.
-pub fn plan(head: &Head<'_>) -> Plan {
-    let action = route(head).unwrap_or_else(Action::Answer);
+/// Finds out what a request wants of a node with these names.
+pub fn plan(head: &Head<'_>, hosts: &Hosts) -> Plan {
+    let allowed = hosts.check(head).and_then(|()| origin::check(head));
+    let action = allowed.and_then(|()| route(head)).unwrap_or_else(Action::Answer);
     let body_max = match action {
         Action::Put { .. } => VALUE_MAX,
         Action::Create { .. } => JSON_MAX,
@@ -69,7 +71,6 @@ fn route(head: &Head<'_>) -> Result<Action, Response> {
     let read = matches!(head.method, Get | HeadOnly);
     let only_read = |action| if read { Ok(action) } else { Err(not_allowed("GET, HEAD")) };
     let order = |command| if head.method == Post { Ok(Action::Order(command)) } else { Err(not_allowed("POST")) };
-    origin::check(head)?;
     match head.path {
         "/" => only_read(Action::Answer(index())),
         "/healthz" => only_read(Action::Alive),

@@ -8,6 +8,7 @@ pub mod api;
 pub mod chunks;
 mod conditions;
 mod date;
+pub mod host;
 mod json;
 mod operator;
 mod origin;

@@ -42,6 +42,7 @@ statuses! {
     ContentTooLarge = 413 "Content Too Large",
     UriTooLong = 414 "URI Too Long",
     ExpectationFailed = 417 "Expectation Failed",
+    Misdirected = 421 "Misdirected Request",
     FieldsTooLarge = 431 "Request Header Fields Too Large",
     InternalServerError = 500 "Internal Server Error",
     NotImplemented = 501 "Not Implemented",

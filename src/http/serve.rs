@@ -5,6 +5,7 @@
 
 use super::api::{self, Plan};
 use super::chunks::Chunks;
+use super::host::Hosts;
 use super::parse::{Framing, Method, Refusal, parse};
 use super::response::{Line, Response, Status};
 use super::table::{Seat, Table};
@@ -64,8 +65,8 @@ impl Default for Limits {
     }
 }
 
-/// Accepts connections and answers what they ask, until the node has ended and the last answers are sent. The tasks of
-/// the connections run on the executor.
+/// Accepts connections and answers what they ask of the node, which has these names, until it has ended and the last
+/// answers are sent. The tasks of the connections run on the executor.
 ///
 /// # Errors
 /// The listener cannot be watched by the reactor. Nothing that a client does ends it.
@@ -73,11 +74,13 @@ pub async fn serve(
     executor: &LocalExecutor<'static>,
     listener: TcpListener,
     node: Handle,
+    hosts: Hosts,
     limits: Limits,
 ) -> io::Result<()> {
     let listener = Async::<TcpListener>::new(listener)?;
     let table = Rc::new(RefCell::new(Table::default()));
-    future::or(node.ended(), accept(executor, &listener, &table, &node, limits)).await;
+    let hosts = Rc::new(hosts);
+    future::or(node.ended(), accept(executor, &listener, &table, &node, &hosts, limits)).await;
     drop(listener);
     finish(&table).await;
     Ok(())
@@ -103,6 +106,7 @@ async fn accept(
     listener: &Async<TcpListener>,
     table: &Rc<RefCell<Table>>,
     node: &Handle,
+    hosts: &Rc<Hosts>,
     limits: Limits,
 ) {
     loop {
@@ -127,8 +131,8 @@ async fn accept(
         }
         let seat = Table::seat(table);
         let number = seat.number();
-        let connection =
-            Connection { stream, client, node: node.clone(), limits, seat, buffer: Vec::new(), out: Vec::new() };
+        let (node, hosts) = (node.clone(), Rc::clone(hosts));
+        let connection = Connection { stream, client, node, hosts, limits, seat, buffer: Vec::new(), out: Vec::new() };
         let task = executor.spawn(async move {
             if let Err(error) = connection.run().await {
                 debug!("{client}: {error}");
@@ -158,6 +162,7 @@ struct Connection {
     stream: Async<TcpStream>,
     client: SocketAddr,
     node: Handle,
+    hosts: Rc<Hosts>,
     limits: Limits,
     seat: Seat,
     /// What has come and was not understood yet.
@@ -242,7 +247,7 @@ impl Connection {
     async fn next_turn(&mut self) -> Result<Option<Turn>, Stop> {
         let mut deadline = None;
         loop {
-            if let Some(turn) = understand(&self.buffer)? {
+            if let Some(turn) = understand(&self.buffer, &self.hosts)? {
                 self.buffer.drain(..turn.taken.min(self.buffer.len()));
                 return Ok(Some(turn));
             }
@@ -364,12 +369,12 @@ impl Connection {
     }
 }
 
-fn understand(buffer: &[u8]) -> Result<Option<Turn>, Refusal> {
+fn understand(buffer: &[u8], hosts: &Hosts) -> Result<Option<Turn>, Refusal> {
     let Some((head, taken)) = parse(buffer)? else { return Ok(None) };
     let name =
         if log::log_enabled!(log::Level::Debug) { format!("{:?} {}", head.method, head.path) } else { String::new() };
     Ok(Some(Turn {
-        plan: api::plan(&head),
+        plan: api::plan(&head, hosts),
         framing: head.framing,
         expects_continue: head.expects_continue,
         line: Line { head_only: head.method == Method::Head, keep_alive: head.keep_alive, old: head.old, unix_time: 0 },

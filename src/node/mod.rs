@@ -12,7 +12,7 @@
 //! settle     asking around before answering                    speak     requests, answers, repetition
 //! silence    being cut off, perhaps                            serve     which message is taken by whom
 //! pull       taking over what another node holds of an arc     leave     handing over, and good-bye
-//! reunion    rings that formed apart, loops
+//! reunion    rings that formed apart, loops                    mirror    which address others see
 //! ```
 
 mod birth;
@@ -24,6 +24,7 @@ mod keys;
 mod leave;
 mod load;
 mod lookup;
+mod mirror;
 mod outbox;
 mod peers;
 mod pending;
@@ -46,6 +47,7 @@ mod walk;
 
 pub use command::{Attempt, Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};
 pub use load::Load;
+pub use mirror::{Mirror, Reflection};
 pub use stats::{Counters, Finger, Held, Silenced, State, Status, Transmit};
 
 use crate::config::Config;

@@ -16,6 +16,7 @@ impl Node {
             Request::Ping => self.answer(asked, self.pong()),
             Request::PingFor(target) => self.relay_ping(asked, target),
             Request::Walk => self.answer(asked, Answer::Step(self.step_of_me())),
+            Request::Mirror => self.answer(asked, Answer::Mirrored(asked.source)),
             // All below is for members.
             _ if !self.is_member() => self.refuse(asked, Refusal::NotMember),
             Request::FindSuccessor(id) => self.serve_lookup(asked, id),

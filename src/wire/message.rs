@@ -14,6 +14,7 @@
 //! owner    --Replicate-->              both neighbours   before a write is acknowledged
 //! leaver   --Adopt-->                  three around it   "pull what you are to hold when I am gone"
 //! leaver   --Leave-->                  both neighbours   "I answer for nothing any more"
+//! newcomer --Mirror-->                 its seeds         "which address of mine do you see?"
 //! ```
 //!
 //! Every request has one kind of answer, named beside it, or a [`Refusal`]. All are idempotent: a request may arrive
@@ -24,6 +25,7 @@ use super::peer::{Peer, Place};
 use super::stamp::Stamp;
 use crate::id::{Arc, Id};
 use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, ITEMS_MAX, SUCCESSORS_MAX};
+use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 /// Nodes in ring order.
@@ -134,6 +136,8 @@ pub enum Request<'a> {
         /// My next successors: the first is yours now if I was yours.
         successors: Alternatives,
     },
+    /// Which address do you see me at? → `Mirrored`.
+    Mirror,
 }
 
 /// What may be answered.
@@ -198,6 +202,8 @@ pub enum Answer<'a> {
     Done,
     /// It cannot be done.
     Refused(Refusal),
+    /// The address that your question came from.
+    Mirrored(SocketAddr),
 }
 
 /// Why a request was refused. Nothing was changed, except where it says so.
@@ -347,6 +353,7 @@ pub struct Step {
 impl Request<'_> {
     /// True if it may change something at the receiver, or makes it work: then the asker's address must be proven.
     pub const fn changes(&self) -> bool {
-        !matches!(self, Self::Ping | Self::FindSuccessor(_) | Self::Fetch(_) | Self::Get { .. } | Self::Walk)
+        use Request::{Fetch, FindSuccessor, Get, Mirror, Ping, Walk};
+        !matches!(self, Ping | FindSuccessor(_) | Fetch(_) | Get { .. } | Walk | Mirror)
     }
 }

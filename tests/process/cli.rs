@@ -5,7 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::process::{Command, Output};
 
 fn run(program: &str, arguments: &[&str]) -> Output {
-    Command::new(program).args(arguments).output().expect("it runs")
+    Command::new(program).env_clear().args(arguments).output().expect("it runs")
 }
 
 fn skynode(arguments: &[&str]) -> Output {
@@ -28,7 +28,10 @@ fn a_wrong_command_line_ends_with_2_and_one_line() {
     fails(&skynode(&["--frobnicate"]), 2, &["skynode: ", "--frobnicate", "--help"]);
     fails(&skynode(&["surplus"]), 2, &["surplus"]);
     fails(&skynode(&["-l", "there"]), 2, &["there", "ip:port"]);
-    fails(&skynode(&["-l", "0.0.0.0:0"]), 2, &["--advertise"]);
+    fails(&skynode(&["--http", "on"]), 2, &["ip:port", "off"]);
+    fails(&skynode(&["--host", "sky.example:80"]), 2, &["without a port"]);
+    fails(&skynode(&["--check", "-l", "127.0.0.1:0"]), 1, &["any port", "--listen"]);
+    fails(&skynode(&["--check", "--http", "off"]), 1, &["off"]);
     fails(&skynode(&["-j", "sky.example"]), 2, &["sky.example", "host:port"]);
     fails(&skynode(&["-i", "1"]), 2, &["32 hexadecimal digits"]);
     fails(&skynode(&["--ring", ""]), 2, &["1 to 64 bytes"]);
@@ -38,6 +41,13 @@ fn a_wrong_command_line_ends_with_2_and_one_line() {
     fails(&skynode(&["--log", "loud"]), 2, &["error, warn, info, debug, trace"]);
     fails(&run(env!("CARGO_BIN_EXE_skyctl"), &["surplus"]), 2, &["skyctl: ", "surplus"]);
     fails(&run(env!("CARGO_BIN_EXE_skyctl"), &[]), 2, &["--help"]);
+}
+
+#[test]
+fn a_wrong_variable_ends_with_2_and_one_line() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skynode"));
+    let output = command.env_clear().env("SKY_JOIN", "a.example:1,b.example").output().expect("it runs");
+    fails(&output, 2, &["SKY_JOIN", "b.example", "host:port"]);
 }
 
 #[test]
@@ -65,6 +75,10 @@ fn help_and_version_go_to_standard_output() {
         "--join",
         "--id",
         "--advertise",
+        "--http",
+        "--host",
+        "--check",
+        "SKY_JOIN",
         "--ring",
         "--leave-timeout",
         "--reopen-after",

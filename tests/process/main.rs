@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers fail as their tests do")]
 
+mod address;
 mod cli;
 mod client;
 mod http;

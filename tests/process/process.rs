@@ -24,6 +24,7 @@ impl Node {
     /// Starts a node with these arguments beside `--listen`, and waits until it says where it listens.
     pub fn start(listen: SocketAddr, arguments: &[String]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_skynode"))
+            .env_clear()
             .arg("--listen")
             .arg(listen.to_string())
             .args(arguments)

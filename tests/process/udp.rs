@@ -77,6 +77,7 @@ fn a_node_on_every_address_is_known_by_the_one_it_advertises() {
 #[test]
 fn a_node_outlives_the_reader_of_its_log() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_skynode"))
+        .env_clear()
         .args(["-l", &own_addr().to_string()])
         .stderr(Stdio::piped())
         .spawn()

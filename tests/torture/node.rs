@@ -54,6 +54,7 @@ impl Node {
     pub fn launch(&self) {
         let log = File::options().create(true).append(true).open(&self.log).expect("the log can be written");
         let child = Command::new(env!("CARGO_BIN_EXE_skynode"))
+            .env_clear()
             .args(["--ring", "torture", "--listen", &self.addr.to_string()])
             .args(&self.arguments)
             .stdin(Stdio::null())

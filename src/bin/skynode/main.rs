@@ -1,76 +1,131 @@
 //! The node: command line, logger, sockets, and the tasks that make it: one for other nodes, one for people, one for
 //! signals.
 
+mod check;
 mod logger;
 mod options;
 mod signals;
 
+use async_signal::Signals;
 use log::info;
 use options::{Exit, Options};
-use skynode::config::Config;
 use skynode::http::serve::{Limits, serve};
 use skynode::node::{Identity, Node};
-use skynode::udp::{Driver, Sockets, bind, entropy, now};
+use skynode::udp::{Driver, Http, Sockets, bind, entropy, now, outward_address, seen_address};
 use smol::{LocalExecutor, future};
-use std::io::Write;
+use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 
 fn main() -> ExitCode {
-    let options = match options::read(std::env::args_os()) {
+    let options = match options::read(std::env::args_os(), |name| std::env::var_os(name)) {
         Ok(options) => options,
-        Err(Exit::Told(text)) => {
-            // A reader that has gone away, as `head` does, is no failure.
-            let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-            return ExitCode::SUCCESS;
-        }
+        Err(Exit::Told(text)) => return tell(&text),
         Err(Exit::Wrong(text)) => return fail(2, &text),
     };
+    if options.check {
+        return match check::check(options.listen, options.http) {
+            Ok(text) => tell(&text),
+            Err(text) => fail(1, &text),
+        };
+    }
     match run(options) {
         Ok(code) => code,
         Err(text) => fail(1, &text),
     }
 }
 
+fn tell(text: &str) -> ExitCode {
+    // A reader that has gone away, as `head` does, is no failure.
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+    ExitCode::SUCCESS
+}
+
 fn fail(code: u8, text: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "skynode: {text}");
+    let _ = writeln!(io::stderr(), "skynode: {text}");
     ExitCode::from(code)
 }
 
 fn run(options: Options) -> Result<ExitCode, String> {
     logger::start(options.log)?;
-    let signals = signals::catch()?;
-    let listen = options.listen;
-    let Sockets { udp, tcp, addr } = bind(listen).map_err(|(protocol, error)| match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            format!(
-                "{listen} is in use ({protocol}): end the program that listens there, or choose another with --listen"
-            )
-        }
-        _ => format!("cannot listen on {listen} ({protocol}): {error}"),
-    })?;
-    let advertised = options.advertise.unwrap_or(addr);
-    info!("people ask this node at http://{advertised}/, other nodes at {advertised} over UDP; it listens on {addr}");
-    let Options { leave_timeout, reopen_after, min_nodes, .. } = options;
-    let config = Config { ring: options.ring, leave_timeout, reopen_after, min_nodes, ..Config::default() };
-    let identity = Identity { addr: advertised, id: options.id };
-    let entropy = entropy().map_err(|error| format!("the system has no random numbers: {error}"))?;
-    let node = Node::new(config, identity, !options.join.is_empty(), entropy, now());
-    let (driver, handle) = Driver::new(node, udp, options.join, min_nodes)
-        .map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
-    // Tasks of their own, so that what wakes one does not poll the other.
+    let mut signals = signals::catch()?;
+    let sockets = bind(options.listen, options.http).map_err(not_bound)?;
     let executor = Rc::new(LocalExecutor::new());
+    smol::block_on(executor.run(async {
+        let addr = own_address(&options, &sockets);
+        match future::or(async { Some(addr.await) }, async { signals::end_before_birth(&mut signals).await }).await {
+            Some(addr) => live(&executor, options, sockets, addr?, signals).await,
+            None => Ok(ExitCode::SUCCESS),
+        }
+    }))
+}
+
+fn not_bound((protocol, addr, error): (&str, SocketAddr, io::Error)) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let other = "end the program that listens there, or choose another with --listen or --http";
+            format!("{addr} is in use ({protocol}): {other}")
+        }
+        _ => format!("cannot listen on {addr} ({protocol}): {error}"),
+    }
+}
+
+fn fresh_entropy() -> Result<[u8; 32], String> {
+    entropy().map_err(|error| format!("the system has no random numbers: {error}"))
+}
+
+/// The address that other nodes reach this one at: as told, or where it listens, or as others see it.
+async fn own_address(options: &Options, sockets: &Sockets) -> Result<SocketAddr, String> {
+    let Sockets { udp, addr, .. } = sockets;
+    match options.advertise {
+        Some(advertised) => Ok(advertised),
+        None if !addr.ip().is_unspecified() => Ok(*addr),
+        None if options.join.is_empty() => outward_address(*addr).ok_or_else(|| {
+            format!("{addr} stands for every address of this machine, and none leads out: name one with --advertise")
+        }),
+        None => {
+            let seen = seen_address(udp, &options.join, &options.config.ring, fresh_entropy()?).await;
+            seen.map_err(|error| format!("the UDP socket cannot be used: {error}"))
+        }
+    }
+}
+
+/// Runs the node until it has left its ring, or is told to end at once.
+async fn live(
+    executor: &Rc<LocalExecutor<'static>>,
+    options: Options,
+    sockets: Sockets,
+    advertised: SocketAddr,
+    signals: Signals,
+) -> Result<ExitCode, String> {
+    let Sockets { udp, tcp, addr } = sockets;
+    let Options { join, config, id, hosts, http, .. } = options;
+    let min_nodes = config.min_nodes;
+    let people = match &tcp {
+        None => None,
+        Some(_) if http == Http::Beside => Some(advertised),
+        Some(tcp) => Some(tcp.local_addr().map_err(|error| format!("the TCP socket cannot be used: {error}"))?),
+    };
+    let at = people.map_or_else(|| String::from("HTTP is off"), |at| format!("people ask this node at http://{at}/"));
+    info!("{at}, other nodes at {advertised} over UDP; it listens on {addr}");
+    let node = Node::new(config, Identity { addr: advertised, id }, !join.is_empty(), fresh_entropy()?, now());
+    let (driver, handle) =
+        Driver::new(node, udp, join, min_nodes).map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
+    // Tasks of their own, so that what wakes one does not poll the other.
     let driven = executor.spawn(driver.run());
     let told_to_end = executor.spawn(signals::obey(signals, handle.clone()));
-    let served = executor.spawn({
-        let executor = Rc::clone(&executor);
-        async move { serve(&executor, tcp, handle, Limits::default()).await }
+    let served = tcp.map(|tcp| {
+        let own = Rc::clone(executor);
+        executor.spawn(async move { serve(&own, tcp, handle, hosts, Limits::default()).await })
     });
     let left = async {
         // The server ends after the node, once the last answers are sent.
-        served.await.map_err(|error| format!("the TCP socket cannot be used: {error}"))?;
+        if let Some(served) = served {
+            served.await.map_err(|error| format!("the TCP socket cannot be used: {error}"))?;
+        }
         driven.await;
         Ok(ExitCode::SUCCESS)
     };
-    smol::block_on(executor.run(future::or(left, async { Ok(told_to_end.await) })))
+    future::or(left, async { Ok(told_to_end.await) }).await
 }

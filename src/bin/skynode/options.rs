@@ -1,22 +1,17 @@
-//! The command line.
+//! The command line, and the environment where it says nothing.
+
+mod values;
 
 use argh::FromArgs;
 use log::LevelFilter;
 use skynode::config::Config;
+use skynode::http::host::Hosts;
 use skynode::id::Id;
+use skynode::udp::Http;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::time::Duration;
-
-/// The longest name of a ring, in bytes.
-const RING_MAX: usize = 64;
-
-/// How long a node may take to leave, in seconds.
-const LEAVE_TIMES: RangeInclusive<f64> = 0.0..=3600.0;
-
-/// After how long a node may end its own silence, in seconds: up to a year.
-const REOPEN_TIMES: RangeInclusive<f64> = 1.0..=31_536_000.0;
+use values::{advertise, host, http, id, join, leave_timeout, level, listen, min_nodes, reopen_after, ring};
 
 /// The command line as argh reads it.
 #[derive(FromArgs, Debug)]
@@ -32,51 +27,63 @@ const REOPEN_TIMES: RangeInclusive<f64> = 1.0..=31_536_000.0;
                \x20 {command_name} -l 127.0.0.1:4001 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n\
                \x20 {command_name} -l 127.0.0.1:4002 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n\
                \x20 {command_name} -l 127.0.0.1:4003 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n",
-    example = "A node on every address of a machine that others know as 192.0.2.7:\n\n\
-               \x20 {command_name} -l 0.0.0.0:4321 -a 192.0.2.7:4321 -j sky.example:4321",
+    example = "A node on every address of its machine, which it learns from the node that it joins through; and\n\
+               the same told by the environment:\n\n\
+               \x20 {command_name} -l 0.0.0.0:4321 -j sky.example:4321\n\
+               \x20 SKY_LISTEN=0.0.0.0:4321 SKY_JOIN=sky.example:4321,sky2.example:4321 {command_name}",
     note = "Give every node of a lasting ring the same seeds, itself included: then a node that is started again\n\
             joins the ring that is there instead of founding a second one. A node looks for its seeds until it\n\
             has found one; names are resolved anew each time. One that is a seed itself creates the ring after four\n\
             seconds if no other is on one; of three seeds or more it must hear most first, itself included.",
     note = "SIGTERM, SIGINT and POST /leave have the node hand over what it holds and leave the ring; then it exits\n\
             with 0. A second signal ends it at once.",
+    note = "What is not given here is taken from the environment, where every flag but the last three has a variable:\n\
+            SKY_LISTEN, SKY_JOIN and SKY_HOST (several separated by commas), SKY_ADVERTISE, SKY_HTTP, SKY_ID,\n\
+            SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_LOG. An empty one counts as not there.",
+    note = "A node that listens on 0.0.0.0 or [::] asks its seeds which address they see, and takes that for its own;\n\
+            one without seeds takes the address from which its machine would reach the Internet. --advertise says it\n\
+            instead.",
     note = "Anyone who reaches the port can read and change everything: listen only where you trust the network.",
-    error_code(1, "The node could not start, for instance because the port is in use."),
-    error_code(2, "The command line was wrong."),
+    error_code(1, "The node could not start, for instance because the port is in use; with --check: it is not ready."),
+    error_code(2, "The command line or the environment was wrong."),
     error_code(130, "SIGINT came while the node was leaving already."),
     error_code(143, "SIGTERM came while the node was leaving already.")
 )]
 struct Arguments {
     /// address to listen on, ip:port, for UDP and HTTP; port 0 takes any free one and logs it (default 127.0.0.1:4321)
-    #[argh(
-        option,
-        short = 'l',
-        arg_name = "ip:port",
-        from_str_fn(listen),
-        default = "SocketAddr::from(([127, 0, 0, 1], 4321))"
-    )]
-    listen: SocketAddr,
+    #[argh(option, short = 'l', arg_name = "ip:port", from_str_fn(listen))]
+    listen: Option<SocketAddr>,
 
     /// a node of the ring to join, name or address; may be given several times
     #[argh(option, short = 'j', arg_name = "host:port", from_str_fn(join))]
     join: Vec<String>,
 
+    /// address that other nodes reach this one at (default: the one listened on; if that is 0.0.0.0 or [::], the one
+    /// that the nodes to join see)
+    #[argh(option, short = 'a', arg_name = "ip:port", from_str_fn(advertise))]
+    advertise: Option<SocketAddr>,
+
+    /// where people are served: another address than the one listened on, or off
+    #[argh(option, arg_name = "ip:port|off", from_str_fn(http))]
+    http: Option<Http>,
+
+    /// a name with dots that people use for this node in URLs; requests to other such names are refused with 421, as
+    /// they may come from a page that had its own name point here; may be given several times
+    #[argh(option, arg_name = "name", from_str_fn(host))]
+    host: Vec<String>,
+
     /// position on the ring, 32 hexadecimal digits (default: the hash of the advertised address)
     #[argh(option, short = 'i', arg_name = "id", from_str_fn(id))]
     id: Option<Id>,
 
-    /// address that other nodes reach this one at (default: the one listened on)
-    #[argh(option, short = 'a', arg_name = "ip:port", from_str_fn(advertise))]
-    advertise: Option<SocketAddr>,
-
     /// name of the ring, 1 to 64 bytes: nodes of rings with other names are not heard (default sky)
-    #[argh(option, arg_name = "name", from_str_fn(ring), default = "String::from(\"sky\")")]
-    ring: String,
+    #[argh(option, arg_name = "name", from_str_fn(ring))]
+    ring: Option<String>,
 
     /// how long the node may take to hand over what it holds when it is told to leave, 0 to 3600; 0 leaves at once
     /// (default 8, less than the 10 after which Docker kills)
-    #[argh(option, arg_name = "seconds", from_str_fn(leave_timeout), default = "Config::default().leave_timeout")]
-    leave_timeout: Duration,
+    #[argh(option, arg_name = "seconds", from_str_fn(leave_timeout))]
+    leave_timeout: Option<Duration>,
 
     /// after how long a node that may be cut off answers again by itself: longer than any partition lasts, or keys get
     /// two histories (default: never, only after POST /reopen)
@@ -84,39 +91,44 @@ struct Arguments {
     reopen_after: Option<Duration>,
 
     /// how many living nodes this one must know, itself included, to answer for any key (default 1)
-    #[argh(option, arg_name = "n", from_str_fn(min_nodes), default = "Config::default().min_nodes")]
-    min_nodes: usize,
+    #[argh(option, arg_name = "n", from_str_fn(min_nodes))]
+    min_nodes: Option<usize>,
 
     /// how much is written to standard error: error, warn, info, debug, trace or off (default info)
-    #[argh(option, arg_name = "level", from_str_fn(level), default = "LevelFilter::Info")]
-    log: LevelFilter,
+    #[argh(option, arg_name = "level", from_str_fn(level))]
+    log: Option<LevelFilter>,
+
+    /// start no node, but ask the one with these flags whether it is ready: exits with 0 if it is, with 1 and a line
+    /// that says why if it is not, after 3 seconds at most
+    #[argh(switch)]
+    check: bool,
 
     /// print the version and exit
     #[argh(switch)]
     version: bool,
 }
 
-/// What the command line asks for.
+/// What the command line and the environment ask for.
 #[derive(Debug)]
 pub struct Options {
     /// Where to listen.
     pub listen: SocketAddr,
     /// Seeds, each a host and a port.
     pub join: Vec<String>,
-    /// The node's id, if it is not to follow from the address.
-    pub id: Option<Id>,
     /// Where others reach it, if not where it listens.
     pub advertise: Option<SocketAddr>,
-    /// The name of the ring.
-    pub ring: String,
-    /// How long leaving may take.
-    pub leave_timeout: Duration,
-    /// After how long a silence ends by itself, if at all.
-    pub reopen_after: Option<Duration>,
-    /// How many living nodes it must know.
-    pub min_nodes: usize,
+    /// Where people are served.
+    pub http: Http,
+    /// Under which names.
+    pub hosts: Hosts,
+    /// The node's id, if it is not to follow from the address.
+    pub id: Option<Id>,
+    /// What can be set of a node itself.
+    pub config: Config,
     /// How much to log.
     pub log: LevelFilter,
+    /// Do not start a node, but ask whether it is ready.
+    pub check: bool,
 }
 
 /// Why the program ends before it has begun.
@@ -128,8 +140,14 @@ pub enum Exit {
     Wrong(String),
 }
 
-/// Reads the command line; the first argument is the program's name.
-pub fn read(arguments: impl Iterator<Item = OsString>) -> Result<Options, Exit> {
+/// Reads the command line, whose first argument is the program's name; what it does not say, the environment may.
+///
+/// # Errors
+/// With what the program has to say instead of starting.
+pub fn read(
+    arguments: impl Iterator<Item = OsString>,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Result<Options, Exit> {
     let texts: Vec<String> = arguments
         .skip(1)
         .map(OsString::into_string)
@@ -143,15 +161,60 @@ pub fn read(arguments: impl Iterator<Item = OsString>) -> Result<Options, Exit> 
     if arguments.version {
         return Err(Exit::Told(format!("skynode {}", env!("CARGO_PKG_VERSION"))));
     }
-    let Arguments { listen, join, id, advertise, ring, leave_timeout, reopen_after, min_nodes, log, version: _ } =
-        arguments;
-    if listen.ip().is_unspecified() && advertise.is_none() {
-        let text = format!(
-            "{listen} stands for every address of this machine: say with --advertise ip:port which one others reach"
-        );
-        return Err(Exit::Wrong(text));
+    let given = Given { environment };
+    let Config { ring: ring_name, leave_timeout: leaves_within, min_nodes: nodes, .. } = Config::default();
+    let config = Config {
+        ring: given.one(arguments.ring, "SKY_RING", ring)?.unwrap_or(ring_name),
+        leave_timeout: given.one(arguments.leave_timeout, "SKY_LEAVE_TIMEOUT", leave_timeout)?.unwrap_or(leaves_within),
+        reopen_after: given.one(arguments.reopen_after, "SKY_REOPEN_AFTER", reopen_after)?,
+        min_nodes: given.one(arguments.min_nodes, "SKY_MIN_NODES", min_nodes)?.unwrap_or(nodes),
+        ..Config::default()
+    };
+    let listens = given.one(arguments.listen, "SKY_LISTEN", listen)?;
+    Ok(Options {
+        listen: listens.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4321))),
+        join: given.several(arguments.join, "SKY_JOIN", join)?,
+        advertise: given.one(arguments.advertise, "SKY_ADVERTISE", advertise)?,
+        http: given.one(arguments.http, "SKY_HTTP", http)?.unwrap_or(Http::Beside),
+        hosts: given.several(arguments.host, "SKY_HOST", host)?.into_iter().collect(),
+        id: given.one(arguments.id, "SKY_ID", id)?,
+        config,
+        log: given.one(arguments.log, "SKY_LOG", level)?.unwrap_or(LevelFilter::Info),
+        check: arguments.check,
+    })
+}
+
+/// What the environment gives for a flag that the command line leaves out.
+struct Given<E> {
+    environment: E,
+}
+
+impl<E: Fn(&str) -> Option<OsString>> Given<E> {
+    /// The text of a variable; an empty one counts as none, as files that describe containers cannot leave one out.
+    fn text(&self, name: &str) -> Result<Option<String>, Exit> {
+        let text = (self.environment)(name).filter(|text| !text.is_empty()).map(OsString::into_string);
+        text.transpose().map_err(|wrong| Exit::Wrong(format!("{name}={wrong:?} in the environment is not UTF-8")))
     }
-    Ok(Options { listen, join, id, advertise, ring, leave_timeout, reopen_after, min_nodes, log })
+
+    fn one<T>(&self, flag: Option<T>, name: &str, read: fn(&str) -> Result<T, String>) -> Result<Option<T>, Exit> {
+        if flag.is_some() {
+            return Ok(flag);
+        }
+        self.text(name)?.map(|text| read(&text).map_err(|error| wrong(name, &text, &error))).transpose()
+    }
+
+    fn several<T>(&self, flags: Vec<T>, name: &str, read: fn(&str) -> Result<T, String>) -> Result<Vec<T>, Exit> {
+        if !flags.is_empty() {
+            return Ok(flags);
+        }
+        let text = self.text(name)?.unwrap_or_default();
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(|part| read(part).map_err(|error| wrong(name, part, &error))).collect()
+    }
+}
+
+fn wrong(name: &str, text: &str, error: &str) -> Exit {
+    Exit::Wrong(format!("{name}={text:?} in the environment: {error} (skynode --help tells more)"))
 }
 
 /// What argh says over several lines, in one that also says where to read on.
@@ -160,180 +223,5 @@ fn one_line(text: &str) -> String {
     format!("{} (skynode --help tells more)", words.join(" ").trim_end_matches('.'))
 }
 
-fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| String::from("an address is ip:port, like 127.0.0.1:4321 or [::1]:4321"))
-}
-
-fn advertise(text: &str) -> Result<SocketAddr, String> {
-    let addr = listen(text)?;
-    if addr.ip().is_unspecified() || addr.port() == 0 {
-        return Err(String::from("others cannot reach that: name one address and its port, like 192.0.2.7:4321"));
-    }
-    Ok(addr)
-}
-
-fn join(text: &str) -> Result<String, String> {
-    const SHAPE: &str = "a node to join is host:port, like sky.example:4321 or [2001:db8::7]:4321";
-    let (host, port) = text.rsplit_once(':').ok_or(SHAPE)?;
-    let port_is_right =
-        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
-    let name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    let host_is_right = text.parse::<SocketAddr>().is_ok() || (!host.is_empty() && host.bytes().all(name));
-    if port_is_right && host_is_right { Ok(text.to_owned()) } else { Err(String::from(SHAPE)) }
-}
-
-fn id(text: &str) -> Result<Id, String> {
-    text.parse().map_err(|error: skynode::id::ParseIdError| error.to_string())
-}
-
-fn ring(text: &str) -> Result<String, String> {
-    match text.len() {
-        1..=RING_MAX => Ok(text.to_owned()),
-        _ => Err(format!("the name of a ring is 1 to {RING_MAX} bytes long")),
-    }
-}
-
-fn leave_timeout(text: &str) -> Result<Duration, String> {
-    seconds(text, LEAVE_TIMES).ok_or_else(|| String::from("the time for leaving is 0 to 3600 seconds, like 8 or 2.5"))
-}
-
-fn reopen_after(text: &str) -> Result<Duration, String> {
-    let wrong = || String::from("the time until a node reopens is 1 to 31536000 seconds, a year, like 3600");
-    seconds(text, REOPEN_TIMES).ok_or_else(wrong)
-}
-
-/// Whole or decimal seconds, written without sign and exponent.
-fn seconds(text: &str, range: RangeInclusive<f64>) -> Option<Duration> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let seconds = text.parse().ok().filter(|seconds| is_plain && range.contains(seconds))?;
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-fn min_nodes(text: &str) -> Result<usize, String> {
-    // A node counts itself and its successors.
-    let most = Config::default().successors + 1;
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| is_plain && (1..=most).contains(number));
-    number.ok_or_else(|| format!("a node can wait for 1 to {most} living nodes: that many it knows, itself included"))
-}
-
-fn level(text: &str) -> Result<LevelFilter, String> {
-    match text {
-        "off" => Ok(LevelFilter::Off),
-        "error" => Ok(LevelFilter::Error),
-        "warn" => Ok(LevelFilter::Warn),
-        "info" => Ok(LevelFilter::Info),
-        "debug" => Ok(LevelFilter::Debug),
-        "trace" => Ok(LevelFilter::Trace),
-        _ => Err(String::from("a level is one of error, warn, info, debug, trace, off")),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read_texts(texts: &[&str]) -> Result<Options, Exit> {
-        read(["skynode"].iter().chain(texts).map(OsString::from))
-    }
-
-    fn wrong(texts: &[&str]) -> String {
-        match read_texts(texts) {
-            Err(Exit::Wrong(text)) => text,
-            other => panic!("{texts:?}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn nothing_given_is_a_ring_of_one_on_this_machine() {
-        let options = read_texts(&[]).unwrap();
-        assert_eq!(options.listen.to_string(), "127.0.0.1:4321");
-        assert!(options.join.is_empty() && options.id.is_none() && options.advertise.is_none());
-        assert_eq!((options.ring.as_str(), options.log), ("sky", LevelFilter::Info));
-        assert_eq!((options.leave_timeout, options.reopen_after), (Duration::from_secs(8), None));
-        assert_eq!(options.min_nodes, 1);
-    }
-
-    #[test]
-    fn every_option_is_read() {
-        #[rustfmt::skip]
-        let options = read_texts(&[
-            "-l", "[::]:0", "-j", "a.example:1", "--join", "[::1]:65535", "-i", "000102030405060708090a0b0c0d0e0f",
-            "-a", "192.0.2.7:4", "--ring", "mine", "--log", "trace", "--leave-timeout", "0.25",
-            "--reopen-after", "3600", "--min-nodes", "9",
-        ]);
-        let options = options.unwrap();
-        assert_eq!(options.listen, "[::]:0".parse().unwrap());
-        assert_eq!(options.join, ["a.example:1", "[::1]:65535"]);
-        assert_eq!(options.id.unwrap().to_string(), "000102030405060708090a0b0c0d0e0f");
-        assert_eq!(options.advertise, Some("192.0.2.7:4".parse().unwrap()));
-        assert_eq!((options.ring.as_str(), options.log), ("mine", LevelFilter::Trace));
-        assert_eq!(options.leave_timeout, Duration::from_millis(250));
-        assert_eq!((options.reopen_after, options.min_nodes), (Some(Duration::from_secs(3600)), 9));
-        assert_eq!(read_texts(&["--leave-timeout", "0"]).unwrap().leave_timeout, Duration::ZERO);
-        assert_eq!(read_texts(&["--leave-timeout", "3600"]).unwrap().leave_timeout, Duration::from_secs(3600));
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_in_one_line_with_what_is_allowed() {
-        for (texts, part) in [
-            (&["--fast"][..], "--fast"),
-            (&["stray"], "stray"),
-            (&["-l"], "--help"),
-            (&["-l", "nonsense"], "ip:port"),
-            (&["-l", "127.0.0.1"], "ip:port"),
-            (&["-l", "127.0.0.1:65536"], "ip:port"),
-            (&["-l", "localhost:4321"], "ip:port"),
-            (&["-l", "0.0.0.0:4321"], "--advertise"),
-            (&["-l", "[::]:4321"], "--advertise"),
-            (&["-l", "127.0.0.1:1", "-l", "127.0.0.1:2"], "duplicate"),
-            (&["-j", "sky.example"], "host:port"),
-            (&["-j", "sky.example:"], "host:port"),
-            (&["-j", "sky.example:0"], "host:port"),
-            (&["-j", "sky.example:+1"], "host:port"),
-            (&["-j", ":4321"], "host:port"),
-            (&["-j", "::1:4321"], "host:port"),
-            (&["-j", "a b:4321"], "host:port"),
-            (&["-i", "12"], "32 hexadecimal digits"),
-            (&["-i", "g00102030405060708090a0b0c0d0e0f"], "32 hexadecimal digits"),
-            (&["-a", "0.0.0.0:4321"], "others cannot reach"),
-            (&["-a", "192.0.2.7:0"], "others cannot reach"),
-            (&["--ring", ""], "1 to 64 bytes"),
-            (&["--ring", &"x".repeat(65)], "1 to 64 bytes"),
-            (&["--leave-timeout", ""], "0 to 3600 seconds"),
-            (&["--leave-timeout", "-1"], "0 to 3600 seconds"),
-            (&["--leave-timeout", "1e3"], "0 to 3600 seconds"),
-            (&["--leave-timeout", "inf"], "0 to 3600 seconds"),
-            (&["--leave-timeout", "8s"], "0 to 3600 seconds"),
-            (&["--leave-timeout", "1.2.3"], "0 to 3600 seconds"),
-            (&["--leave-timeout", "3600.1"], "0 to 3600 seconds"),
-            (&["--reopen-after", "0.9"], "1 to 31536000 seconds"),
-            (&["--reopen-after", "31536001"], "1 to 31536000 seconds"),
-            (&["--reopen-after", "never"], "1 to 31536000 seconds"),
-            (&["--min-nodes", "0"], "1 to 9 living nodes"),
-            (&["--min-nodes", "10"], "1 to 9 living nodes"),
-            (&["--min-nodes", "+3"], "1 to 9 living nodes"),
-            (&["--log", "loud"], "error, warn, info, debug, trace, off"),
-        ] {
-            let text = wrong(texts);
-            assert!(text.contains(part) && !text.contains('\n'), "{texts:?}: {text}");
-        }
-    }
-
-    #[test]
-    fn an_argument_that_is_no_text_is_refused() {
-        use std::os::unix::ffi::OsStringExt;
-        let arguments = [OsString::from("skynode"), OsString::from_vec(vec![0xff])];
-        assert!(matches!(read(arguments.into_iter()), Err(Exit::Wrong(_))));
-    }
-
-    #[test]
-    fn help_is_a_manual_and_version_a_line() {
-        let Err(Exit::Told(help)) = read_texts(&["--help"]) else { panic!("help is told") };
-        for part in ["Usage: skynode", "--listen", "Examples:", "curl", "Error codes:", "  2 "] {
-            assert!(help.contains(part), "{part} is missing: {help}");
-        }
-        let Err(Exit::Told(version)) = read_texts(&["--version"]) else { panic!("the version is told") };
-        assert_eq!(version, format!("skynode {}", env!("CARGO_PKG_VERSION")));
-    }
-}
+mod tests;

@@ -19,6 +19,12 @@ pub fn catch() -> Result<Signals, String> {
     Signals::new([Signal::Term, Signal::Int]).map_err(|error| format!("signals cannot be caught: {error}"))
 }
 
+/// `None` at the first signal: there is no node yet that could leave.
+pub async fn end_before_birth<T>(signals: &mut Signals) -> Option<T> {
+    info!("{}: ends, before it found out its address", name(next(signals).await));
+    None
+}
+
 /// Has the node leave at the first signal. → after the second, the exit code that a shell gives to a program which that
 /// signal has killed.
 pub async fn obey(mut signals: Signals, node: Handle) -> ExitCode {

@@ -31,7 +31,7 @@ fn value(text: &str) -> Reply {
 fn ask(lines: &str, body: &str, reply: Reply) -> (Response, Option<Command>) {
     let text = format!("{lines}\r\nHost: h\r\n\r\n");
     let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
-    let plan = plan(&head);
+    let plan = plan(&head, &Hosts::default());
     let (handle, requests) = Handle::new();
     let asked = std::cell::RefCell::new(None);
     let node = async {
@@ -278,7 +278,7 @@ fn a_node_that_has_ended_does_nothing_and_promises_nothing() {
     let status = |lines: &str| {
         let text = format!("{lines}\r\nHost: h\r\n\r\n");
         let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
-        smol::block_on(plan(&head).run(Vec::new(), &handle)).status
+        smol::block_on(plan(&head, &Hosts::default()).run(Vec::new(), &handle)).status
     };
     assert_eq!(status("DELETE /storage/k HTTP/1.1"), Status::ServiceUnavailable, "it was not even asked");
     let again = format!("DELETE /storage/k HTTP/1.1\r\nSky-Operation: {OPERATION_TEXT}");
@@ -294,7 +294,7 @@ fn of_a_write_that_the_node_did_not_live_to_answer_nothing_is_known() {
         drop(requests.recv().await);
         future::pending().await
     };
-    let response = smol::block_on(future::or(plan(&head).run(Vec::new(), &handle), ends));
+    let response = smol::block_on(future::or(plan(&head, &Hosts::default()).run(Vec::new(), &handle), ends));
     assert_eq!(response.status, Status::GatewayTimeout);
 }
 
@@ -323,6 +323,20 @@ fn an_operator_has_the_node_leave_or_reopen() {
 }
 
 #[test]
+fn a_name_that_is_not_this_nodes_reads_and_changes_nothing() {
+    let hosts: Hosts = [String::from("sky.example")].into_iter().collect();
+    for (host, status) in [("sky.example:4321", 200), ("127.0.0.1", 200), ("rebound.example:4321", 421)] {
+        for method in ["GET", "HEAD", "POST"] {
+            let path = if method == "POST" { "/leave" } else { "/" };
+            let text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n\r\n");
+            let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
+            let plan = plan(&head, &hosts);
+            assert_eq!(plan.is_refusal(), status == 421, "{method} of {host}: {plan:?}");
+        }
+    }
+}
+
+#[test]
 fn no_page_of_another_site_gives_orders() {
     for (fields, allowed) in [
         ("Origin: http://h", true),
@@ -345,7 +359,7 @@ fn no_page_of_another_site_gives_orders() {
     let (read, _) = ask("GET /storage/k HTTP/1.1\r\nOrigin: http://elsewhere", "", value("v"));
     assert_eq!(read.status, Status::Ok, "a browser keeps the answer from the page that asked");
     let (head, _) = parse(b"POST /leave HTTP/1.0\r\nOrigin: http://\r\n\r\n").unwrap().unwrap();
-    assert!(plan(&head).is_refusal(), "whoever names no host has no pages");
+    assert!(plan(&head, &Hosts::default()).is_refusal(), "whoever names no host has no pages");
 }
 
 /// What a node in this state, silent for this reason, shows at `/readyz` and in `/node`.

@@ -31,7 +31,7 @@ fn start(limits: Limits) -> SocketAddr {
             }
             Ok(())
         };
-        smol::block_on(executor.run(future::or(node, serve(&executor, listener, handle, limits))))
+        smol::block_on(executor.run(future::or(node, serve(&executor, listener, handle, Hosts::default(), limits))))
     });
     addr
 }
@@ -241,7 +241,9 @@ fn when_the_node_has_ended_its_last_answer_is_sent_and_all_else_is_closed() {
             drop(requests);
             future::pending().await
         };
-        smol::block_on(executor.run(future::or(serve(&executor, listener, handle, Limits::default()), node)))
+        smol::block_on(
+            executor.run(future::or(serve(&executor, listener, handle, Hosts::default(), Limits::default()), node)),
+        )
     });
     let mut idle = connect(addr);
     idle.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();

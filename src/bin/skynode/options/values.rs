@@ -1,0 +1,107 @@
+//! What may be given for each flag, and what is said of anything else.
+
+use log::LevelFilter;
+use skynode::config::Config;
+use skynode::id::Id;
+use skynode::udp::Http;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The longest name of a ring, in bytes.
+const RING_MAX: usize = 64;
+
+/// The longest name of a host, in bytes.
+const HOST_MAX: usize = 253;
+
+/// How long a node may take to leave, in seconds.
+const LEAVE_TIMES: RangeInclusive<f64> = 0.0..=3600.0;
+
+/// After how long a node may end its own silence, in seconds: up to a year.
+const REOPEN_TIMES: RangeInclusive<f64> = 1.0..=31_536_000.0;
+
+pub fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| String::from("an address is ip:port, like 127.0.0.1:4321 or [::1]:4321"))
+}
+
+pub fn advertise(text: &str) -> Result<SocketAddr, String> {
+    let addr = listen(text)?;
+    if addr.ip().is_unspecified() || addr.port() == 0 {
+        return Err(String::from("others cannot reach that: name one address and its port, like 192.0.2.7:4321"));
+    }
+    Ok(addr)
+}
+
+pub fn join(text: &str) -> Result<String, String> {
+    const SHAPE: &str = "a node to join is host:port, like sky.example:4321 or [2001:db8::7]:4321";
+    let (host, port) = text.rsplit_once(':').ok_or(SHAPE)?;
+    let port_is_right =
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let host_is_right = text.parse::<SocketAddr>().is_ok() || is_name(host);
+    if port_is_right && host_is_right { Ok(text.to_owned()) } else { Err(String::from(SHAPE)) }
+}
+
+fn is_name(text: &str) -> bool {
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    (1..=HOST_MAX).contains(&text.len()) && text.bytes().all(part)
+}
+
+pub fn http(text: &str) -> Result<Http, String> {
+    if text == "off" {
+        return Ok(Http::Off);
+    }
+    let wrong = |_| String::from("people are served at ip:port, like 127.0.0.1:8080, or nowhere: off");
+    text.parse().map(Http::At).map_err(wrong)
+}
+
+pub fn host(text: &str) -> Result<String, String> {
+    let wrong = "a name that people use for this node is like sky.example, without a port";
+    if is_name(text) { Ok(text.to_owned()) } else { Err(String::from(wrong)) }
+}
+
+pub fn id(text: &str) -> Result<Id, String> {
+    text.parse().map_err(|error: skynode::id::ParseIdError| error.to_string())
+}
+
+pub fn ring(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=RING_MAX => Ok(text.to_owned()),
+        _ => Err(format!("the name of a ring is 1 to {RING_MAX} bytes long")),
+    }
+}
+
+pub fn leave_timeout(text: &str) -> Result<Duration, String> {
+    seconds(text, LEAVE_TIMES).ok_or_else(|| String::from("the time for leaving is 0 to 3600 seconds, like 8 or 2.5"))
+}
+
+pub fn reopen_after(text: &str) -> Result<Duration, String> {
+    let wrong = || String::from("the time until a node reopens is 1 to 31536000 seconds, a year, like 3600");
+    seconds(text, REOPEN_TIMES).ok_or_else(wrong)
+}
+
+/// Whole or decimal seconds, written without sign and exponent.
+fn seconds(text: &str, range: RangeInclusive<f64>) -> Option<Duration> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let seconds = text.parse().ok().filter(|seconds| is_plain && range.contains(seconds))?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+pub fn min_nodes(text: &str) -> Result<usize, String> {
+    // A node counts itself and its successors.
+    let most = Config::default().successors + 1;
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| is_plain && (1..=most).contains(number));
+    number.ok_or_else(|| format!("a node can wait for 1 to {most} living nodes: that many it knows, itself included"))
+}
+
+pub fn level(text: &str) -> Result<LevelFilter, String> {
+    match text {
+        "off" => Ok(LevelFilter::Off),
+        "error" => Ok(LevelFilter::Error),
+        "warn" => Ok(LevelFilter::Warn),
+        "info" => Ok(LevelFilter::Info),
+        "debug" => Ok(LevelFilter::Debug),
+        "trace" => Ok(LevelFilter::Trace),
+        _ => Err(String::from("a level is one of error, warn, info, debug, trace, off")),
+    }
+}

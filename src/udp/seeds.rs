@@ -1,0 +1,60 @@
+//! Seeds: names and addresses that become addresses.
+
+use crate::handle::Handle;
+use crate::node::Command;
+use log::{debug, info, warn};
+use smol::channel::Receiver;
+use smol::{Task, Timer, future};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+/// How long names are resolved before the addresses found so far are used.
+const RESOLVE_TIME: Duration = Duration::from_secs(5);
+
+/// Resolves the seeds anew whenever the node wants them, and hands it all addresses found. Never ends by itself.
+pub async fn resolve<T>(seeds: Vec<String>, tries: Receiver<Option<u32>>, handle: Handle) -> T {
+    while let Ok(tries) = tries.recv().await {
+        // A node that has its place looks once a minute, and of that there is nothing to tell.
+        if let Some(tries) = tries {
+            info!("looking for the ring at {} (try {})", seeds.join(", "), tries.saturating_add(1));
+        }
+        let found = addresses(&seeds, tries.is_some()).await;
+        if handle.tell(Command::Seeds(found)).await.is_err() {
+            break;
+        }
+    }
+    // The driver has ended, and this with it.
+    future::pending().await
+}
+
+/// All addresses that the seeds have now; what could not be resolved in time is told.
+pub async fn addresses(seeds: &[String], loudly: bool) -> Vec<SocketAddr> {
+    let (mut found, mut tasks) = (Vec::new(), Vec::new());
+    for seed in seeds {
+        match seed.parse::<SocketAddr>() {
+            Ok(addr) => found.push(addr),
+            Err(_) => tasks.push((seed, look_up(seed.clone()))),
+        }
+    }
+    let deadline = std::time::Instant::now() + RESOLVE_TIME;
+    for (seed, task) in tasks {
+        let late = async {
+            Timer::at(deadline).await;
+            Err(io::ErrorKind::TimedOut.into())
+        };
+        match future::or(task, late).await {
+            Ok(addrs) => found.extend(addrs),
+            Err(error) if loudly => {
+                warn!("the address of {seed} is not known, it will be looked up again: {error}");
+            }
+            Err(error) => debug!("the address of {seed} is not known: {error}"),
+        }
+    }
+    found
+}
+
+/// Begins to look a name up; the system's resolver blocks, so it does that on another thread.
+fn look_up(name: String) -> Task<io::Result<Vec<SocketAddr>>> {
+    smol::unblock(move || name.to_socket_addrs().map(Vec::from_iter))
+}
