@@ -94,6 +94,8 @@ pub struct Tally {
     pub wakes: u64,
     /// Runs in which, by bad luck, more was disturbed at some time than the promises hold for.
     pub beyond: u64,
+    /// Keys that got more than one history in such runs.
+    pub astray: u64,
     /// Nodes that left before they had handed over what they held.
     pub abrupt: u64,
     /// For how long of the time nobody alive had been taken for dead, so that the invariant was assured.
@@ -153,6 +155,7 @@ impl Tally {
         self.flawed += other.flawed;
         self.wakes += other.wakes;
         self.beyond += other.beyond;
+        self.astray += other.astray;
         self.abrupt += other.abrupt;
         self.assured += other.assured;
         for (sum, more) in self.hurt.iter_mut().zip(other.hurt) {
@@ -207,10 +210,14 @@ impl fmt::Display for Tally {
             faults.isolations,
             faults.cuts
         )?;
-        let (strikes, beyond) = (faults.strikes, self.beyond);
+        let (strikes, beyond, astray) = (faults.strikes, self.beyond, self.astray);
         let (leaves, jumps) = (faults.leaves, faults.jumps);
         writeln!(f, "                 {strikes} owners hit in a write, {leaves} leaves, {jumps} wall clocks set")?;
-        writeln!(f, "                 {beyond} runs beyond the bound, {} leavers did not hand over", self.abrupt)?;
+        writeln!(
+            f,
+            "                 {beyond} runs beyond the bound with {astray} keys astray, {} leavers did not hand over",
+            self.abrupt
+        )?;
         writeln!(
             f,
             "network          {} datagrams, {} lost, {} cut, {} twice, {} corrupted ({} dropped for a flaw), {} slow",

@@ -57,12 +57,12 @@ impl Swarm {
 
     pub(super) fn obey(&mut self, orders: &Orders) {
         for &host in &orders.crash {
-            if self.may_go(host) {
+            if self.may_go(host, &orders.leave) {
                 self.crash(host, orders.crash.len() > 1);
             }
         }
-        for &host in &orders.leave {
-            if self.may_go(host) {
+        for (at, &host) in orders.leave.iter().enumerate() {
+            if self.may_go(host, &orders.leave[..at]) {
                 self.world.leave(host);
             }
         }
@@ -80,11 +80,13 @@ impl Swarm {
         }
     }
 
-    /// Of the seeds that everyone was given one stays on the ring: when all are gone from it, and start again, nothing
-    /// tells them that there is a ring.
-    fn may_go(&self, host: usize) -> bool {
+    /// Of the seeds that everyone was given one stays on the ring, beside those that are about to go: when all are gone
+    /// from it, and start again, nothing tells them that there is a ring.
+    fn may_go(&self, host: usize, going: &[usize]) -> bool {
         let seeds = self.profile.nodes.min(self.profile.founders);
-        let stays = |(other, node): (usize, &Node)| other < seeds && other != host && !node.is_leaving();
+        let stays = |(other, node): (usize, &Node)| {
+            other < seeds && other != host && !node.is_leaving() && !going.contains(&other)
+        };
         host >= seeds || self.world.members().any(stays)
     }
 

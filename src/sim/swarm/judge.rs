@@ -18,16 +18,21 @@ const ASSURED: usize = 2;
 const WAKES_MAX: u64 = 1000;
 
 impl Swarm {
+    /// True while one history per key and one speaker per id are promised.
+    fn is_strict(&self) -> bool {
+        self.rules.strict && !self.beyond
+    }
+
     pub(super) fn look_at(&mut self, host: usize) {
         match self.speakers.look(&self.world, host) {
             Ok(new) => self.take_over(new),
-            Err(_) if !self.rules.strict => self.figure("moments with two speakers", 1.0),
+            Err(_) if !self.is_strict() => self.figure("moments with two speakers", 1.0),
             Err((id, other)) => {
                 self.fail(&format!("both {host} and {other} answer for {id}\n{}", oracle::picture(&self.world)));
             }
         }
         if let Err((id, other)) = self.consented.look(&self.world, host)
-            && self.rules.strict
+            && self.is_strict()
         {
             self.fail(&format!("both {host} and {other} may settle for {id}\n{}", oracle::picture(&self.world)));
         }
@@ -100,7 +105,7 @@ impl Swarm {
 
     /// A node that would answer for a key must hold what anyone was told of.
     fn look_behind(&mut self, host: usize) {
-        let settled = if self.rules.strict { self.speakers.held(host) } else { 0 };
+        let settled = if self.is_strict() { self.speakers.held(host) } else { 0 };
         for key in 0..self.clients.keys().len() {
             let acknowledged = self.clients.keys().acknowledged(key);
             if settled >> key & 1 == 0 || acknowledged.is_none() {
@@ -165,7 +170,7 @@ impl Swarm {
         if let Some(key) = (0..keys.len()).find(short) {
             return Some(format!("key {key} is short of copies"));
         }
-        // Beyond the bound what both sides wrote has yet to meet.
+        // What both sides of a split wrote has yet to meet.
         let apart = |&key: &usize| {
             let held = keys.speaker(&self.world, key).and_then(|(_, node)| node.version_of(keys.name(key)));
             !self.rules.strict && held < keys.acknowledged(key)
@@ -184,10 +189,11 @@ impl Swarm {
         }
         self.judge_last_look();
         for failure in self.clients.judge() {
-            if self.rules.strict {
+            if self.is_strict() {
                 self.fail(&failure);
             } else {
                 self.figure("keys with more than one history", 1.0);
+                self.tally.astray += u64::from(self.beyond);
             }
         }
         (0..self.world.hosts().len()).for_each(|host| self.look_into(host, true));
