@@ -51,9 +51,9 @@ pub(super) struct Leaving {
 /// The pause before those who have not adopted their arc are asked again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// For how long one that has said good-bye refuses what still comes: until the lists of those before it, which hear it
-/// one from the other, name it no more. If it were silent, a write sent to it would be of unknown outcome.
-const LINGER: Duration = Duration::from_secs(1);
+/// For how long one that has said good-bye refuses what still comes, for each node that may have it in its list: they
+/// hear of it one from the other. If it were silent, a write sent to it would be of unknown outcome.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// How long one round may take: less than an adopted arc is kept for.
 const ROUND_MAX: Duration = Duration::from_secs(5);
@@ -179,6 +179,8 @@ impl Node {
     fn say_farewell(&mut self) {
         let (predecessor, successors) = (self.predecessor, self.next_successors());
         let head = self.successors.head().filter(|head| Some(*head) != predecessor);
+        // Before us are as many as can name us as behind us, and fewer only where the ring is all of them.
+        let lingers = self.now.at + LINGER * (1 + self.successors.as_slice().len() as u32);
         // Many times: whoever does not hear it takes us for dead, and suspects those beside us too.
         let manner = Manner { tries: FAREWELLS, ..self.patient() };
         for peer in predecessor.into_iter().chain(head) {
@@ -186,7 +188,7 @@ impl Node {
             if self.ask(peer, request, Purpose::Leave, manner)
                 && let Some(leaving) = &mut self.leaving
             {
-                leaving.lingers = self.now.at + LINGER;
+                leaving.lingers = lingers;
                 // Two neighbours, two places.
                 let _ = leaving.farewells.push(peer);
             }

@@ -1,0 +1,21 @@
+# A node in an image of its own: the static program and nothing else.
+#
+#   docker build -t skynode .
+#   docker run -d --network host skynode -l 192.0.2.7:4321 -j sky.example:4321
+
+FROM rust:1-slim AS build
+WORKDIR /sky
+COPY . .
+RUN host=$(rustc --print host-tuple) && \
+    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin skynode --target "$host" && \
+    cp "target/$host/release/skynode" /skynode
+
+FROM scratch
+COPY --from=build /skynode /skynode
+# Nobody: a node needs no rights and writes no files.
+USER 65534:65534
+# A variable, and no argument, so that it holds for the health check too; --listen wins over it.
+ENV SKY_LISTEN=0.0.0.0:4321
+EXPOSE 4321/udp 4321/tcp
+HEALTHCHECK --interval=5s --timeout=4s --start-period=20s CMD ["/skynode", "--check"]
+ENTRYPOINT ["/skynode"]
