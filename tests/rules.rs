@@ -4,7 +4,7 @@
 //! cargo test --features mutations --test rules -- --nocapture                # each rule until it is caught
 //! SKY_RULE=Term SKY_ALL=1 cargo test --features mutations --test rules -- --nocapture   # how many of 500 catch it
 //! SKY_RULE=Term,Stamps ...                                                   # two at once
-//! SKY_RUNS=5000 ...                                                          # among more seeds than 500
+//! SKY_SEED=1000 SKY_RUNS=5000 ...                                            # among others than the first 500
 //! ```
 
 use skynode::config::Rule;
@@ -27,14 +27,14 @@ const UNSEEN: [Rule; 5] = [
 ];
 
 /// The seeds that catch a rule's lack: the first few that end, or all.
-fn caught(rules: &[Rule], seeds: u64, all: bool) -> Vec<Outcome> {
-    let (next, found) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+fn caught(rules: &[Rule], first: u64, seeds: u64, all: bool) -> Vec<Outcome> {
+    let (next, found) = (AtomicU64::new(first), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, |n| n.get()) {
             scope.spawn(|| {
                 while all || found.lock().expect("no run panics").is_empty() {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds {
+                    if seed >= first + seeds {
                         return;
                     }
                     let outcome = Swarm::without(seed, rules).run();
@@ -54,7 +54,8 @@ fn caught(rules: &[Rule], seeds: u64, all: bool) -> Vec<Outcome> {
 fn a_ring_without_one_of_its_rules_is_caught() {
     let only = std::env::var("SKY_RULE").ok();
     let all = std::env::var("SKY_ALL").is_ok();
-    let seeds = std::env::var("SKY_RUNS").map_or(SEEDS, |runs| runs.parse().expect("SKY_RUNS is a number"));
+    let number = |name, or| std::env::var(name).map_or(or, |text| text.parse().expect("a number"));
+    let (start, seeds) = (number("SKY_SEED", 0), number("SKY_RUNS", SEEDS));
     let named =
         |name: &str| Rule::ALL.into_iter().find(|rule| format!("{rule:?}") == name).expect("the name of a rule");
     let taken_out: Vec<Vec<Rule>> = match &only {
@@ -63,7 +64,7 @@ fn a_ring_without_one_of_its_rules_is_caught() {
     };
     let mut missed = Vec::new();
     for rule in taken_out {
-        let outcomes = caught(&rule, seeds, all);
+        let outcomes = caught(&rule, start, seeds, all);
         match outcomes.first() {
             Some(first) => {
                 let failure = first.failures[0].lines().next().unwrap_or_default();
