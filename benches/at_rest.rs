@@ -1,4 +1,5 @@
-//! What a ring of ten costs while nobody asks it anything, and how fast it forms: real processes on loopback.
+//! What a ring of ten costs while nobody asks it anything, how fast it forms, and how soon a dead neighbour is noticed:
+//! real processes on loopback.
 //!
 //! ```sh
 //! cargo bench --bench at_rest                     # 60 s of rest
@@ -50,6 +51,35 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+fn head(node: &Node) -> Option<String> {
+    let status = node.client().get("/node").json();
+    Some(status["successors"].get(0)?["addr"].as_str()?.to_owned())
+}
+
+/// Kills half of the nodes, one by one. → how long each one's predecessor had it for its successor still, in seconds.
+fn notice(nodes: &mut Vec<Node>) -> Vec<f64> {
+    let mut times = Vec::new();
+    for _ in 0..nodes.len() / 2 {
+        let mut victim = nodes.pop().unwrap();
+        let dead = victim.addr.to_string();
+        let before = nodes.iter().find(|node| head(node).as_deref() == Some(&dead)).expect("a ring");
+        victim.crash();
+        let killed = Instant::now();
+        while head(before).as_deref() == Some(&dead) {
+            assert!(killed.elapsed() < Duration::from_secs(30), "{dead} is not missed");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        times.push(killed.elapsed().as_secs_f64());
+        let is_ready = |node: &Node| node.client().get("/readyz").status == 200;
+        while !nodes.iter().all(is_ready) {
+            assert!(killed.elapsed() < Duration::from_secs(30), "not ready again");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    times
+}
+
 fn main() {
     let (size, seconds) = (number("SKY_NODES", 10) as usize, number("SKY_SECONDS", 60));
     let first = Node::alone();
@@ -89,4 +119,11 @@ fn main() {
     println!("CPU of one core, mean                    {cpu:.3} %");
     println!("datagrams sent, mean                     {datagrams:.2} /s");
     println!("bytes sent with IPv4 headers, mean       {bytes:.0} /s");
+    let missed = notice(&mut nodes);
+    if let (Some(median), Some(worst)) = (missed.get(missed.len() / 2), missed.last()) {
+        println!(
+            "a dead neighbour noticed                 median {median:.2} s, worst {worst:.2} s of {}",
+            missed.len()
+        );
+    }
 }
