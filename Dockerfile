@@ -1,7 +1,7 @@
-# A node in an image of its own: the static program and nothing else.
+# A node in an image of its own: the static program and nothing else, not even a shell.
 #
 #   docker build -t skynode .
-#   docker run -d --network host skynode -l 192.0.2.7:4321 -j sky.example:4321
+#   docker run -d --network host skynode
 
 FROM rust:1-slim AS build
 WORKDIR /sky
@@ -14,7 +14,8 @@ FROM scratch
 COPY --from=build /skynode /skynode
 # Nobody: a node needs no rights and writes no files.
 USER 65534:65534
-# A variable, and no argument, so that it holds for the health check too; --listen wins over it.
+# The default of --listen as a variable, since the health check sees variables and no arguments: another port for the
+# whole container is another SKY_LISTEN, not -l.
 ENV SKY_LISTEN=0.0.0.0:4321
 EXPOSE 4321/udp 4321/tcp
 HEALTHCHECK --interval=5s --timeout=4s --start-period=20s CMD ["/skynode", "--check"]
