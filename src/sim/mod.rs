@@ -31,6 +31,6 @@ pub use clock::Clock;
 pub use host::{Host, Machine};
 pub use log::{Detail, Log};
 pub use network::{Fate, Network, Traffic, Weather};
-pub use speakers::{Samples, Speakers};
+pub use speakers::{Samples, Speakers, is_settled, may_settle};
 pub use tally::{Tally, Times};
 pub use world::{Happening, World};

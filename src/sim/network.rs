@@ -3,7 +3,7 @@
 use crate::rng::Rng;
 use crate::time::Instant;
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What befalls datagrams everywhere, as probabilities from 0 to 1.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,9 @@ pub struct Fate {
     pub flipped: Option<u32>,
 }
 
+/// How all copies of a datagram arrive, if any does.
+type Fates = heapless::Vec<Fate, 2>;
+
 /// Nodes that can talk among each other, and to no other, until a moment.
 #[derive(Clone, Debug)]
 struct Island {
@@ -86,6 +89,8 @@ pub struct Network {
     islands: Vec<Island>,
     /// What gets on its way before a moment takes so much longer.
     delays: BTreeMap<(usize, usize), (Instant, Duration)>,
+    /// What befalls the next datagrams, before chance decides again.
+    told: VecDeque<Fates>,
     traffic: Traffic,
 }
 
@@ -96,8 +101,8 @@ impl Network {
     /// A quiet network whose chance comes from this generator.
     pub fn new(rng: Rng) -> Self {
         let (cuts, bursts, islands, delays) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), BTreeMap::new());
-        let traffic = Traffic::default();
-        Self { weather: Weather::QUIET, rng, cuts, bursts, islands, delays, traffic }
+        let (told, traffic) = (VecDeque::new(), Traffic::default());
+        Self { weather: Weather::QUIET, rng, cuts, bursts, islands, delays, told, traffic }
     }
 
     /// What it did so far.
@@ -117,6 +122,12 @@ impl Network {
         self.delays.insert((from, to), (until, by));
     }
 
+    /// The next datagram that no such call was made for yet arrives in just these copies, two at most, unless its way
+    /// is cut.
+    pub fn befall(&mut self, copies: impl IntoIterator<Item = Fate>) {
+        self.told.push_back(copies.into_iter().take(2).collect());
+    }
+
     /// These nodes can talk among each other, and to no other, until then.
     pub fn isolate(&mut self, nodes: BTreeSet<usize>, until: Instant) {
         self.islands.push(Island { nodes, until });
@@ -128,6 +139,7 @@ impl Network {
         self.cuts.clear();
         self.islands.clear();
         self.delays.clear();
+        self.told.clear();
         self.bursts.clear();
     }
 
@@ -139,14 +151,20 @@ impl Network {
     }
 
     /// How a datagram of so many bytes arrives: not at all, once or twice.
-    pub fn send(&mut self, now: Instant, from: usize, to: usize, bytes: usize) -> heapless::Vec<Fate, 2> {
-        let mut fates = heapless::Vec::new();
+    pub fn send(&mut self, now: Instant, from: usize, to: usize, bytes: usize) -> Fates {
+        let mut fates = Fates::new();
         self.traffic.sent += 1;
         self.traffic.bytes += bytes as u64;
         self.islands.retain(|island| island.until > now);
         if !self.is_open(now, from, to) {
             self.traffic.cut += 1;
             return fates;
+        }
+        if let Some(told) = self.told.pop_front() {
+            self.traffic.lost += u64::from(told.is_empty());
+            self.traffic.duplicated += told.len().saturating_sub(1) as u64;
+            self.traffic.corrupted += told.iter().filter(|fate| fate.flipped.is_some()).count() as u64;
+            return told;
         }
         if self.weather.burst > 0.0 && self.rng.chance(self.weather.burst) {
             self.bursts.insert((from, to), now + self.rng.between(BURST_MAX / 8, BURST_MAX));
@@ -227,6 +245,18 @@ mod tests {
         assert!(after(&mut network, NOW, 0, 1) > Duration::from_secs(3));
         let others = [(NOW, 1, 0), (NOW, 0, 2), (LATER, 0, 1)];
         assert!(others.iter().all(|&(now, from, to)| after(&mut network, now, from, to) < Weather::QUIET.longest));
+    }
+
+    #[test]
+    fn what_is_told_befalls_one_datagram_each_before_chance() {
+        let mut network = Network::new(Rng::new(6));
+        let fate = |ms, flipped| Fate { after: Duration::from_millis(ms), flipped };
+        let told = [vec![], vec![fate(9, None), fate(7, Some(3))], vec![fate(8, None)]];
+        told.iter().for_each(|copies| network.befall(copies.clone()));
+        for copies in told {
+            assert_eq!(network.send(NOW, 0, 1, 1), copies[..]);
+        }
+        assert!(arrived(&mut network, 0, 1) == 1000 && network.traffic().lost == 1);
     }
 
     #[test]

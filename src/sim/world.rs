@@ -43,6 +43,15 @@ pub enum Happening {
         /// What was counted in its life.
         counters: Box<Counters>,
     },
+    /// A node has sent something to an address that no machine has.
+    Astray {
+        /// Which.
+        host: usize,
+        /// The address.
+        to: SocketAddr,
+        /// What it sent.
+        bytes: Box<[u8]>,
+    },
     /// A node has handled something: now is the time to look at it.
     Touched {
         /// Which.
@@ -250,6 +259,12 @@ impl World {
     /// Hands a command to the process on a machine. Its reply comes as [`Happening::Reply`] with this tag.
     pub fn submit(&mut self, host: usize, tag: u64, command: Command) {
         let input = Input::Command { tag: Some(tag), command };
+        self.schedule(self.now, Due::Input { host, input });
+    }
+
+    /// A datagram arrives at a machine at once, from whomever its sender says it is.
+    pub fn forge(&mut self, host: usize, source: SocketAddr, bytes: &[u8]) {
+        let input = Input::Datagram { source, bytes: bytes.into() };
         self.schedule(self.now, Due::Input { host, input });
     }
 

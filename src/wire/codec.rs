@@ -5,12 +5,16 @@ use super::peer::Incarnation;
 use super::stamp::Stamp;
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
 use core::fmt;
+use core::ops::Range;
 use serde::{Deserialize, Serialize};
 
 /// The version of the protocol. A node will understand its own and the one before; there is none before this one.
 pub const VERSION: u8 = 1;
 
 const TAG: usize = 8;
+
+/// Where a frame stands in the largest datagram: between version and tag.
+const BODY: Range<usize> = 1..FRAME_MAX - TAG;
 
 /// One datagram, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,19 +77,24 @@ impl RingKey {
         tag
     }
 
-    /// The right tag for other bytes, to forge datagrams in tests.
-    #[cfg(test)]
-    pub(super) fn tag_for_tests(&self, framed: &[u8]) -> [u8; TAG] {
-        self.tag(framed)
-    }
-
     /// Writes the frame into the buffer and returns its length, or `None` if it does not fit.
     pub fn encode(&self, frame: &Frame<'_>, buffer: &mut [u8; FRAME_MAX]) -> Option<usize> {
+        let body = postcard::to_slice(frame, &mut buffer[BODY]).ok()?.len();
+        Some(self.seal(body, buffer))
+    }
+
+    /// The same for any bytes in a frame's place: whoever knows the ring's name can send them.
+    pub fn tagged(&self, body: &[u8], buffer: &mut [u8; FRAME_MAX]) -> Option<usize> {
+        buffer[BODY].get_mut(..body.len())?.copy_from_slice(body);
+        Some(self.seal(body.len(), buffer))
+    }
+
+    /// Puts the version before a body of this length, which stands in its place, and the tag behind it.
+    fn seal(&self, body: usize, buffer: &mut [u8; FRAME_MAX]) -> usize {
         buffer[0] = VERSION;
-        let body = postcard::to_slice(frame, &mut buffer[1..FRAME_MAX - TAG]).ok()?.len();
         let tag = self.tag(&buffer[..=body]);
         buffer[1 + body..1 + body + TAG].copy_from_slice(&tag);
-        Some(1 + body + TAG)
+        1 + body + TAG
     }
 
     /// Reads a datagram.

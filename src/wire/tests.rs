@@ -62,11 +62,21 @@ fn what_is_flawed_is_dropped_for_its_reason() {
     }
 }
 
-/// The datagram with other content and the right tag, as a member of the ring could send it.
-fn retagged(ring: &RingKey, mut framed: Vec<u8>) -> Vec<u8> {
-    let tag = ring.tag_for_tests(&framed);
-    framed.extend_from_slice(&tag);
-    framed
+/// What a member of the ring could send: any bytes after the version, and the right tag.
+fn tagged(ring: &RingKey, framed: &[u8]) -> Vec<u8> {
+    let mut buffer = [0; FRAME_MAX];
+    let length = ring.tagged(&framed[1..], &mut buffer).unwrap();
+    buffer[..length].to_vec()
+}
+
+#[test]
+fn any_bytes_can_be_tagged_if_they_fit() {
+    let ring = RingKey::new("sky");
+    let good = bytes(&ring, &frame(Message::Request(Request::Ping), &[7]));
+    assert_eq!(tagged(&ring, &good[..good.len() - 8]), good);
+    let longest = vec![0; FRAME_MAX - 1 - 8];
+    assert_eq!(ring.tagged(&longest, &mut [0; FRAME_MAX]), Some(FRAME_MAX));
+    assert_eq!(ring.tagged(&[longest, vec![0]].concat(), &mut [0; FRAME_MAX]), None);
 }
 
 #[test]
@@ -76,11 +86,11 @@ fn well_tagged_nonsense_is_malformed_or_trailing() {
     let framed = good[..good.len() - 8].to_vec();
     let mut trailing = framed.clone();
     trailing.push(0);
-    assert_eq!(ring.decode(&retagged(&ring, trailing)), Err(Flaw::Trailing));
-    assert_eq!(ring.decode(&retagged(&ring, framed[..framed.len() - 1].to_vec())), Err(Flaw::Malformed));
+    assert_eq!(ring.decode(&tagged(&ring, &trailing)), Err(Flaw::Trailing));
+    assert_eq!(ring.decode(&tagged(&ring, &framed[..framed.len() - 1])), Err(Flaw::Malformed));
     let mut unknown_kind = framed;
     unknown_kind[19] = 200;
-    assert_eq!(ring.decode(&retagged(&ring, unknown_kind)), Err(Flaw::Malformed));
+    assert_eq!(ring.decode(&tagged(&ring, &unknown_kind)), Err(Flaw::Malformed));
 }
 
 #[test]
@@ -99,5 +109,5 @@ fn a_list_beyond_its_limit_is_malformed() {
     assert_eq!(framed[length_at], 0);
     framed[length_at] = ALTERNATIVES_MAX as u8 + 1;
     framed.extend_from_slice(&[0; 200]);
-    assert_eq!(ring.decode(&retagged(&ring, framed)), Err(Flaw::Malformed));
+    assert_eq!(ring.decode(&tagged(&ring, &framed)), Err(Flaw::Malformed));
 }

@@ -284,6 +284,7 @@ impl Swarm {
                     self.suspected(host);
                 }
             }
+            Happening::Astray { .. } => {}
             Happening::Touched { host } => self.look_at(host),
             Happening::Left { host, handed_over, counters } => {
                 self.left(host, handed_over, &counters);

@@ -39,7 +39,9 @@ impl World {
         let mut tag = [0; 8];
         tag.copy_from_slice(bytes.last_chunk::<8>().unwrap_or(&[0; 8]));
         self.log.note(&[4, self.now.as_micros(), from as u64, u64::from_be_bytes(tag)]);
-        let Some(host) = self.host_at(to) else { return };
+        let Some(host) = self.host_at(to) else {
+            return self.happenings.push_back(Happening::Astray { host: from, to, bytes: bytes.into() });
+        };
         let fates = self.network.send(self.now, from, host, bytes.len());
         if self.log.tells(Detail::Datagrams) {
             let frame = self.ring.decode(bytes);

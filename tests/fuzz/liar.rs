@@ -1,0 +1,66 @@
+//! A stranger on the network that is no node: it hears what is sent to its address, and so can prove the address and
+//! answer what it is asked. What it says stands in the input.
+
+use skynode::limits::FRAME_MAX;
+use skynode::time::Instant;
+use skynode::wire::{Frame, Incarnation, Message, Request, RingKey, Stamp, Stamper};
+use std::net::SocketAddr;
+
+/// What a frame has around a request to ping: its version before it; that request, an empty extension and the tag.
+const BEFORE: usize = 1;
+const BEHIND: usize = 2 + 1 + 8;
+
+/// What it knows of one node.
+#[derive(Default)]
+struct Known {
+    incarnation: Incarnation,
+    /// The newest stamp from it.
+    stamp: Option<Stamp>,
+    /// The last of its questions.
+    asked: [u8; 8],
+}
+
+pub struct Liar {
+    ring: RingKey,
+    stamper: Stamper,
+    known: [Known; 2],
+    said: u64,
+}
+
+impl Liar {
+    pub fn new(ring: RingKey) -> Self {
+        Self { ring, stamper: Stamper::new([3; 32]), known: Default::default(), said: 0 }
+    }
+
+    /// A datagram came from a node. → what it says, for the log.
+    pub fn hear(&mut self, host: usize, datagram: &[u8]) -> String {
+        let Ok(frame) = self.ring.decode(datagram) else { return String::new() };
+        let known = &mut self.known[host];
+        known.incarnation = frame.from;
+        match frame.message {
+            Message::Request(_) => known.asked = frame.transaction,
+            Message::Answer(_) => known.stamp = frame.stamp.or(known.stamp),
+        }
+        format!("{:?}", frame.message)
+    }
+
+    /// A datagram for a node with this message and a header that fits.
+    pub fn say(&mut self, now: Instant, host: usize, to: SocketAddr, message: &[u8]) -> Option<Vec<u8>> {
+        let known = &self.known[host];
+        self.said += 1;
+        let is_answer = message.first() == Some(&1);
+        let header = Frame {
+            transaction: if is_answer { known.asked } else { self.said.to_be_bytes() },
+            from: Incarnation::new(9),
+            to: known.incarnation,
+            stamp: if is_answer { Some(self.stamper.make(now, to)) } else { known.stamp },
+            message: Message::Request(Request::Ping),
+            extension: &[],
+        };
+        let mut buffer = [0; FRAME_MAX];
+        let length = self.ring.encode(&header, &mut buffer)?;
+        let body = [&buffer[BEFORE..length - BEHIND], message, &[0]].concat();
+        let length = self.ring.tagged(&body, &mut buffer)?;
+        Some(buffer[..length].to_vec())
+    }
+}

@@ -1,0 +1,48 @@
+//! The fuzz targets, replayed on their seeds: what the fuzzer starts from, and every input that once found a fault.
+//!
+//! ```sh
+//! cargo test --test fuzz                                             # all seeds
+//! SKY_LOG=1 cargo test --test fuzz nodes -- --nocapture              # with all that happens between the two nodes
+//! SKY_SEED=fuzz/artifacts/nodes/crash-... cargo test --test fuzz nodes -- --nocapture    # this one file
+//! ```
+
+mod decode;
+mod http;
+mod liar;
+mod nodes;
+mod steps;
+
+use std::path::PathBuf;
+
+/// Runs a target on each of its seeds, by name.
+fn replay(target: &str, run: fn(&[u8])) {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds")).join(target);
+    let mut seeds: Vec<PathBuf> = match std::env::var_os("SKY_SEED") {
+        Some(one) => vec![one.into()],
+        None => std::fs::read_dir(&folder)
+            .expect("the folder of the seeds")
+            .map(|entry| entry.expect("a file in it").path())
+            .collect(),
+    };
+    seeds.sort();
+    assert!(!seeds.is_empty(), "no seeds in {}", folder.display());
+    for seed in seeds {
+        println!("{}", seed.display());
+        run(&std::fs::read(&seed).expect("a seed that can be read"));
+    }
+}
+
+#[test]
+fn decode_on_its_seeds() {
+    replay("decode", decode::decode);
+}
+
+#[test]
+fn nodes_on_their_seeds() {
+    replay("nodes", nodes::nodes);
+}
+
+#[test]
+fn http_on_its_seeds() {
+    replay("http", http::http);
+}
