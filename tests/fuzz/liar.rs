@@ -10,14 +10,17 @@ use std::net::SocketAddr;
 const BEFORE: usize = 1;
 const BEHIND: usize = 2 + 1 + 8;
 
+/// Kinds of answers that only one kind of question has, and one for the others.
+const KINDS: usize = 11;
+
 /// What it knows of one node.
 #[derive(Default)]
 struct Known {
     incarnation: Incarnation,
     /// The newest stamp from it.
     stamp: Option<Stamp>,
-    /// The last of its questions.
-    asked: [u8; 8],
+    /// The last of its questions to each kind of answer, in the order of [`Answer`](skynode::wire::Answer), and of all.
+    asked: [[u8; 8]; KINDS],
 }
 
 pub struct Liar {
@@ -38,7 +41,10 @@ impl Liar {
         let known = &mut self.known[host];
         known.incarnation = frame.from;
         match frame.message {
-            Message::Request(_) => known.asked = frame.transaction,
+            Message::Request(ref request) => {
+                let of_its_own = kinds_of_answer(request).iter();
+                of_its_own.chain(&[KINDS - 1]).for_each(|&kind| known.asked[kind] = frame.transaction);
+            }
             Message::Answer(_) => known.stamp = frame.stamp.or(known.stamp),
         }
         format!("{:?}", frame.message)
@@ -48,9 +54,12 @@ impl Liar {
     pub fn say(&mut self, now: Instant, host: usize, to: SocketAddr, message: &[u8]) -> Option<Vec<u8>> {
         let known = &self.known[host];
         self.said += 1;
-        let is_answer = message.first() == Some(&1);
+        let (is_answer, kind) = match message {
+            [1, kind, ..] => (true, usize::from(*kind).min(KINDS - 1)),
+            _ => (false, 0),
+        };
         let header = Frame {
-            transaction: if is_answer { known.asked } else { self.said.to_be_bytes() },
+            transaction: if is_answer { known.asked[kind] } else { self.said.to_be_bytes() },
             from: Incarnation::new(9),
             to: known.incarnation,
             stamp: if is_answer { Some(self.stamper.make(now, to)) } else { known.stamp },
@@ -62,5 +71,21 @@ impl Liar {
         let body = [&buffer[BEFORE..length - BEHIND], message, &[0]].concat();
         let length = self.ring.tagged(&body, &mut buffer)?;
         Some(buffer[..length].to_vec())
+    }
+}
+
+/// The numbers of the answers that a question may have, besides `Done` and `Refused`.
+const fn kinds_of_answer(request: &Request<'_>) -> &'static [usize] {
+    match request {
+        Request::Ping | Request::PingFor(_) => &[0],
+        Request::FindSuccessor(_) => &[1, 2],
+        Request::Stabilise(_) => &[3],
+        Request::Survey { .. } => &[4],
+        Request::Fetch(_) => &[5],
+        Request::Offer(_) => &[6],
+        Request::Get { .. } => &[7],
+        Request::Put { .. } | Request::Delete { .. } => &[8],
+        Request::Walk => &[9],
+        _ => &[],
     }
 }
