@@ -52,6 +52,11 @@ pub const PENDING_MAX: usize = 1024;
 /// Requests that only the maintenance of the ring may still open when clients have used up theirs.
 pub const PENDING_RESERVE: usize = 256;
 
+/// Nodes that one node pings for others at one time, and for each of them.
+pub const RELAYS_MAX: usize = 32;
+/// See [`RELAYS_MAX`]: a node suspects its neighbours only.
+pub const RELAYS_EACH_MAX: usize = 4;
+
 /// Operations of clients that a node coordinates at one time; the next is refused as busy.
 pub const CLIENT_MAX: usize = 512;
 

@@ -122,14 +122,14 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
 fn counts(counters: &Counters) -> BTreeMap<&'static str, u64> {
     macro_rules! by_name {
         ($($name:ident),*) => {{
-            let Counters { flawed: _, $($name),* } = *counters;
+            let Counters { flawed: _, refused: _, $($name),* } = *counters;
             BTreeMap::from([$((stringify!($name), $name)),*])
         }};
     }
     #[rustfmt::skip]
     let mut counts = by_name!(
-        datagrams_in, bytes_in, datagrams_out, bytes_out, unasked, unproven, overflowed, retries, timeouts, suspicions,
-        lapses, settlements, takeovers, join_overs, silences, pulled, writes, reads
+        datagrams_in, bytes_in, datagrams_out, bytes_out, heard, unasked, answered, repeated, overflowed, retries,
+        timeouts, suspicions, lapses, settlements, takeovers, join_overs, silences, pulled, writes, reads
     );
     counts.extend([
         ("flawed_length", counters.flaw(Flaw::Length)),
@@ -138,6 +138,7 @@ fn counts(counters: &Counters) -> BTreeMap<&'static str, u64> {
         ("flawed_malformed", counters.flaw(Flaw::Malformed)),
         ("flawed_trailing", counters.flaw(Flaw::Trailing)),
     ]);
+    counts.extend(Counters::REFUSED.into_iter().zip(counters.refused));
     counts
 }
 

@@ -245,6 +245,7 @@ impl Node {
     pub(super) fn begin_new_life(&mut self) {
         self.peers.forget_all();
         self.requests.abandon(&mut self.timers, Purpose::is_of_this_life);
+        self.counters.repeated += self.pulls.adoptions();
         self.pulls.abandon(|_| true);
         self.remembered.forget_question();
         self.ring.forget_review();

@@ -64,9 +64,22 @@ impl Node {
     /// A coordinator reads a key.
     pub(super) fn serve_get(&mut self, asked: &Asked, key: &[u8]) {
         let same = |op: &OwnerOp| matches!(&op.asker, Asker::Remote(other) if other.is_same(asked));
-        if !self.owner_ops.values().any(same) {
+        if self.owner_ops.values().any(same) {
+            self.counters.repeated += 1;
+        } else if asked.proven.is_none() && !self.answers_at_once(key) {
+            // Whoever is not there must not keep a place among the operations, nor set others in motion.
+            self.refuse(asked, Refusal::Unproven);
+        } else {
             self.start_owner(Asker::Remote(*asked), key, Deed::Get);
         }
+    }
+
+    /// True if a read of the key ends without anything being waited for.
+    fn answers_at_once(&self, key: &[u8]) -> bool {
+        let id = Id::of_key(key);
+        self.is_settled_for(self.now.at, id)
+            && self.store.get(key).is_none_or(|stored| self.is_confirmed(id, stored))
+            && !self.owner_ops.values().any(|op| *op.key == *key)
     }
 
     /// A coordinator writes a key, or deletes it.
@@ -101,7 +114,8 @@ impl Node {
             };
             if let Some(under_way) = self.owner_ops.values_mut().find(same) {
                 // The same write again: its answer goes where it was asked for last.
-                under_way.asker = asker;
+                let former = core::mem::replace(&mut under_way.asker, asker);
+                self.counters.repeated += u64::from(matches!(former, Asker::Remote(_)));
                 return;
             }
         }

@@ -30,6 +30,11 @@ impl Load {
         ("deadlines", PENDING_MAX + 2 * CLIENT_MAX + OWNER_MAX + 16, 60),
     ];
 
+    /// The tables by name, each with the number of its entries.
+    pub fn tables(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        Self::LIMITS.iter().zip(self.0).map(|(limit, held)| (limit.0, held))
+    }
+
     /// The first table that is fuller than it may be, with the number of its entries.
     pub fn overfull(&self, at_rest: bool) -> Option<(&'static str, usize)> {
         let full = Self::LIMITS.iter().zip(self.0);

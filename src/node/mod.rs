@@ -273,8 +273,13 @@ impl Node {
 
     /// The hybrid logical clock, in milliseconds: above all it gave and saw before, and near the wall clock.
     fn tick(&mut self) -> u64 {
-        self.clock_ms = self.now.wall_ms.max(self.clock_ms.saturating_add(1));
+        self.clock_ms = self.next_tick();
         self.clock_ms
+    }
+
+    /// What it will give next. Whoever only asks for it does not move it, or anybody could.
+    fn next_tick(&self) -> u64 {
+        self.now.wall_ms.max(self.clock_ms.saturating_add(1))
     }
 
     /// Milliseconds from `low` to `high`, drawn anew.

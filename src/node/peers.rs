@@ -46,6 +46,8 @@ pub(super) struct Relation {
     pub void_before: Instant,
     /// Since when a question of ours is open and nothing was heard.
     pub open_since: Option<Instant>,
+    /// Its newest `Stabilise`: its own stamp in it, its transaction, and when it arrived.
+    said: Option<(Stamp, [u8; 8], Instant)>,
     /// When its last request arrived.
     pub heard_request: Option<Instant>,
     /// When its last answer arrived.
@@ -55,6 +57,18 @@ pub(super) struct Relation {
 }
 
 impl Relation {
+    /// A `Stabilise` came that carries this stamp of its own. True if it is a new one, and no copy of one that came
+    /// before, nor one that was overtaken: what such a one says is no news, however often it comes.
+    pub fn is_news(&mut self, now: Instant, stamp: Stamp, transaction: [u8; 8]) -> bool {
+        let said = self.said.filter(|(_, _, at)| *at + Stamper::LIFETIME > now);
+        // Two within one millisecond carry the same stamp.
+        let news = said.is_none_or(|(last, of, _)| stamp.is_after(last) || (stamp == last && transaction != of));
+        if news {
+            self.said = Some((stamp, transaction, now));
+        }
+        news
+    }
+
     /// The link, unless it is so old that its stamp cannot be compared with new ones any more.
     pub fn recent_link(&self, now: Instant) -> Option<Stamp> {
         self.link.filter(|(_, at)| *at + Stamper::LIFETIME > now).map(|(stamp, _)| stamp)
@@ -109,9 +123,11 @@ impl Peers {
         relation
     }
 
-    /// The peer lives no more: what it said is void.
+    /// The peer lives no more: what it said is void, and comes to nothing should it come again.
     pub fn forget(&mut self, peer: &Peer) {
-        self.relations.remove(&(peer.addr(), peer.incarnation));
+        if let Some(relation) = self.relations.get_mut(&(peer.addr(), peer.incarnation)) {
+            *relation = Relation { used: relation.used, said: relation.said, ..Relation::default() };
+        }
     }
 
     /// Everything said is void, as we start a new life; the ways remain.

@@ -76,6 +76,11 @@ impl Pulls {
         self.table.retain(|_, pull| !like(&pull.purpose));
     }
 
+    /// How many leavers wait to hear that an arc was adopted.
+    pub fn adoptions(&self) -> u64 {
+        self.table.values().filter(|pull| matches!(pull.purpose, PullFor::Adopt(_))).count() as u64
+    }
+
     /// True while some of what is held here may belong here only once a leaver has gone.
     pub fn has_adopted(&self, now: Instant) -> bool {
         self.adopted.is_some_and(|at| now.since(at) < ADOPTION)
@@ -133,6 +138,7 @@ impl Node {
         let mut adopting = self.pulls.table.values_mut().filter(|pull| matches!(pull.purpose, PullFor::Adopt(_)));
         if let Some(under_way) = adopting.find(|pull| pull.peer == leaver && pull.arc == arc) {
             under_way.purpose = PullFor::Adopt(*asked);
+            self.counters.repeated += 1;
         } else if adopting.count() >= ADOPTIONS_MAX || !self.start_pull(leaver, arc, PullFor::Adopt(*asked)) {
             self.refuse(asked, Refusal::Busy);
         }

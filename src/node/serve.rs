@@ -5,6 +5,7 @@ use super::command::{Command, Event, Ticket};
 use super::lookup::Found;
 use super::pending::{Manner, Pending, Probe, Purpose, Silence};
 use super::speak::Asked;
+use crate::limits::{RELAYS_EACH_MAX, RELAYS_MAX};
 use crate::time::Instant;
 use crate::wire::{Alternatives, Answer, Freshness, Peer, Place, Refusal, Request, Stamp, Step, Surveyed};
 use alloc::vec::Vec;
@@ -142,11 +143,24 @@ impl Node {
         }
     }
 
+    /// Pings a node for another one, which suspects at most a few at a time; more would be traffic for others' sake.
     fn relay_ping(&mut self, asked: &Asked, target: Peer) {
-        let same = |purpose: &Purpose| matches!(purpose, Purpose::Relay(other) if other.is_same(asked));
-        let relayed = self.requests.any(|_, purpose| same(purpose));
+        let (mut same, mut of_asker, mut all) = (false, 0, 0);
+        self.requests.any(|_, purpose| {
+            if let Purpose::Relay(other) = purpose {
+                same |= other.is_same(asked);
+                of_asker += usize::from(other.source == asked.source);
+                all += 1;
+            }
+            false
+        });
         let manner = Manner { tries: 2, client: true, ..self.patient() };
-        if !relayed && !self.ask(target, Request::Ping, Purpose::Relay(*asked), manner) {
+        if same {
+            self.counters.repeated += 1;
+        } else if of_asker >= RELAYS_EACH_MAX
+            || all >= RELAYS_MAX
+            || !self.ask(target, Request::Ping, Purpose::Relay(*asked), manner)
+        {
             self.refuse(asked, Refusal::Busy);
         }
     }
@@ -195,8 +209,8 @@ impl Node {
     }
 
     /// What this node has seen of an id's history.
-    pub(super) fn freshness(&mut self, id: crate::id::Id) -> Freshness {
-        Freshness { term: self.terms.at(id), time_ms: self.tick() }
+    pub(super) fn freshness(&self, id: crate::id::Id) -> Freshness {
+        Freshness { term: self.terms.at(id), time_ms: self.next_tick() }
     }
 
     fn probe_answered(&mut self, probe: Probe, peer: Peer, member: bool, founder: bool, pending: &Pending) {

@@ -42,6 +42,16 @@ const AMPLIFICATION: usize = 3;
 /// What a request to an address of which there is no stamp is padded with, so that the answer may be longer.
 const PADDING: [u8; 128] = [0; 128];
 
+/// The oldest stamp that a request of [`must_be_new`] may echo: twice as long as the usual consent lasts. Neighbours
+/// that talk every round are far below it, and whoever is not is told a new one.
+const NEW: Duration = Duration::from_secs(5);
+
+/// True of requests whose repetition from an earlier time would move a pointer or make work. All others are harmless
+/// whenever they arrive: they are ordered by a term, a rank, a stamp, an incarnation or the name of a write.
+const fn must_be_new(request: &Request<'_>) -> bool {
+    matches!(request, Request::Stabilise(_) | Request::Hint | Request::Survey { .. } | Request::Adopt { .. })
+}
+
 impl Node {
     /// The usual manner of a request for the ring.
     pub(super) fn patient(&self) -> Manner {
@@ -70,7 +80,9 @@ impl Node {
         let hash = blake3::keyed_hash(&self.transaction_key, &number.to_be_bytes());
         let mut transaction = [0; 8];
         transaction.copy_from_slice(&hash.as_bytes()[..8]);
-        let extension: &[u8] = if stamp.is_none() && !request.changes() { &PADDING } else { &[] };
+        // The answer to a ping is short.
+        let padded = stamp.is_none() && !request.changes() && !matches!(request, Request::Ping);
+        let extension: &[u8] = if padded { &PADDING } else { &[] };
         let message = Message::Request(request);
         let frame = Frame { transaction, from: self.me.incarnation, to: to.incarnation, stamp, message, extension };
         let mut datagram = self.requests.buffer();
@@ -103,6 +115,7 @@ impl Node {
     /// Answers a request. An answer that is too long for an unproven address is withheld, and the stamp sent that is
     /// wanted.
     pub(super) fn answer(&mut self, asked: &Asked, answer: Answer<'_>) {
+        let refusal = if let Answer::Refused(refusal) = &answer { Some(*refusal) } else { None };
         let stamp = Some(self.stamper.make(self.now.at, asked.source));
         let frame = Frame {
             transaction: asked.transaction,
@@ -117,14 +130,19 @@ impl Node {
             Some(length) if asked.proven.is_none() && length > asked.length * AMPLIFICATION => {
                 self.refuse(asked, Refusal::Unproven);
             }
-            Some(length) => self.transmit(asked.source, &buffer[..length]),
+            Some(length) => {
+                match refusal {
+                    Some(refusal) => self.counters.count_refusal(refusal),
+                    None => self.counters.answered += 1,
+                }
+                self.transmit(asked.source, &buffer[..length]);
+            }
             None => debug_assert!(false, "limits::* keep every answer within a frame"),
         }
     }
 
     /// Answers a request with a refusal.
     pub(super) fn refuse(&mut self, asked: &Asked, refusal: Refusal) {
-        self.counters.unproven += u64::from(refusal == Refusal::Unproven);
         self.answer(asked, Answer::Refused(refusal));
     }
 
@@ -141,7 +159,7 @@ impl Node {
                 let asked = Asked { source, transaction, incarnation, proven, length };
                 if frame.to != Incarnation::UNKNOWN && frame.to != self.me.incarnation {
                     self.refuse(&asked, Refusal::NotMember);
-                } else if request.changes() && proven.is_none() {
+                } else if request.changes() && proven.is_none_or(|at| must_be_new(&request) && self.is_old(at)) {
                     self.refuse(&asked, Refusal::Unproven);
                 } else {
                     self.serve(&asked, request);
@@ -152,6 +170,10 @@ impl Node {
                 self.take_answer(source, transaction, incarnation, frame.stamp, answer);
             }
         }
+    }
+
+    fn is_old(&self, stamped: Instant) -> bool {
+        self.now.at.since(stamped) > NEW
     }
 
     fn take_answer(
@@ -166,6 +188,7 @@ impl Node {
             self.counters.unasked += 1;
             return;
         };
+        self.counters.heard += 1;
         let unproven = answer == Answer::Refused(Refusal::Unproven);
         let again = unproven && !pending.proven_again;
         pending.proven_again |= again;

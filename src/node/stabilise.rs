@@ -213,6 +213,10 @@ impl Node {
         if self.ring.predecessor_left && self.predecessor == Some(peer) {
             return self.refuse(asked, Refusal::NotMember);
         }
+        if !self.peers.relation(now, &peer).is_news(now, request.stamp, asked.transaction) {
+            let answer = self.neighbours_for(&peer, request, false);
+            return self.answer(asked, Answer::Neighbours(answer));
+        }
         self.unsilence(&peer);
         let relation = self.peers.relation(now, &peer);
         relation.heard_request = Some(now);
@@ -234,17 +238,20 @@ impl Node {
                 self.consented(Pledged::Predecessor, from + self.config.consent);
             }
         }
-        let answer = self.neighbours_for(&peer, request, is_predecessor);
+        let answer = self.neighbours_for(&peer, request, true);
         self.answer(asked, Answer::Neighbours(answer));
     }
 
-    fn neighbours_for(&mut self, peer: &Peer, request: &Stabilise, is_predecessor: bool) -> Neighbours {
+    /// The answer. A request that is no news renews no pledge: it is only told of one that was given since it was sent.
+    fn neighbours_for(&mut self, peer: &Peer, request: &Stabilise, news: bool) -> Neighbours {
         let now = self.now.at;
+        let is_predecessor = self.predecessor == Some(*peer);
         let blocked = self.in_the_way(Pledged::Predecessor, peer);
         let may_give = self.rights.of_predecessor.had || !self.config.keeps(Rule::FirstConsent);
-        let consents = is_predecessor && blocked.is_none() && may_give && !self.has_open_question(peer);
-        if consents {
-            let given = self.rights.pledge_predecessor.filter(|pledge| pledge.to == *peer && pledge.until > now);
+        let given = self.rights.pledge_predecessor.filter(|pledge| pledge.to == *peer && pledge.until > now);
+        let renews = news || given.is_some_and(|pledge| !request.stamp.is_after(pledge.rests_on));
+        let consents = is_predecessor && blocked.is_none() && may_give && !self.has_open_question(peer) && renews;
+        if consents && news {
             let rests_on = match given {
                 Some(pledge) if pledge.rests_on.is_after(request.stamp) => pledge.rests_on,
                 _ => request.stamp,
@@ -265,7 +272,7 @@ impl Node {
             self.peers.relation(now, peer).void_before = next_millisecond;
         }
         let matched = self.store.digest(Arc::new(request.after, self.me.id())) == request.digest;
-        if is_predecessor {
+        if is_predecessor && news {
             let changes = self.store.changes();
             self.compared(Beside::Predecessor, *peer, matched, changes);
         }

@@ -1,11 +1,14 @@
 //! Counters, and the picture of itself that a node shows.
 
 use crate::id::{Arc, Id};
-use crate::wire::{Flaw, Peer};
+use crate::wire::{Flaw, Peer, Refusal};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 /// Everything that a node counts, since its start.
+///
+/// A datagram that came in is counted once among `flawed`, `heard`, `unasked`, `answered`, `refused` and `repeated`, as
+/// soon as it is done with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Datagrams received.
@@ -18,10 +21,16 @@ pub struct Counters {
     pub bytes_out: u64,
     /// Datagrams dropped, by their flaw, in the order of [`Flaw`].
     pub flawed: [u64; 5],
-    /// Answers that no request was waiting for.
+    /// Answers that a request was waiting for.
+    pub heard: u64,
+    /// Answers that no request to that address was waiting for.
     pub unasked: u64,
-    /// Requests refused because the sender's address was not proven.
-    pub unproven: u64,
+    /// Requests answered with what they asked for.
+    pub answered: u64,
+    /// Requests refused, by the kind of refusal, in the order of [`Counters::REFUSED`].
+    pub refused: [u64; Self::REFUSED.len()],
+    /// Requests dropped because the answer goes to another copy, or because the place on the ring was given up.
+    pub repeated: u64,
     /// Datagrams that found the outbox full.
     pub overflowed: u64,
     /// Requests sent again because no answer came.
@@ -56,6 +65,65 @@ impl Counters {
     /// How many datagrams were dropped for this flaw.
     pub fn flaw(&self, flaw: Flaw) -> u64 {
         self.flawed[flaw as usize]
+    }
+
+    /// The kinds of refusal by the names that they are shown under.
+    pub const REFUSED: [&str; 17] = [
+        "refused_unproven",
+        "refused_not_member",
+        "refused_not_owner",
+        "refused_not_settled",
+        "refused_not_neighbour",
+        "refused_stale",
+        "refused_conflict",
+        "refused_not_found",
+        "refused_newer",
+        "refused_too_large",
+        "refused_busy",
+        "refused_unreachable",
+        "refused_unknown",
+        "refused_forgotten",
+        "refused_full",
+        "refused_silent",
+        "refused_leaving",
+    ];
+
+    pub(super) const fn count_refusal(&mut self, refusal: Refusal) {
+        self.refused[place_of(refusal)] += 1;
+    }
+
+    /// How many requests were refused like this.
+    pub const fn refusals(&self, refusal: Refusal) -> u64 {
+        self.refused[place_of(refusal)]
+    }
+
+    /// How many datagrams that came in are done with; of the others the requests are still in work.
+    pub fn done_with(&self) -> u64 {
+        let sum = |counts: &[u64]| counts.iter().sum::<u64>();
+        self.heard + self.answered + sum(&self.flawed) + self.unasked + sum(&self.refused) + self.repeated
+    }
+}
+
+/// The place of a kind among [`Counters::REFUSED`].
+const fn place_of(refusal: Refusal) -> usize {
+    match refusal {
+        Refusal::Unproven => 0,
+        Refusal::NotMember => 1,
+        Refusal::NotOwner => 2,
+        Refusal::NotSettled => 3,
+        Refusal::NotNeighbour => 4,
+        Refusal::Stale { .. } => 5,
+        Refusal::Conflict { .. } => 6,
+        Refusal::NotFound => 7,
+        Refusal::Newer { .. } => 8,
+        Refusal::TooLarge => 9,
+        Refusal::Busy => 10,
+        Refusal::Unreachable => 11,
+        Refusal::Unknown => 12,
+        Refusal::Forgotten => 13,
+        Refusal::Full => 14,
+        Refusal::Silent => 15,
+        Refusal::Leaving => 16,
     }
 }
 

@@ -5,9 +5,11 @@
 //!
 //! - [`World`] holds the machines and the one queue of events; it knows nothing of what should be.
 //! - [`Network`] decides what happens to a datagram, [`Clock`] what a node believes to be the time.
+//! - [`Attacker`] sends what it likes from whatever address.
 //! - [`oracle`] looks at the whole ring, [`Speakers`] at who may answer, [`history`] at what clients were told.
 //! - [`swarm`] puts it together: chaos drawn from a seed, then healing, and a judgement.
 
+mod attacker;
 mod bound;
 pub mod chaos;
 mod client;
@@ -25,6 +27,7 @@ pub mod history;
 pub mod oracle;
 pub mod swarm;
 
+pub use attacker::{Attacker, Shot, Trick};
 pub use bound::{Bound, Keys};
 pub use client::{Clients, Outcomes};
 pub use clock::Clock;

@@ -14,6 +14,10 @@ pub(super) enum Due {
     Wake { host: usize },
     /// A paused process goes on.
     Resume { host: usize },
+    /// The attacker sends a datagram.
+    Attack,
+    /// A process gets what another sent because of the attacker.
+    Reflection { host: usize, input: Input },
     /// The driver of the world wanted to know.
     Alarm(u64),
 }

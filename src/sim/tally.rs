@@ -72,6 +72,8 @@ pub struct Tally {
     pub outcomes: Outcomes,
     /// What the network did.
     pub traffic: Traffic,
+    /// Datagrams of an attacker.
+    pub attacks: u64,
     /// Processes started again on a machine where one had died.
     pub restarts: u64,
     /// Nodes that joined a ring that was there.
@@ -154,6 +156,7 @@ impl Tally {
         self.silences += other.silences;
         self.flawed += other.flawed;
         self.wakes += other.wakes;
+        self.attacks += other.attacks;
         self.beyond += other.beyond;
         self.astray += other.astray;
         self.abrupt += other.abrupt;
@@ -223,6 +226,7 @@ impl fmt::Display for Tally {
             "network          {} datagrams, {} lost, {} cut, {} twice, {} corrupted ({} dropped for a flaw), {} slow",
             t.sent, t.lost, t.cut, t.duplicated, t.corrupted, self.flawed, t.slow
         )?;
+        writeln!(f, "attacker         {} datagrams", self.attacks)?;
         writeln!(
             f,
             "nodes            {} suspicions, {} lapses, {} takeovers, {} retries, {} joins over, {} silences",

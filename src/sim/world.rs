@@ -1,7 +1,9 @@
 //! The world: machines, the network between them, and one queue of events in the order of time.
 
+mod attack;
 mod drain;
 
+use super::attacker::Attacker;
 use super::host::{Host, Input, Machine};
 use super::log::{Detail, Log};
 use super::network::Network;
@@ -93,6 +95,9 @@ pub struct World {
     /// What happened.
     pub log: Log,
     in_flight: Vec<InFlight>,
+    attacker: Option<Attacker>,
+    /// This turn of a process is the attacker's doing.
+    attacked: bool,
 }
 
 /// A successor list on its way to whom it may become the list of.
@@ -122,6 +127,8 @@ impl World {
             lateness: Duration::from_millis(1),
             log: Log::default(),
             in_flight: Vec::new(),
+            attacker: None,
+            attacked: false,
         }
     }
 
@@ -312,6 +319,8 @@ impl World {
                 Due::Input { host, input } => self.arrive(host, input),
                 Due::Wake { host } => self.wake(host, at),
                 Due::Resume { host } => self.resume(host),
+                Due::Attack => self.attack(),
+                Due::Reflection { host, input } => self.arrive_attacked(host, input),
             }
         }
     }

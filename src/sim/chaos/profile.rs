@@ -40,13 +40,17 @@ pub struct Profile {
     pub founders: usize,
     /// Ids are given and stand in two crowds, instead of following from the addresses.
     pub crowded: bool,
+    /// Datagrams of an attacker, each second.
+    pub attack: u64,
 }
 
 impl Profile {
     /// The profile of a seed: lists of 3 and at least 12 nodes, or lists of 8 and at least 14; of four seeds one makes
     /// a small ring, of 4 to 7 nodes.
     pub fn of_seed(seed: u64) -> Self {
-        let profile = Self::large(seed);
+        let mut attacks = Rng::new(seed ^ 0x00A7_7AC4);
+        let attack = if attacks.chance(0.2) { [20, 100, 500][attacks.index(3)] } else { 0 };
+        let profile = Self { attack, ..Self::large(seed) };
         let mut rng = Rng::new(seed ^ 0x0053_4D41_4C4C);
         if !rng.chance(0.25) {
             return profile;
@@ -96,6 +100,7 @@ impl Profile {
             },
             founders: if rng.chance(0.5) { usize::MAX } else { 0 },
             crowded: rng.chance(0.2),
+            attack: 0,
         }
     }
 
@@ -117,6 +122,7 @@ impl Profile {
             clocks: Clock { offset_us: 1_000_000_000, rate_ppm: 100, skew_ms: 50 },
             founders: 0,
             crowded: false,
+            attack: 0,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use super::{Phase, Plan, Swarm};
 use crate::node::{Counters, Node};
+use crate::rng::Rng;
+use crate::sim::attacker::Attacker;
 use crate::sim::chaos::Orders;
 use crate::sim::log::Detail;
 use crate::sim::oracle;
@@ -147,6 +149,16 @@ impl Swarm {
             return self.plan(Duration::from_secs(1), Plan::Start { host });
         }
         self.start(host);
+    }
+
+    /// An attacker is at work from now on. It has a chance of its own, so that all else is as it would be without.
+    pub(super) fn attack(&mut self, rate: u64) {
+        let attacker = Attacker::new(&self.world.config().ring, rate, Rng::new(self.seed ^ 0xA77A_C4E2));
+        self.world.set_attacker(Some(attacker));
+    }
+
+    pub(super) fn end_attack(&mut self) {
+        self.tally.attacks += self.world.set_attacker(None).map_or(0, |attacker| attacker.sent());
     }
 
     /// All faults end. Half of the dead come back.

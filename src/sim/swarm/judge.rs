@@ -80,6 +80,11 @@ impl Swarm {
             let when = if at_rest { " at rest" } else { "" };
             self.fail(&format!("{host} has {held} {table}{when}"));
         }
+        let counters = self.world.host(host).node().filter(|_| at_rest).map(Node::counters);
+        if let Some(counters) = counters.filter(|counters| counters.done_with() != counters.datagrams_in) {
+            let (done_with, taken) = (counters.done_with(), counters.datagrams_in);
+            self.fail(&format!("{host} took {taken} datagrams in, and counts {done_with} as done with: {counters:?}"));
+        }
     }
 
     /// A node that has just come to its place holds what was there to be pulled when it was started.

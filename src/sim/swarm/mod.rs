@@ -206,6 +206,9 @@ impl Swarm {
                 if host == 0 { Duration::ZERO } else { self.rng.between(Duration::ZERO, Duration::from_secs(3)) };
             self.plan(after, Plan::Start { host });
         }
+        if self.profile.attack > 0 {
+            self.attack(self.profile.attack);
+        }
         self.with_scene(|scene, run| scene.begin(run));
         self.plan(POLL, Plan::Poll);
         while !self.is_over() {
@@ -353,6 +356,7 @@ impl Swarm {
                 if self.flaw().is_none() {
                     self.tally.healing.push(waited);
                     self.with_scene(|scene, run| scene.healed(run, waited));
+                    self.end_attack();
                     self.enter(Phase::Reading);
                 } else if waited > self.rules.heal_max {
                     self.give_up("the ring did not heal");

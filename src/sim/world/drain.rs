@@ -19,7 +19,11 @@ impl World {
     pub(super) fn drain(&mut self, host: usize) {
         let mut buffer = [0; FRAME_MAX];
         while let Some(transmit) = self.hosts[host].node.as_mut().and_then(|node| node.poll_transmit(&mut buffer)) {
-            self.carry(host, transmit.to, &buffer[..transmit.length]);
+            if self.attacked {
+                self.reflect(host, transmit.to, &buffer[..transmit.length]);
+            } else {
+                self.carry(host, transmit.to, &buffer[..transmit.length]);
+            }
         }
         while let Some(event) = self.hosts[host].node.as_mut().and_then(Node::poll_event) {
             self.tell(host, event);
@@ -42,6 +46,9 @@ impl World {
         let Some(host) = self.host_at(to) else {
             return self.happenings.push_back(Happening::Astray { host: from, to, bytes: bytes.into() });
         };
+        if let Some(attacker) = &mut self.attacker {
+            attacker.record(self.hosts[from].machine.addr, to, bytes);
+        }
         let fates = self.network.send(self.now, from, host, bytes.len());
         if self.log.tells(Detail::Datagrams) {
             let frame = self.ring.decode(bytes);
@@ -98,8 +105,12 @@ impl World {
 
     /// Schedules the wake-up at the node's deadline, unless an earlier one stands.
     pub(super) fn sleep(&mut self, host: usize) {
-        let late = if self.chance.chance(LATE_ONE_IN) { self.lateness } else { self.lateness / 10 };
-        let late = self.chance.between(Duration::ZERO, late);
+        let chance = match &mut self.attacker {
+            Some(attacker) if self.attacked => attacker.rng(),
+            _ => &mut self.chance,
+        };
+        let late = if chance.chance(LATE_ONE_IN) { self.lateness } else { self.lateness / 10 };
+        let late = chance.between(Duration::ZERO, late);
         let it = &mut self.hosts[host];
         let Some(node) = &it.node else { return };
         let deadline = it.machine.clock.when(node.poll_timeout());

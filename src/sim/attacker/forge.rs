@@ -1,0 +1,309 @@
+//! Forged frames: every kind of message, made of what is near the truth.
+
+use crate::id::{Arc, Id};
+use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, FRAME_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX};
+use crate::rng::Rng;
+use crate::time::Instant;
+use crate::wire::{
+    Alternatives, Answer, Condition, Entry, Frame, Freshness, Incarnation, Item, Message, Named, Neighbours, Operation,
+    OperationId, OperationLog, Peer, PeerList, Place, Pledged, Rank, Refusal, Request, RingKey, Stabilise, Stamp,
+    Stamper, Step, Surveyed, Version,
+};
+use core::time::Duration;
+use std::net::SocketAddr;
+
+/// Of each kind so many pieces are remembered.
+const KEPT: usize = 64;
+/// Kinds of requests, and of answers.
+pub(super) const REQUESTS: u64 = 17;
+pub(super) const ANSWERS: u64 = 12;
+
+/// What the attacker has heard of.
+#[derive(Debug, Default)]
+pub(super) struct Material {
+    peers: Vec<Peer>,
+    keys: Vec<Box<[u8]>>,
+    ranks: Vec<Rank>,
+    operations: Vec<Operation>,
+}
+
+fn keep<T>(rng: &mut Rng, kept: &mut Vec<T>, new: T) {
+    if kept.len() < KEPT {
+        kept.push(new);
+    } else {
+        let at = rng.index(KEPT);
+        kept[at] = new;
+    }
+}
+
+fn one_of<T: Clone>(rng: &mut Rng, kept: &[T]) -> Option<T> {
+    kept.get(rng.index(kept.len())).cloned()
+}
+
+fn id_of(rng: &mut Rng) -> Id {
+    Id::new(u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64()))
+}
+
+const PADDING: [u8; 128] = [0; 128];
+const VALUE: [u8; VALUE_MAX] = [0xEE; VALUE_MAX];
+
+impl Material {
+    /// These live; those that have died since are remembered for a while.
+    pub fn meet(&mut self, rng: &mut Rng, nodes: &[Peer]) {
+        let Some(peer) = one_of(rng, nodes) else { return };
+        if !self.peers.contains(&peer) {
+            keep(rng, &mut self.peers, peer);
+        }
+    }
+
+    /// Takes keys, ranks and names of writes from a message that passed.
+    pub fn learn(&mut self, rng: &mut Rng, message: &Message<'_>) {
+        let (key, rank, operation) = match message {
+            Message::Request(Request::Get { key }) => (Some(*key), None, None),
+            Message::Request(Request::Put { operation, key, .. } | Request::Delete { operation, key, .. }) => {
+                (Some(*key), None, Some(*operation))
+            }
+            Message::Request(Request::Replicate(entry) | Request::Offer(entry))
+            | Message::Answer(Answer::Fetched(entry)) => (Some(entry.key), Some(entry.rank), None),
+            Message::Request(Request::Fetch(item)) => (None, Some(item.rank), None),
+            _ => (None, None, None),
+        };
+        if let Some(key) = key.filter(|key| !self.keys.iter().any(|known| **known == **key)) {
+            keep(rng, &mut self.keys, key.into());
+        }
+        if let Some(rank) = rank {
+            keep(rng, &mut self.ranks, rank);
+        }
+        if let Some(operation) = operation {
+            keep(rng, &mut self.operations, operation);
+        }
+    }
+
+    /// A node of the ring, or one that was, or something like one.
+    pub fn peer(&self, rng: &mut Rng) -> Peer {
+        let number = rng.next_u64().to_be_bytes();
+        let stranger = SocketAddr::from(([10, number[0], number[1], number[2]], 1 + u16::from(number[3])));
+        let incarnation = Incarnation::new(rng.next_u64() as u32);
+        let invented = Peer { place: Place { addr: stranger, id: Id::of_addr(stranger) }, incarnation };
+        let known = one_of(rng, &self.peers).unwrap_or(invented);
+        match rng.below(10) {
+            0 => invented,
+            1 => Peer { incarnation, ..known },
+            2 => {
+                Peer { place: Place { id: known.id().plus(u128::from(rng.next_u64()) << 32), ..known.place }, ..known }
+            }
+            _ => known,
+        }
+    }
+
+    fn peers<const N: usize>(&self, rng: &mut Rng, most: usize) -> heapless::Vec<Peer, N> {
+        (0..rng.index(most.min(N) + 1)).map(|_| self.peer(rng)).collect()
+    }
+
+    fn id(&self, rng: &mut Rng) -> Id {
+        match rng.below(6) {
+            0 => id_of(rng),
+            1 => Id::of_key(&self.key(rng)),
+            2 => self.peer(rng).id().plus(1),
+            3 => self.peer(rng).id().plus(u128::MAX),
+            _ => self.peer(rng).id(),
+        }
+    }
+
+    fn arc(&self, rng: &mut Rng) -> Arc {
+        Arc::new(self.id(rng), self.id(rng))
+    }
+
+    fn key(&self, rng: &mut Rng) -> Box<[u8]> {
+        let invented = rng.next_u64().to_be_bytes();
+        let known = if rng.chance(0.8) { one_of(rng, &self.keys) } else { None };
+        known.unwrap_or_else(|| invented[..rng.index(9)].into())
+    }
+
+    /// Near the highest that was heard of, or far beyond all.
+    fn term(&self, rng: &mut Rng) -> u64 {
+        let highest = self.ranks.iter().map(|rank| rank.ballot).max().unwrap_or(0);
+        match rng.below(5) {
+            0 => rng.next_u64(),
+            1 => TERM_MAX,
+            _ => (highest + 3).saturating_sub(rng.below(6)),
+        }
+    }
+
+    fn rank(&self, rng: &mut Rng) -> Rank {
+        let known = one_of(rng, &self.ranks).unwrap_or_default();
+        let term = self.term(rng);
+        let version = Version { term: known.version.term.max(term), ..known.version };
+        match rng.below(5) {
+            0 => Rank { version, ballot: version.term, chosen: rng.chance(0.5) },
+            1 => Rank { ballot: term, ..known },
+            2 => Rank { version: Version { time_ms: known.version.time_ms + rng.below(9), ..known.version }, ..known },
+            3 => Rank { version: Version { time_ms: rng.next_u64(), ..version }, ballot: term, chosen: true },
+            _ => known,
+        }
+    }
+
+    fn operation(&self, rng: &mut Rng) -> Operation {
+        let id = OperationId(id_of(rng).get().to_be_bytes());
+        let fresh = Freshness { term: self.term(rng), time_ms: self.rank(rng).version.time_ms };
+        one_of(rng, &self.operations).filter(|_| rng.chance(0.5)).unwrap_or(Operation { id, fresh })
+    }
+
+    fn entry<'a>(&self, rng: &mut Rng, key: &'a [u8]) -> Entry<'a> {
+        let (rank, mut log) = (self.rank(rng), OperationLog::default());
+        for _ in 0..rng.below(6) {
+            log.push(self.operation(rng).id, self.rank(rng).version);
+        }
+        let value = rng.chance(0.7).then(|| &VALUE[..rng.index(VALUE_MAX + 1)]);
+        Entry { key, rank, log, value }
+    }
+
+    fn condition(&self, rng: &mut Rng) -> Condition {
+        match rng.below(4) {
+            0 => Condition::Absent,
+            1 => Condition::Present,
+            2 => Condition::Match(self.rank(rng).version),
+            _ => Condition::None,
+        }
+    }
+
+    /// One that nobody made.
+    fn stamp(&self, rng: &mut Rng, now: Instant, addr: SocketAddr) -> Stamp {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&rng.next_u64().to_be_bytes());
+        let age = Duration::from_millis(rng.below(3000));
+        Stamper::new(key).make(now + Duration::from_secs(3) - age, addr)
+    }
+
+    pub(super) fn request<'a>(&self, rng: &mut Rng, now: Instant, from: Peer, key: &'a [u8]) -> Request<'a> {
+        let side = if rng.chance(0.5) { Pledged::Predecessor } else { Pledged::Successor };
+        let stamp = self.stamp(rng, now, from.addr());
+        match rng.below(REQUESTS) {
+            0 => Request::Ping,
+            1 => Request::PingFor(self.peer(rng)),
+            2 => Request::FindSuccessor(self.id(rng)),
+            3 => Request::Stabilise(Stabilise {
+                place: if rng.chance(0.8) { from.place } else { self.peer(rng).place },
+                consents: rng.chance(0.5),
+                stamp,
+                after: self.id(rng),
+                digest: rng.next_u64(),
+                list: rng.next_u64() as u32,
+                dropped: self.peers(rng, DROPPED_MAX),
+            }),
+            4 => Request::Release { side, stamp, closer: rng.chance(0.5).then(|| self.peer(rng)) },
+            5 => Request::Hint,
+            6 => {
+                let from = rng.chance(0.5).then(|| self.id(rng));
+                Request::Survey { arc: self.arc(rng), digest: rng.next_u64(), from }
+            }
+            7 => Request::Fetch(Item { id: Id::of_key(key), rank: self.rank(rng) }),
+            8 => Request::Settle { arc: self.arc(rng), term: self.term(rng) },
+            9 => Request::Replicate(self.entry(rng, key)),
+            10 => Request::Offer(self.entry(rng, key)),
+            11 => Request::Get { key },
+            12 => {
+                let value = &VALUE[..rng.index(VALUE_MAX + 1)];
+                Request::Put { operation: self.operation(rng), key, condition: self.condition(rng), value }
+            }
+            13 => Request::Delete { operation: self.operation(rng), key, condition: self.condition(rng) },
+            14 => Request::Walk,
+            15 => {
+                let place = if rng.chance(0.8) { from.place } else { self.peer(rng).place };
+                Request::Adopt { place, arc: self.arc(rng) }
+            }
+            _ => {
+                let predecessor = rng.chance(0.7).then(|| self.peer(rng));
+                Request::Leave { predecessor, successors: self.peers(rng, ALTERNATIVES_MAX) }
+            }
+        }
+    }
+
+    fn refusal(&self, rng: &mut Rng) -> Refusal {
+        match rng.below(8) {
+            0 => Refusal::NotMember,
+            1 => Refusal::Stale { term: self.term(rng) },
+            2 => Refusal::Newer { rank: self.rank(rng) },
+            3 => Refusal::Unreachable,
+            4 => Refusal::NotOwner,
+            5 => Refusal::NotFound,
+            6 => Refusal::Conflict { version: Some(self.rank(rng).version) },
+            _ => Refusal::Unproven,
+        }
+    }
+
+    pub(super) fn answer<'a>(&self, rng: &mut Rng, from: Peer, key: &'a [u8]) -> Answer<'a> {
+        let version = self.rank(rng).version;
+        let successors: Alternatives = self.peers(rng, ALTERNATIVES_MAX);
+        match rng.below(ANSWERS) {
+            0 => Answer::Pong { place: from.place, member: rng.chance(0.5), founder: rng.chance(0.5) },
+            1 => {
+                let fresh = Freshness { term: self.term(rng), time_ms: version.time_ms };
+                Answer::Found { predecessor: self.peer(rng), owner: self.peer(rng), successors, fresh }
+            }
+            2 => Answer::Closer(successors),
+            3 => {
+                let list: PeerList = self.peers(rng, SUCCESSORS_MAX);
+                let named = [Named::Nobody, Named::You, Named::Other(self.peer(rng))];
+                Answer::Neighbours(Neighbours {
+                    predecessor: named[rng.index(3)],
+                    successors: rng.chance(0.5).then_some(list),
+                    consents: rng.chance(0.5),
+                    wait_ms: rng.next_u64() as u16,
+                    dropped: self.peers(rng, DROPPED_MAX),
+                    matched: rng.chance(0.5),
+                    had_predecessor: rng.chance(0.5),
+                    had_successor: rng.chance(0.5),
+                })
+            }
+            4 => Answer::Surveyed(Surveyed {
+                predecessor: rng.chance(0.5).then(|| self.peer(rng)),
+                successors,
+                consented: rng.chance(0.5),
+                silent: rng.chance(0.5),
+                term: self.term(rng),
+                items: (0..rng.index(17)).map(|_| Item { id: self.id(rng), rank: self.rank(rng) }).collect(),
+                more: rng.chance(0.5),
+            }),
+            5 => Answer::Fetched(self.entry(rng, key)),
+            6 => Answer::Offered { confirmed: rng.chance(0.5) },
+            7 => Answer::Value { version, copies: rng.next_u64() as u8, value: &VALUE[..rng.index(VALUE_MAX + 1)] },
+            8 => Answer::Stored { version, copies: rng.next_u64() as u8, created: rng.chance(0.5) },
+            9 => Answer::Step(Step {
+                place: from.place,
+                predecessor: rng.chance(0.5).then(|| self.peer(rng)),
+                successors,
+                settled: rng.chance(0.5),
+                entries: rng.next_u64() as u32,
+            }),
+            10 => Answer::Done,
+            _ => Answer::Refused(self.refusal(rng)),
+        }
+    }
+
+    /// A whole frame for the node. → whence it is to come, and its length.
+    pub fn frame(
+        &self,
+        rng: &mut Rng,
+        ring: &RingKey,
+        now: Instant,
+        to: Peer,
+        buffer: &mut [u8; FRAME_MAX],
+    ) -> Option<(SocketAddr, usize)> {
+        let (from, key) = (self.peer(rng), self.key(rng));
+        let message = if rng.chance(0.75) {
+            Message::Request(self.request(rng, now, from, &key))
+        } else {
+            Message::Answer(self.answer(rng, from, &key))
+        };
+        let frame = Frame {
+            transaction: rng.next_u64().to_be_bytes(),
+            from: from.incarnation,
+            to: [to.incarnation, Incarnation::UNKNOWN, self.peer(rng).incarnation][rng.index(3)],
+            stamp: rng.chance(0.6).then(|| self.stamp(rng, now, from.addr())),
+            message,
+            extension: &PADDING[..[0, 0, 128, 7][rng.index(4)]],
+        };
+        Some((from.addr(), ring.encode(&frame, buffer)?))
+    }
+}
