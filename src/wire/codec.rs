@@ -97,17 +97,6 @@ impl RingKey {
         1 + body + TAG
     }
 
-    /// Writes bytes that need not be a frame into the buffer, with version and the right tag, and returns the length, or
-    /// `None` if they do not fit.
-    pub fn tagged(&self, body: &[u8], buffer: &mut [u8; FRAME_MAX]) -> Option<usize> {
-        let end = 1 + body.len();
-        buffer[0] = VERSION;
-        buffer.get_mut(1..end)?.copy_from_slice(body);
-        let tag = self.tag(&buffer[..end]);
-        buffer.get_mut(end..end + TAG)?.copy_from_slice(&tag);
-        Some(end + TAG)
-    }
-
     /// Reads a datagram.
     ///
     /// # Errors

@@ -15,8 +15,8 @@ use std::net::SocketAddr;
 /// Of each kind so many pieces are remembered.
 const KEPT: usize = 64;
 /// Kinds of requests, and of answers.
-pub(super) const REQUESTS: u64 = 17;
-pub(super) const ANSWERS: u64 = 12;
+pub(super) const REQUESTS: u64 = 18;
+pub(super) const ANSWERS: u64 = 13;
 
 /// What the attacker has heard of.
 #[derive(Debug, Default)]
@@ -212,6 +212,7 @@ impl Material {
                 let place = if rng.chance(0.8) { from.place } else { self.peer(rng).place };
                 Request::Adopt { place, arc: self.arc(rng) }
             }
+            16 => Request::Mirror,
             _ => {
                 let predecessor = rng.chance(0.7).then(|| self.peer(rng));
                 Request::Leave { predecessor, successors: self.peers(rng, ALTERNATIVES_MAX) }
@@ -277,6 +278,7 @@ impl Material {
                 entries: rng.next_u64() as u32,
             }),
             10 => Answer::Done,
+            11 => Answer::Mirrored(self.peer(rng).addr()),
             _ => Answer::Refused(self.refusal(rng)),
         }
     }

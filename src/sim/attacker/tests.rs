@@ -32,6 +32,7 @@ const fn kind_of(message: &Message<'_>) -> u64 {
             Request::Walk => 14,
             Request::Adopt { .. } => 15,
             Request::Leave { .. } => 16,
+            Request::Mirror => 17,
         },
         Message::Answer(answer) => {
             forge::REQUESTS
@@ -48,6 +49,7 @@ const fn kind_of(message: &Message<'_>) -> u64 {
                     Answer::Step(_) => 9,
                     Answer::Done => 10,
                     Answer::Refused(_) => 11,
+                    Answer::Mirrored(_) => 12,
                 }
         }
     }
