@@ -11,7 +11,9 @@ use skynode::id::Id;
 use skynode::node::{Attempt, Command, Life, Node, Silenced};
 use skynode::rng::Rng;
 use skynode::sim::oracle::{self, Ring};
-use skynode::sim::{Clients, Clock, Detail, Fate, Happening, Keys, Machine, Speakers, World, is_settled, may_settle};
+use skynode::sim::{
+    Clients, Clock, Detail, Fate, Happening, Host, Keys, Machine, Speakers, World, is_settled, may_settle,
+};
 use skynode::time::Instant;
 use skynode::wire::{Condition, Freshness, Operation, OperationId, RingKey};
 use std::collections::BTreeMap;
@@ -20,8 +22,13 @@ use std::time::Duration;
 
 /// After so much simulated time no further step is taken.
 const SCRIPT_MAX: Duration = Duration::from_secs(120);
-/// How long the two may take to become one ring again; after the half of it an operator ends their silence.
-const HEAL_MAX: Duration = Duration::from_secs(60);
+/// How long the two may take to become one ring again. Who heard of a ring looks for it for a minute before it creates
+/// one itself, though all who were on it are gone.
+const HEAL_MAX: Duration = Duration::from_secs(120);
+/// After so much of it, and again, an operator ends their silence.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a ring may take to form, and operations to end.
+const CALM_MAX: Duration = Duration::from_secs(30);
 /// How much later than the deadline a reply may come.
 const SLACK: Duration = Duration::from_millis(1500);
 /// More wake-ups a second than this are a busy loop.
@@ -61,11 +68,12 @@ fn addr(place: Place) -> SocketAddr {
 struct Run {
     world: World,
     clients: Clients,
+    idle: [bool; CLIENTS],
     /// Who answers for what, and who might settle for what.
     speakers: [Speakers; 2],
     liar: Option<Liar>,
     /// One speaker for each id, and one history for each key. In a ring of two that ends when one suspects the other
-    /// though it lives, when one creates a ring beside the other's, when an operator ends a silence, or when all are
+    /// though it lives, when one creates a second ring, when an operator ends a silence, or when all are
     /// gone who held what was acknowledged.
     promised: bool,
     /// Commands that wait for their reply: where, and since when.
@@ -91,6 +99,7 @@ impl Run {
         Self {
             world,
             clients: Clients::new(CLIENTS, keys, rng.fork()),
+            idle: [true; CLIENTS],
             speakers: [Speakers::new(is_settled, samples.clone()), Speakers::new(may_settle, samples)],
             liar: steps.liar.then(|| Liar::new(ring)),
             promised: !steps.liar,
@@ -130,7 +139,7 @@ impl Run {
     }
 
     fn go_on_until(&mut self, done: impl Fn(&Self) -> bool) -> bool {
-        let end = self.world.now() + HEAL_MAX / 2;
+        let end = self.world.now() + CALM_MAX;
         while !done(self) && self.world.now() < end {
             self.go_on(SLICE);
         }
@@ -166,7 +175,13 @@ impl Run {
             Step::Leave { host } => self.world.leave(*host),
             // What it would be told may be lies.
             Step::Client { .. } if self.liar.is_some() => {}
-            Step::Client { number } => self.clients.act(&mut self.world, *number),
+            Step::Client { number } => {
+                // A client does one thing after another, and waits while nobody is there.
+                let anybody = self.world.hosts().iter().any(Host::is_running);
+                if anybody && core::mem::take(&mut self.idle[*number]) {
+                    self.clients.act(&mut self.world, *number);
+                }
+            }
             Step::Ask { host, key, ask } => self.ask(*host, key, ask),
             Step::Forge { host, source, body } => {
                 let mut buffer = [0; skynode::limits::FRAME_MAX];
@@ -244,13 +259,12 @@ impl Run {
                     self.world.log.tell(Detail::Datagrams, now, format_args!("{host} -> liar {heard:.300}"));
                 }
             }
-            Happening::Life { host, life } => match life {
+            Happening::Life { life, .. } => match life {
                 Life::Dropped(peer) if self.world.node_of(peer).is_some_and(|(_, node)| node.is_member()) => {
                     self.promise_ends("a living one is taken for dead");
                 }
-                Life::Created if self.world.members().any(|(other, _)| other != host) => {
-                    self.promise_ends("there are two rings");
-                }
+                // The first ring was there before the first step.
+                Life::Created if self.world.now() > Instant::ZERO => self.promise_ends("a second ring is created"),
                 _ => {}
             },
             Happening::Reply { tag, reply } => match self.asked.remove(&tag) {
@@ -259,7 +273,9 @@ impl Run {
                 }
                 Some(_) => {}
                 None => {
-                    self.clients.reply(&self.world, tag, reply);
+                    if let Some(client) = self.clients.reply(&self.world, tag, reply) {
+                        self.idle[client] = true;
+                    }
                 }
             },
             Happening::Alarm(_) => {}
@@ -305,7 +321,7 @@ impl Run {
         self.world.network.heal();
         self.world.resume_all();
         if self.liar.is_some() {
-            self.go_on(Duration::from_secs(10));
+            self.go_on(PATIENCE);
         } else {
             self.heal();
             self.read_all();
@@ -317,9 +333,10 @@ impl Run {
     }
 
     fn heal(&mut self) {
-        for _ in 0..HEAL_MAX.as_secs() / 10 {
+        let begun = self.world.now();
+        while self.world.now().since(begun) < HEAL_MAX {
             (0..STRANGER).for_each(|host| self.start(host));
-            let end = self.world.now() + Duration::from_secs(10);
+            let end = self.world.now() + PATIENCE;
             while self.flaw().is_some() && self.world.now() < end {
                 self.go_on(SLICE);
             }
