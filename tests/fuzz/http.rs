@@ -190,7 +190,9 @@ impl Server {
         match request {
             Request::Command(command, to) => {
                 let reply = self.reply(command);
-                let _ = to.map(|to| to.try_send(reply));
+                if let Some(to) = to {
+                    let _ = to.try_send(reply);
+                }
             }
             Request::Status(to) => {
                 let (status, driver) = (self.node.status(self.clock), DriverCounters::default());

@@ -66,7 +66,7 @@ fn forges_every_kind_of_message_well_tagged_and_some_that_are_flawed() {
             Ok(frame) => *kinds.entry(kind_of(&frame.message)).or_default() += 1,
             Err(_) => flawed += 1,
         }
-        if attacker.sent() % 100 == 0 {
+        if attacker.sent().is_multiple_of(100) {
             attacker.record(shot.source, shot.to, &shot.bytes);
         }
     }
