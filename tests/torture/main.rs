@@ -17,6 +17,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers fail as their tests do")]
 
 mod arguments;
+mod attack;
 #[path = "../process/client.rs"]
 #[allow(dead_code, reason = "the other tests use more of it")]
 mod client;

@@ -146,6 +146,22 @@ impl Node {
         }
     }
 
+    /// Bytes of memory that its process has at this moment, if the system tells. The numbers of processes are others in
+    /// a namespace than where the system's files show them, so it is known by its command line and its network.
+    pub fn resident(&self) -> Option<u64> {
+        let network = std::fs::read_link("/proc/self/ns/net").ok()?;
+        let is_it = |path: &PathBuf| {
+            let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
+            let mut words = line.split(|&byte| byte == 0).skip_while(|word| *word != b"--listen");
+            words.nth(1) == Some(self.addr.to_string().as_bytes())
+                && std::fs::read_link(path.join("ns/net")).is_ok_and(|other| other == network)
+        };
+        let path = std::fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path())).find(is_it)?;
+        let text = std::fs::read_to_string(path.join("statm")).ok()?;
+        let pages = text.split(' ').nth(1)?.parse::<u64>().ok()?;
+        Some(pages * rustix::param::page_size() as u64)
+    }
+
     /// From `since` on no request through it may get anything but a refusal; `None`: no longer.
     pub fn must_be_mute(&self, since: Option<Instant>) {
         *self.mute_since.lock().unwrap() = since;

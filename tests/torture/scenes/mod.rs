@@ -3,6 +3,7 @@
 mod apart;
 mod crash;
 mod cut;
+mod flood;
 mod leave;
 mod loss;
 mod mute;
@@ -41,7 +42,7 @@ const fn of_six(name: &'static str, one_history: bool, play: fn(&Stage) -> Resul
 }
 
 /// All of them, those that take longest first.
-static SCENES: [Scene; 10] = [
+static SCENES: [Scene; 11] = [
     scene("stop_and_continue", Needed::Nothing, stop::play),
     of_six("halves_alternating", false, apart::alternating),
     of_six("halves_in_a_row", true, apart::in_a_row),
@@ -52,6 +53,7 @@ static SCENES: [Scene; 10] = [
     scene("kill_one", Needed::Nothing, crash::one),
     scene("mute_pair", Needed::Network, mute::play),
     scene("leave", leave::NEEDS, leave::play),
+    scene("flood", Needed::Network, flood::play),
 ];
 
 impl Scene {
