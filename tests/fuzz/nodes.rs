@@ -108,6 +108,7 @@ impl Run {
         }
     }
 
+    #[expect(clippy::panic, reason = "this is how a fuzzer, and a test, is told")]
     fn fail(&self, what: &str) -> ! {
         panic!("{} {what}\n{}", self.world.now(), oracle::picture(&self.world))
     }
