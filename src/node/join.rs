@@ -238,6 +238,7 @@ impl Node {
         }
         let pause = self.jitter(100, 500);
         self.timers.set(Timer::Join, self.now.at + pause);
+        self.found_later();
         true
     }
 
