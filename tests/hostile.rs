@@ -1,9 +1,9 @@
 //! An attacker that knows the ring's name and sends from any address: a quiet ring does not notice.
 //!
 //! ```sh
-//! cargo test --test hostile                                                                   # 100,000 datagrams
-//! SKY_DATAGRAMS=10000000 cargo test --release --test hostile -- --nocapture                   # ten million
-//! SKY_SEED=17 SKY_LOG=1 cargo test --test hostile -- --nocapture                              # another attack
+//! cargo test --test hostile                                              # 100,000 datagrams
+//! SKY_DATAGRAMS=10000000 cargo test --test hostile -- --nocapture        # ten million
+//! SKY_SEED=17 SKY_LOG=1 cargo test --test hostile -- --nocapture         # another attack, with what happened
 //! ```
 
 use skynode::sim::Detail;

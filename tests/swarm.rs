@@ -101,6 +101,7 @@ fn chaos_and_healing() {
         each(tally.faults.leaves, 1, "leaves");
         each(tally.assured.as_secs(), 5, "seconds without a wrong suspicion");
         each(tally.restarts, 1, "restarts");
+        each(tally.attacks, 1000, "datagrams of attackers");
         each(tally.joins, 1, "joins");
         each(tally.retries, 100, "retries");
         each(tally.outcomes.repeated, 1, "repeated writes");

@@ -65,7 +65,6 @@ impl Hostile {
             "paths and relations" => 2 * NODES,
             "dropped nodes and acquaintances" => NODES,
             "terms" => 2 * NODES,
-            "refusals" => 64,
             _ => 64 * NODES,
         };
         run.world.members().find_map(|(host, node)| {
