@@ -19,10 +19,10 @@ const SEEDS: u64 = 500;
 /// Rules whose lack shows more rarely: the first ordinary seeds that are searched for it.
 const RARE: [(Rule, u64); 1] = [(Rule::AskingBeyondNeighbours, 1500)];
 
-/// Rules whose lack no ordinary seed has shown, or a few of 20,000. While at most two of seven neighbours are disturbed,
-/// others cover for them: whoever takes an arc over asks the former owner, or is a neighbour that stored what it
-/// acknowledged, and a copy or a term that arrives late is below what is known by then. They are kept for what lies
-/// beyond that bound.
+/// Rules whose lack no ordinary seed has shown, or a few of 20,000. While at most two of seven neighbours are
+/// disturbed, others cover for them: whoever takes an arc over asks the former owner, or is a neighbour that stored
+/// what it acknowledged, and a copy or a term that arrives late is below what is known by then. They are kept for what
+/// lies beyond that bound.
 const UNSEEN: [Rule; 5] = [
     Rule::FirstConsent,
     Rule::NeighboursAgreement,
