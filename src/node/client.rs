@@ -3,13 +3,13 @@
 //! was sent and not answered, only "unknown" may be said.
 
 use super::Node;
-use super::command::{Attempt, Command, Event, Reply, Ticket, Unavailable};
+use super::command::{Attempt, Command, Event, Hop, Reply, Ticket, Unavailable};
 use super::keys::{Asker, Deed};
 use super::lookup::{Found, LookupFor};
 use super::pending::{Manner, Pending, Purpose, Silence};
 use super::timers::Timer;
 use crate::id::{Arc, Id};
-use crate::limits::{AHEAD_MAX_MS, CLIENT_MAX, KEY_MAX, VALUE_MAX};
+use crate::limits::{AHEAD_MAX_MS, CLIENT_MAX, KEY_MAX, LOOKUP_STEPS_MAX, VALUE_MAX};
 use crate::time::Instant;
 use crate::wire::{Answer, Condition, Freshness, Operation, OperationId, Peer, Refusal, Request};
 use alloc::boxed::Box;
@@ -43,6 +43,8 @@ pub(super) struct ClientOp {
     uncertain: bool,
     /// Why the last try came to nothing.
     why: Unavailable,
+    /// The nodes asked in lookups that came to nothing, where the client wants to know.
+    path: Vec<Hop>,
 }
 
 impl Node {
@@ -108,7 +110,7 @@ impl Node {
         let deadline = self.now.at + self.config.deadline;
         let uncertain = matches!(wish, Wish::Write { fresh: Some(_), .. });
         let why = Unavailable::NoOwner;
-        let op = ClientOp { id, key, wish, deadline, tries: 0, busy: false, uncertain, why };
+        let op = ClientOp { id, key, wish, deadline, tries: 0, busy: false, uncertain, why, path: Vec::new() };
         self.client_ops.insert(ticket, op);
         self.client_try(ticket);
     }
@@ -161,13 +163,21 @@ impl Node {
         self.start_owner(Asker::Local(ticket), &key, deed);
     }
 
+    /// A lookup came to nothing on this path.
+    pub(super) fn client_walked(&mut self, ticket: Ticket, path: Vec<Hop>) {
+        if let Some(op) = self.client_ops.get_mut(&ticket).filter(|op| op.path.len() < LOOKUP_STEPS_MAX) {
+            op.path.extend(path);
+        }
+    }
+
     /// The lookup has ended.
     pub(super) fn client_found(&mut self, ticket: Ticket, found: Option<Found>) {
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let Some(found) = found else { return self.client_retry(ticket) };
         if matches!(op.wish, Wish::Owner) {
             let arc = Arc::new(found.predecessor.id(), found.owner.id());
-            return self.client_reply(ticket, Reply::Owner { owner: found.owner, arc, path: found.path });
+            let path = [core::mem::take(&mut op.path), found.path].concat();
+            return self.client_reply(ticket, Reply::Owner { owner: found.owner, arc, path });
         }
         if found.owner == self.me {
             return self.client_own(ticket);

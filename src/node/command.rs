@@ -118,7 +118,8 @@ pub enum Reply {
         owner: Peer,
         /// The arc that it owns, as far as the last node on the path knew.
         arc: Arc,
-        /// The nodes asked, in order; the last is the owner itself. Empty if this node is the owner.
+        /// The nodes asked, in order, those of tries that came to nothing first; the last is the owner itself. Empty
+        /// if this node is the owner.
         path: Vec<Hop>,
     },
     /// A stretch of the ring.

@@ -200,6 +200,9 @@ impl Node {
 
     fn lookup_failed(&mut self, number: u64) {
         if let Some(lookup) = self.lookups.table.remove(&number) {
+            if let LookupFor::Owner(ticket) = lookup.purpose {
+                self.client_walked(ticket, lookup.path);
+            }
             self.lookup_ended(lookup.purpose, None);
         }
     }

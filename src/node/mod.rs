@@ -13,8 +13,10 @@
 //! silence    being cut off, perhaps                            serve     which message is taken by whom
 //! pull       taking over what another node holds of an arc     leave     handing over, and good-bye
 //! reunion    rings that formed apart, loops                    mirror    which address others see
+//! amid       born on a ring that stands, for simulations
 //! ```
 
+mod amid;
 mod birth;
 mod client;
 mod command;

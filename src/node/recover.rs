@@ -292,6 +292,13 @@ impl Node {
         }
     }
 
+    /// The fingers are known to be right: they are looked at again much later.
+    pub(super) fn fingers_rest(&mut self) {
+        self.finger_cursor.pause = FINGER_PAUSE_MAX;
+        let pause = self.jitter(0, FINGER_PAUSE_MAX.as_millis() as u64);
+        self.timers.set(Timer::Fingers, self.now.at + pause);
+    }
+
     /// A finger was looked up.
     pub(super) fn finger_found(&mut self, exponent: u8, found: Option<Found>) {
         let owner = found.map(|found| found.owner);

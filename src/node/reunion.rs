@@ -121,8 +121,9 @@ impl Node {
         }
     }
 
-    /// Puts the node between these, and lets it forget all others: for tests of what it cannot get into by itself.
-    #[cfg(test)]
+    /// Puts the node between these, and lets it forget all others: for simulations of what it cannot get into
+    /// by itself.
+    #[cfg(feature = "std")]
     pub(crate) fn put_between(&mut self, predecessor: Peer, successors: &[Peer]) {
         self.remembered = super::recover::Remembered::default();
         self.fingers = crate::routing::Fingers::new(self.me.id());

@@ -229,14 +229,14 @@ impl Chaos {
         if covered && !self.bound.is_disturbed(owner) && self.bound.admits(world, &[owner]) && self.rng.chance(0.6) {
             self.strand(world, owner, &beside);
         }
-        Some((owner, world.now() + self.rng.between(Duration::ZERO, world.network.weather.longest * 5)))
+        Some((owner, world.now() + self.rng.between(Duration::ZERO, world.network.weather.delay.longest() * 5)))
     }
 
     /// What an owner has to say to its neighbours does not get there, or only when others may have taken over.
     fn strand(&mut self, world: &mut World, owner: usize, beside: &[usize]) {
         let (now, lost) = (world.now(), self.rng.chance(0.5));
         let late = self.some_of(&[800, 2500, 4500, 7000]);
-        let until = now + if lost { late } else { world.network.weather.longest * 6 };
+        let until = now + if lost { late } else { world.network.weather.delay.longest() * 6 };
         self.bound.disturb(owner, now + late);
         if lost && self.rng.chance(0.5) {
             // It comes back with what only it has, and dies as soon as it has told anyone.

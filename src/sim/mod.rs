@@ -7,6 +7,7 @@
 //! - [`Network`] decides what happens to a datagram, [`Clock`] what a node believes to be the time.
 //! - [`Attacker`] sends what it likes from whatever address.
 //! - [`oracle`] looks at the whole ring, [`Speakers`] at who may answer, [`history`] at what clients were told.
+//! - [`playground`] is a ring of any size to try things on, with figures of its lookups and traffic.
 //! - [`swarm`] puts it together: chaos drawn from a seed, then healing, and a judgement.
 
 mod attacker;
@@ -25,6 +26,7 @@ mod world;
 
 pub mod history;
 pub mod oracle;
+pub mod playground;
 pub mod swarm;
 
 pub use attacker::{Attacker, Shot, Trick};
@@ -33,7 +35,7 @@ pub use client::{Clients, Outcomes};
 pub use clock::Clock;
 pub use host::{Host, Machine};
 pub use log::{Detail, Log};
-pub use network::{Fate, Network, Traffic, Weather};
+pub use network::{Delay, Fate, Network, Traffic, Weather};
 pub use speakers::{Samples, Speakers, is_settled, may_settle};
 pub use tally::{Tally, Times};
 pub use world::{Happening, World};

@@ -12,18 +12,50 @@ pub struct Weather {
     pub loss: f64,
     /// A datagram begins a burst on its path: for up to 0.4 s four of five are lost.
     pub burst: f64,
-    /// A datagram is slow: it takes up to `slowest` instead of up to `longest`.
+    /// A datagram is slow: it takes longer than is usual, and up to `slowest`.
     pub slow: f64,
     /// A datagram arrives twice.
     pub duplicate: f64,
     /// A bit of a datagram is flipped.
     pub corrupt: f64,
-    /// The shortest delay.
-    pub shortest: Duration,
-    /// The longest usual delay.
-    pub longest: Duration,
+    /// How long datagrams are on their way.
+    pub delay: Delay,
     /// The longest delay of a slow datagram.
     pub slowest: Duration,
+}
+
+/// How long datagrams are on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    /// Anything between these two alike.
+    Between(Duration, Duration),
+    /// Exponentially distributed about this mean: mostly less, now and then several times as much.
+    Exponential(Duration),
+}
+
+impl Delay {
+    /// The longest that is usual: of exponential delays one in twenty takes longer than three times the mean.
+    pub const fn longest(self) -> Duration {
+        match self {
+            Self::Between(_, longest) => longest,
+            Self::Exponential(mean) => mean.saturating_mul(3),
+        }
+    }
+
+    fn draw(self, rng: &mut Rng) -> Duration {
+        match self {
+            Self::Between(shortest, longest) => rng.between(shortest, longest),
+            Self::Exponential(mean) => exponential(rng, mean),
+        }
+    }
+}
+
+/// A duration drawn from an exponential distribution: how long it takes, or the pause until it comes again, where it
+/// may come at any moment alike.
+pub(super) fn exponential(rng: &mut Rng, mean: Duration) -> Duration {
+    // (0, 1], in steps of 2^-53: the logarithm is finite, and its like at most 37 times the mean.
+    let even = ((rng.next_u64() >> 11) + 1) as f64 / (1u64 << 53) as f64;
+    Duration::try_from_secs_f64(mean.as_secs_f64() * -even.ln()).unwrap_or(Duration::MAX)
 }
 
 impl Weather {
@@ -34,8 +66,7 @@ impl Weather {
         slow: 0.0,
         duplicate: 0.0,
         corrupt: 0.0,
-        shortest: Duration::from_micros(200),
-        longest: Duration::from_millis(5),
+        delay: Delay::Between(Duration::from_micros(200), Duration::from_millis(5)),
         slowest: Duration::from_millis(1500),
     };
 }
@@ -76,6 +107,21 @@ pub struct Traffic {
     pub corrupted: u64,
     /// Slow ones.
     pub slow: u64,
+}
+
+impl Traffic {
+    /// What was done after an earlier moment.
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            sent: self.sent - before.sent,
+            bytes: self.bytes - before.bytes,
+            lost: self.lost - before.lost,
+            cut: self.cut - before.cut,
+            duplicated: self.duplicated - before.duplicated,
+            corrupted: self.corrupted - before.corrupted,
+            slow: self.slow - before.slow,
+        }
+    }
 }
 
 /// All paths between the nodes.
@@ -179,8 +225,8 @@ impl Network {
         for _ in 0..copies {
             let slow = self.rng.chance(self.weather.slow);
             self.traffic.slow += u64::from(slow);
-            let Weather { shortest, longest, slowest, .. } = self.weather;
-            let after = if slow { self.rng.between(longest, slowest) } else { self.rng.between(shortest, longest) };
+            let Weather { delay, slowest, .. } = self.weather;
+            let after = if slow { self.rng.between(delay.longest(), slowest) } else { delay.draw(&mut self.rng) };
             let delayed = self.delays.get(&(from, to)).filter(|(until, _)| *until > now);
             let after = after + delayed.map_or(Duration::ZERO, |(_, by)| *by);
             let flipped = self.rng.chance(self.weather.corrupt).then(|| self.rng.next_u64() as u32);
@@ -208,7 +254,7 @@ mod tests {
         let mut network = Network::new(Rng::new(1));
         for _ in 0..1000 {
             let fates = network.send(NOW, 0, 1, 100);
-            assert!(fates.len() == 1 && fates[0].flipped.is_none() && fates[0].after < Weather::QUIET.longest);
+            assert!(fates.len() == 1 && fates[0].flipped.is_none() && fates[0].after < Weather::QUIET.delay.longest());
         }
     }
 
@@ -221,7 +267,7 @@ mod tests {
         assert!((5700..6300).contains(&traffic.lost), "{traffic:?}");
         assert!((1250..1550).contains(&traffic.duplicated), "{traffic:?}");
         let share = |n: usize| n as f64 / fates.len() as f64;
-        let slow = share(fates.iter().filter(|fate| fate.after >= Weather::QUIET.longest).count());
+        let slow = share(fates.iter().filter(|fate| fate.after >= Weather::QUIET.delay.longest()).count());
         assert!((0.18..0.22).contains(&slow), "{slow}");
         let flipped = share(fates.iter().filter(|fate| fate.flipped.is_some()).count());
         assert!((0.04..0.06).contains(&flipped), "{flipped}");
@@ -244,7 +290,9 @@ mod tests {
         let after = |network: &mut Network, now, from, to| network.send(now, from, to, 1)[0].after;
         assert!(after(&mut network, NOW, 0, 1) > Duration::from_secs(3));
         let others = [(NOW, 1, 0), (NOW, 0, 2), (LATER, 0, 1)];
-        assert!(others.iter().all(|&(now, from, to)| after(&mut network, now, from, to) < Weather::QUIET.longest));
+        assert!(
+            others.iter().all(|&(now, from, to)| after(&mut network, now, from, to) < Weather::QUIET.delay.longest())
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use super::world::World;
 use crate::id::Id;
+use crate::node::Node;
 use crate::wire::Peer;
 use core::fmt::Write as _;
 
@@ -19,6 +20,13 @@ pub struct Member {
     pub predecessor: Option<Peer>,
     /// Its successors, nearest first; empty if it is alone.
     pub successors: Vec<Peer>,
+}
+
+impl Member {
+    /// What a node holds now.
+    pub fn of(node: &Node) -> Self {
+        Self { me: node.me(), predecessor: node.predecessor(), successors: node.successors().to_vec() }
+    }
 }
 
 /// All members at one moment, in ring order.
@@ -40,12 +48,7 @@ impl FromIterator<Member> for Ring {
 impl Ring {
     /// The ring of a world: every living member, paused ones too.
     pub fn of(world: &World) -> Self {
-        let member = |node: &crate::node::Node| Member {
-            me: node.me(),
-            predecessor: node.predecessor(),
-            successors: node.successors().to_vec(),
-        };
-        world.members().map(|(_, node)| member(node)).collect()
+        world.members().map(|(_, node)| Member::of(node)).collect()
     }
 
     /// The same with the successor lists that are on their way to those who may adopt them.
@@ -57,6 +60,26 @@ impl Ring {
     /// The members, in ring order.
     pub fn members(&self) -> &[Member] {
         &self.members
+    }
+
+    /// Takes in what a member holds now, or that whoever had its place is no member any more.
+    pub fn update(&mut self, id: Id, member: Option<Member>) {
+        match (self.members.binary_search_by_key(&id, |member| member.me.id()), member) {
+            (Ok(at), Some(member)) => self.members[at] = member,
+            (Ok(at), None) => drop(self.members.remove(at)),
+            (Err(at), Some(member)) => self.members.insert(at, member),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// What the member at an id holds, if there is one.
+    pub fn member(&self, id: Id) -> Option<&Member> {
+        self.members.binary_search_by_key(&id, |member| member.me.id()).ok().map(|at| &self.members[at])
+    }
+
+    /// The same ring with these successor lists on their way, and no others.
+    pub fn set_in_flight(&mut self, in_flight: Vec<(Peer, Vec<Peer>)>) {
+        self.in_flight = in_flight;
     }
 
     fn is_alive(&self, peer: &Peer) -> bool {
@@ -103,24 +126,46 @@ pub fn has_sufficient_principals(ring: &Ring, successors: usize) -> bool {
     if members.len() <= successors {
         return true;
     }
-    let skips = |me: &Peer, successors: &[Peer], id: Id| {
-        let list = core::iter::once(me).chain(successors);
-        list.zip(successors).any(|(x, y)| id.is_between(x.id(), y.id()))
+    let skipped = skipped(ring);
+    skipped.iter().filter(|skipped| !**skipped).count() > successors
+}
+
+/// For each member whether some list skips it: it lies between two neighbours of a list, or of one on its way.
+fn skipped(ring: &Ring) -> Vec<bool> {
+    let members = ring.members();
+    let mut skipped = vec![false; members.len()];
+    let mut mark = |me: &Peer, successors: &[Peer]| {
+        let after = |id: Id| members.partition_point(|member| member.me.id() <= id) % members.len();
+        let mut at = after(me.id());
+        let mut last = me.id();
+        for next in successors.iter().map(Peer::id) {
+            for _ in 0..members.len() {
+                if !members[at].me.id().is_between(last, next) {
+                    break;
+                }
+                skipped[at] = true;
+                at = (at + 1) % members.len();
+            }
+            // In a list that is in order, all of it alive, this is the next member.
+            at = if members[at].me.id() == next { (at + 1) % members.len() } else { after(next) };
+            last = next;
+        }
     };
-    let is_principal = |id: Id| {
-        !members.iter().any(|member| skips(&member.me, &member.successors, id))
-            && !ring.in_flight.iter().any(|(me, list)| skips(me, list, id))
-    };
-    members.iter().filter(|member| is_principal(member.me.id())).count() > successors
+    members.iter().for_each(|member| mark(&member.me, &member.successors));
+    ring.in_flight.iter().for_each(|(me, list)| mark(me, list));
+    skipped
 }
 
 /// Every list goes once round at the most: in order, nobody twice, its owner not in it.
 pub fn has_ordered_lists(ring: &Ring) -> bool {
-    ring.members.iter().all(|member| {
-        let away = |peer: &Peer| member.me.id().distance_to(peer.id());
-        let far: Vec<u128> = member.successors.iter().map(away).collect();
-        far.first() != Some(&0) && far.windows(2).all(|two| two[0] < two[1])
-    })
+    ring.members.iter().all(is_ordered)
+}
+
+fn is_ordered(member: &Member) -> bool {
+    let away = |peer: &Peer| member.me.id().distance_to(peer.id());
+    let next = member.successors.iter().skip(1);
+    member.successors.first().is_none_or(|head| away(head) != 0)
+        && member.successors.iter().zip(next).all(|(a, b)| away(a) < away(b))
 }
 
 /// The members that lie on a cycle of best successors, each cycle in its order from some member on.
@@ -226,6 +271,9 @@ pub fn picture(world: &World) -> String {
     }
     text
 }
+
+mod explain;
+pub use explain::{explain, line};
 
 #[cfg(test)]
 mod tests;

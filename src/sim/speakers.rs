@@ -40,6 +40,8 @@ pub struct Speakers {
     right: Right,
     /// For each machine the ids that its node had the right to after its last event.
     held: Vec<Samples>,
+    /// The same the other way round: for each id the machines.
+    holders: Vec<Vec<usize>>,
 }
 
 impl Speakers {
@@ -48,7 +50,8 @@ impl Speakers {
 
     /// Watches this right to these ids, or to the first [`Speakers::IDS_MAX`] of them.
     pub fn new(right: Right, ids: impl IntoIterator<Item = Id>) -> Self {
-        Self { ids: ids.into_iter().take(Self::IDS_MAX).collect(), right, held: Vec::new() }
+        let ids: Vec<Id> = ids.into_iter().take(Self::IDS_MAX).collect();
+        Self { holders: vec![Vec::new(); ids.len()], ids, right, held: Vec::new() }
     }
 
     /// The ids watched.
@@ -64,23 +67,20 @@ impl Speakers {
         if self.held.len() <= host {
             self.held.resize(world.hosts().len().max(host + 1), 0);
         }
-        let is_held = |host: usize, at: usize| (self.right)(world, host, self.ids[at]);
+        let (right, ids) = (self.right, &self.ids);
         let member = world.host(host).node().is_some_and(crate::node::Node::is_member);
         let now: Samples = if member {
-            (0..self.ids.len()).filter(|&at| is_held(host, at)).fold(0, |set, at| set | 1 << at)
+            (0..self.ids.len()).filter(|&at| right(world, host, ids[at])).fold(0, |set, at| set | 1 << at)
         } else {
             0
         };
-        let before = core::mem::replace(&mut self.held[host], now);
-        for other in (0..self.held.len()).filter(|&other| other != host) {
-            let mut both = now & self.held[other];
-            while both != 0 {
-                let at = both.trailing_zeros() as usize;
-                both &= both - 1;
-                if is_held(other, at) {
+        let before = self.hold(host, now);
+        for at in ones(now) {
+            while let Some(other) = self.holders[at].iter().copied().find(|&other| other != host) {
+                if right(world, other, self.ids[at]) {
                     return Err((self.ids[at], other));
                 }
-                self.held[other] &= !(1 << at);
+                self.hold(other, self.held[other] & !(1 << at));
             }
         }
         Ok(now & !before)
@@ -88,11 +88,28 @@ impl Speakers {
 
     /// Forgets a node that crashed, and returns what it had after its last event.
     pub fn forget(&mut self, host: usize) -> Samples {
-        self.held.get_mut(host).map_or(0, core::mem::take)
+        if host < self.held.len() { self.hold(host, 0) } else { 0 }
+    }
+
+    /// Notes what a node has now, and returns what it had.
+    fn hold(&mut self, host: usize, now: Samples) -> Samples {
+        let before = core::mem::replace(&mut self.held[host], now);
+        ones(before & !now).for_each(|at| self.holders[at].retain(|&holder| holder != host));
+        ones(now & !before).for_each(|at| self.holders[at].push(host));
+        before
     }
 
     /// What a node had after its last event.
     pub fn held(&self, host: usize) -> Samples {
         self.held.get(host).copied().unwrap_or(0)
     }
+}
+
+/// The numbers of the samples in a set.
+fn ones(mut set: Samples) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let at = (set != 0).then(|| set.trailing_zeros() as usize);
+        set &= set.wrapping_sub(1);
+        at
+    })
 }

@@ -36,6 +36,12 @@ impl Times {
         sorted.get(at).copied().unwrap_or_default()
     }
 
+    /// Their mean; zero if there is none.
+    pub fn mean(&self) -> Duration {
+        let sum: Duration = self.0.iter().sum();
+        sum.checked_div(u32::try_from(self.0.len()).unwrap_or(u32::MAX)).unwrap_or_default()
+    }
+
     /// The longest; zero if there is none.
     pub fn worst(&self) -> Duration {
         self.0.iter().max().copied().unwrap_or_default()

@@ -2,6 +2,8 @@
 
 mod attack;
 mod drain;
+mod lists;
+mod warm;
 
 use super::attacker::Attacker;
 use super::host::{Host, Input, Machine};
@@ -12,8 +14,9 @@ use crate::config::Config;
 use crate::node::{Command, Counters, Identity, Life, Node, Reply};
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::{Peer, PeerList, RingKey};
+use crate::wire::{Peer, RingKey};
 use core::time::Duration;
+use lists::Lists;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
@@ -81,6 +84,7 @@ pub enum Happening {
 /// ```
 pub struct World {
     now: Instant,
+    events: u64,
     queue: Queue,
     hosts: Vec<Host>,
     places: BTreeMap<SocketAddr, usize>,
@@ -94,20 +98,10 @@ pub struct World {
     pub lateness: Duration,
     /// What happened.
     pub log: Log,
-    in_flight: Vec<InFlight>,
+    lists: Lists,
     attacker: Option<Attacker>,
     /// This turn of a process is the attacker's doing.
     attacked: bool,
-}
-
-/// A successor list on its way to whom it may become the list of.
-#[derive(Debug)]
-struct InFlight {
-    to: usize,
-    from: Peer,
-    transaction: [u8; 8],
-    list: PeerList,
-    arrives: Instant,
 }
 
 impl World {
@@ -116,6 +110,7 @@ impl World {
         let mut rng = Rng::new(seed);
         Self {
             now: Instant::ZERO,
+            events: 0,
             queue: Queue::default(),
             hosts: Vec::new(),
             places: BTreeMap::new(),
@@ -126,7 +121,7 @@ impl World {
             chance: rng.fork(),
             lateness: Duration::from_millis(1),
             log: Log::default(),
-            in_flight: Vec::new(),
+            lists: Lists::default(),
             attacker: None,
             attacked: false,
         }
@@ -174,24 +169,6 @@ impl World {
         nodes.filter(|(_, node)| node.is_member())
     }
 
-    /// The successor lists that answers on their way would give to members: the receiver, and its list to be, which
-    /// begins with the sender.
-    pub fn lists_in_flight(&mut self) -> Vec<(Peer, Vec<Peer>)> {
-        let now = self.now;
-        let hosts = &self.hosts;
-        self.in_flight.retain(|answer| answer.arrives > now || hosts[answer.to].is_paused());
-        let adoptable = |answer: &InFlight| {
-            let node = hosts[answer.to].node().filter(|node| node.is_member())?;
-            // A late copy of an answer that came already is nobody's list to be.
-            let awaited = node.awaits(answer.from.addr(), answer.transaction);
-            let (me, head) = (node.me(), node.successors().first().copied()?);
-            let welcome = head == answer.from || answer.from.id().is_between(me.id(), head.id());
-            let list = core::iter::once(answer.from).chain(answer.list.iter().copied());
-            (welcome && awaited).then(|| (me, node.cut(list)))
-        };
-        self.in_flight.iter().filter_map(adoptable).collect()
-    }
-
     /// Adds a machine with nothing on it, and returns its number.
     pub fn add(&mut self, machine: Machine) -> usize {
         let number = self.hosts.len();
@@ -202,9 +179,13 @@ impl World {
 
     /// Starts a process on a machine where none is alive; without seeds it creates a ring.
     pub fn start(&mut self, host: usize, seeds: &[SocketAddr]) {
-        if self.hosts[host].node.is_some() {
-            return;
+        if self.hosts[host].node.is_none() {
+            self.give_birth(host, seeds);
+            self.drain(host);
         }
+    }
+
+    fn give_birth(&mut self, host: usize, seeds: &[SocketAddr]) {
         let mut entropy = [0; 32];
         for eight in entropy.chunks_exact_mut(8) {
             eight.copy_from_slice(&self.chance.next_u64().to_be_bytes());
@@ -218,7 +199,11 @@ impl World {
         (it.born, it.running_since, it.wake) = (now, now, Instant::FAR);
         self.log.note(&[1, now.as_micros(), host as u64]);
         self.log.tell(Detail::Lives, now, format_args!("{host} starts with {} seeds", seeds.len()));
-        self.drain(host);
+    }
+
+    /// How many events there were: inputs and wake-ups of processes, alarms.
+    pub const fn events(&self) -> u64 {
+        self.events
     }
 
     /// Kills the process on a machine, with its memory; what was counted in its life is returned.
@@ -282,15 +267,6 @@ impl World {
         self.log.tell(Detail::Lives, self.now, format_args!("{host}'s wall clock is {skew_ms} ms ahead"));
     }
 
-    /// Does something to the process on a machine that no message would.
-    #[cfg(test)]
-    pub(super) fn tamper(&mut self, host: usize, act: impl FnOnce(&mut Node)) {
-        if let Some(node) = &mut self.hosts[host].node {
-            act(node);
-            self.drain(host);
-        }
-    }
-
     /// Asks the process on a machine to leave the ring; [`Happening::Left`] tells when it has.
     pub fn leave(&mut self, host: usize) {
         self.log.tell(Detail::Lives, self.now, format_args!("{host} is to leave"));
@@ -314,6 +290,7 @@ impl World {
                 return None;
             };
             self.now = at;
+            self.events += 1;
             match due {
                 Due::Alarm(number) => return Some(Happening::Alarm(number)),
                 Due::Input { host, input } => self.arrive(host, input),

@@ -3,7 +3,7 @@
 use super::FAULTS;
 use crate::rng::Rng;
 use crate::sim::clock::Clock;
-use crate::sim::network::Weather;
+use crate::sim::network::{Delay, Weather};
 use core::time::Duration;
 
 /// How one run is set up.
@@ -69,7 +69,7 @@ impl Profile {
             slow: pick(&mut rng, &[0.0, 0.0, 0.01, 0.03, 0.08]),
             duplicate: pick(&mut rng, &[0.0, 0.02, 0.1]),
             corrupt: pick(&mut rng, &[0.0, 0.0, 0.002, 0.01]),
-            longest: ms(&mut rng, &[2, 5, 15, 30]),
+            delay: Delay::Between(Duration::from_micros(200), ms(&mut rng, &[2, 5, 15, 30])),
             ..Weather::QUIET
         };
         let mut rates = [0; FAULTS.len()];

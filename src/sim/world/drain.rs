@@ -1,14 +1,13 @@
 //! What a process has to say after its turn: datagrams go to the network, events to the driver, and the machine knows
 //! when to wake it next.
 
-use super::{Happening, InFlight, World};
+use super::{Happening, World};
 use crate::limits::FRAME_MAX;
 use crate::node::{Command, Event, Node};
 use crate::sim::host::Input;
 use crate::sim::log::Detail;
 use crate::sim::queue::Due;
 use crate::time::Instant;
-use crate::wire::{Answer, Incarnation, Message};
 use core::time::Duration;
 use std::net::SocketAddr;
 
@@ -56,20 +55,7 @@ impl World {
             let after: Vec<Duration> = fates.iter().map(|fate| fate.after).collect();
             self.log.tell(Detail::Datagrams, self.now, format_args!("{from} -> {host} {after:?} {text:.300}"));
         }
-        if let Ok(frame) = self.ring.decode(bytes)
-            && let Message::Answer(Answer::Neighbours(answer)) = &frame.message
-            && let (Some(list), Some(node)) = (&answer.successors, self.hosts[from].node())
-            && frame.from != Incarnation::UNKNOWN
-        {
-            let sender = node.me();
-            let arrivals = fates.iter().map(|fate| self.now + fate.after);
-            let transaction = frame.transaction;
-            let answers = arrivals.map(|arrives| {
-                let list = list.clone();
-                InFlight { to: host, from: sender, transaction, list, arrives }
-            });
-            self.in_flight.extend(answers);
-        }
+        self.note_list(from, host, bytes, &fates);
         let source = self.hosts[from].machine.addr;
         for fate in fates {
             let mut bytes: Box<[u8]> = bytes.into();

@@ -4,7 +4,6 @@
 use super::{Config, Duration, Profile, Rng, Rules, Scene, Swarm, list_length, profile};
 use crate::sim::oracle::{self, Ring};
 use crate::sim::tally::Times;
-use crate::wire::Peer;
 
 struct Winding {
     bent: bool,
@@ -25,26 +24,11 @@ fn stage(seed: u64) -> Swarm {
     Swarm::staged(seed, profile, Config::default(), rules, Box::new(Winding { bent: false }))
 }
 
-impl Winding {
-    fn bend(run: &mut Swarm) {
-        let order = run.ring_order();
-        let evens = order.iter().step_by(2);
-        let twice: Vec<usize> = evens.chain(order.iter().skip(1).step_by(2)).copied().collect();
-        let n = twice.len();
-        let peers: Vec<Peer> =
-            twice.iter().filter_map(|&host| run.world.host(host).node()).map(|node| node.me()).collect();
-        for (at, &host) in twice.iter().enumerate() {
-            let list: Vec<Peer> = (1..n).map(|step| peers[(at + step) % n]).collect();
-            run.world.tamper(host, |node| node.put_between(peers[(at + n - 1) % n], &list));
-        }
-    }
-}
-
 impl Scene for Winding {
     fn step(&mut self, run: &mut Swarm) -> Option<Duration> {
         let bent = core::mem::replace(&mut self.bent, true);
         if !bent {
-            Self::bend(run);
+            run.world.wind(2);
         }
         let winds_twice = !oracle::is_ordered_ring(&Ring::of(&run.world));
         if bent {

@@ -1,21 +1,31 @@
-//! The tool of the person beside a ring. It has no commands yet.
+//! The tool of the person beside a ring.
+
+mod sim;
 
 use argh::FromArgs;
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// The command line as argh reads it; commands will be its subcommands.
+/// The command line as argh reads it.
 #[derive(FromArgs, Debug)]
 #[argh(
-    description = "The tool for the person beside a ring of skynodes. It has no commands yet: ask a node over HTTP,\n\
-                   GET / lists what it can tell.",
+    description = "The tool for the person beside a ring of skynodes.",
+    error_code(1, "A promise was broken."),
     error_code(2, "The command line was wrong.")
 )]
 struct Arguments {
     /// print the version and exit
     #[argh(switch)]
     version: bool,
+    #[argh(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(FromArgs, Debug)]
+#[argh(subcommand)]
+enum Command {
+    Sim(sim::Sim),
 }
 
 fn main() -> ExitCode {
@@ -26,17 +36,25 @@ fn main() -> ExitCode {
     };
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     match Arguments::from_args(&["skyctl"], &texts) {
-        Ok(Arguments { version: true }) => tell(&format!("skyctl {}", env!("CARGO_PKG_VERSION"))),
-        Ok(Arguments { version: false }) => fail("there are no commands yet, only --version and --help"),
+        Ok(Arguments { version: true, .. }) => tell(&format!("skyctl {}", env!("CARGO_PKG_VERSION"))),
+        Ok(Arguments { command: Some(Command::Sim(options)), .. }) => {
+            sim::run(&options).unwrap_or_else(|wrong| fail(&wrong))
+        }
+        Ok(Arguments { command: None, .. }) => fail("there is nothing to do: --help lists the commands"),
         Err(early) if early.status.is_ok() => tell(&early.output),
         Err(early) => fail(&early.output.split_whitespace().collect::<Vec<_>>().join(" ")),
     }
 }
 
 fn tell(text: &str) -> ExitCode {
+    say(text);
+    ExitCode::SUCCESS
+}
+
+/// Writes to the standard output.
+fn say(text: &str) {
     // A reader that has gone away, as `head` does, is no failure.
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-    ExitCode::SUCCESS
 }
 
 fn fail(text: &str) -> ExitCode {

@@ -1,0 +1,52 @@
+//! `skyctl sim`: a ring in one process, and what it did.
+
+mod options;
+mod table;
+mod values;
+
+pub use options::Sim;
+
+use skynode::sim::playground::{Playground, Preset};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How much simulated time passes between two looks at the wall clock.
+const SLICE: Duration = Duration::from_secs(1);
+/// How often the progress is written.
+const PROGRESS: Duration = Duration::from_millis(200);
+
+/// Carries out what the options say.
+///
+/// # Errors
+/// What is wrong with the options.
+pub fn run(options: &Sim) -> Result<ExitCode, String> {
+    if options.presets {
+        let list: Vec<String> =
+            Preset::ALL.iter().map(|preset| format!("{:<18}{}\n", preset.name, preset.about)).collect();
+        super::say(&list.concat());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut playground = Playground::new(options.plan()?)?;
+    let (begun, shows) = (Instant::now(), std::io::stderr().is_terminal());
+    let mut shown = begun;
+    while playground.advance(SLICE, &mut |_, _| {}) {
+        if shows && shown.elapsed() >= PROGRESS {
+            shown = Instant::now();
+            let _ = write!(std::io::stderr(), "\r{:3.0} %", playground.progress() * 100.0);
+        }
+    }
+    let took = begun.elapsed().as_secs_f64();
+    if shows {
+        let _ = write!(std::io::stderr(), "\r      \r");
+    }
+    let report = playground.report();
+    super::say(&if options.json {
+        table::json(playground.plan(), &report).to_string()
+    } else {
+        table::text(playground.plan(), &report)
+    });
+    // What depends on the machine is not part of the output: the same seed gives the same bytes.
+    let _ = writeln!(std::io::stderr(), "{took:.1} s, {:.0} events a second", report.events as f64 / took);
+    Ok(if report.findings.total() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

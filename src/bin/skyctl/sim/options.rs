@@ -1,0 +1,166 @@
+//! What the command line says, and the plan that comes of it.
+
+use super::values;
+use argh::FromArgs;
+use skynode::id::Id;
+use skynode::sim::Delay;
+use skynode::sim::playground::{Deed, Partition, Plan, Preset, Start, Step};
+use std::time::Duration;
+
+/// Run a ring of real nodes on a simulated network, disturb it, and watch it. The same options give the same output.
+/// The exit status is 1 if a promise was broken.
+#[derive(FromArgs, Debug)]
+#[argh(subcommand, name = "sim", note = "Durations are written 500ms, 90s, 1.4m, 2h.")]
+pub struct Sim {
+    /// begin with the plan of this name; all other options change it
+    #[argh(option, arg_name = "name")]
+    preset: Option<String>,
+    /// list the presets and exit
+    #[argh(switch)]
+    pub presets: bool,
+    /// nodes at the start (default 16)
+    #[argh(option, arg_name = "n")]
+    nodes: Option<usize>,
+    /// all that is left to chance follows from it (default 1)
+    #[argh(option, arg_name = "n")]
+    seed: Option<u64>,
+    /// how long it is measured (default 60s)
+    #[argh(option, arg_name = "t", from_str_fn(values::duration))]
+    time: Option<Duration>,
+    /// how long it runs before that, disturbed in the same way (default 10s)
+    #[argh(option, arg_name = "t", from_str_fn(values::duration))]
+    warm_up: Option<Duration>,
+    /// size of the identifier space in bits (default 128)
+    #[argh(option, arg_name = "m")]
+    bits: Option<u32>,
+    /// exact positions of the nodes, below 2^bits: 0,1,3
+    #[argh(option, arg_name = "list", from_str_fn(values::ids))]
+    ids: Option<Vec<u128>>,
+    /// length of the successor lists (default 8)
+    #[argh(option, arg_name = "n")]
+    successors: Option<usize>,
+    /// let the nodes join one after the other; otherwise the ring stands at once
+    #[argh(switch)]
+    joining: bool,
+    /// churn: half of the nodes stay longer than this, and as many join as go
+    #[argh(option, arg_name = "t", from_str_fn(values::duration))]
+    session: Option<Duration>,
+    /// churn: joins and departures a second: 0.4,0.4
+    #[argh(option, arg_name = "j,d", from_str_fn(values::churn))]
+    churn: Option<(f64, f64)>,
+    /// the share of the departures that say good-bye; the others crash (default 0)
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    graceful: Option<f64>,
+    /// the share of the nodes that crash at once when the measurement begins
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    kill: Option<f64>,
+    /// nodes that are stopped for 1 to 20 s, a second
+    #[argh(option, arg_name = "rate", from_str_fn(values::rate))]
+    pauses: Option<f64>,
+    /// the share of datagrams that are lost
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    loss: Option<f64>,
+    /// the share of datagrams that arrive twice
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    duplicate: Option<f64>,
+    /// the share of datagrams in which a bit is flipped
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    corrupt: Option<f64>,
+    /// how long datagrams take: 50ms, 10ms..80ms, or exp:50ms for exponential about a mean
+    #[argh(option, arg_name = "delay", from_str_fn(values::delay))]
+    delay: Option<Delay>,
+    /// cut the ring into parts: halves@10s+60s at 10 s for 60 s; also alternating, alone, thirds; repeatable
+    #[argh(option, arg_name = "cut", from_str_fn(values::partition))]
+    partition: Vec<Partition>,
+    /// lookups of random keys a second (default 1)
+    #[argh(option, arg_name = "rate", from_str_fn(values::rate))]
+    lookups: Option<f64>,
+    /// a node joins: 6@10s; repeatable
+    #[argh(option, arg_name = "id@t", from_str_fn(values::moment))]
+    join: Vec<(u128, Duration)>,
+    /// the node with this position crashes; repeatable
+    #[argh(option, arg_name = "id@t", from_str_fn(values::moment))]
+    crash: Vec<(u128, Duration)>,
+    /// the node with this position leaves; repeatable
+    #[argh(option, arg_name = "id@t", from_str_fn(values::moment))]
+    leave: Vec<(u128, Duration)>,
+    /// end the run at this event
+    #[argh(option, arg_name = "n")]
+    until_event: Option<u64>,
+    /// write the figures as JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// Takes over what was said.
+fn set<T>(value: &mut T, said: Option<T>) {
+    if let Some(said) = said {
+        *value = said;
+    }
+}
+
+impl Sim {
+    /// The plan.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn plan(&self) -> Result<Plan, String> {
+        let named = |name: &String| {
+            let names: Vec<&str> = Preset::ALL.iter().map(|preset| preset.name).collect();
+            Preset::named(name).ok_or_else(|| format!("there is no preset {name:?}; there are {}", names.join(", ")))
+        };
+        let mut plan = match &self.preset {
+            None => Plan::default(),
+            Some(name) => (named(name)?.plan)(),
+        };
+        set(&mut plan.seed, self.seed);
+        set(&mut plan.time, self.time);
+        set(&mut plan.warm_up, self.warm_up);
+        set(&mut plan.bits, self.bits);
+        set(&mut plan.successors, self.successors);
+        if self.nodes.is_some() || self.ids.is_some() {
+            plan.ids = self.ids.clone().unwrap_or_default();
+            plan.nodes = self.nodes.unwrap_or(plan.ids.len());
+            if !plan.ids.is_empty() && plan.ids.len() != plan.nodes {
+                return Err(format!("{} nodes cannot have {} positions", plan.nodes, plan.ids.len()));
+            }
+        }
+        if self.joining {
+            plan.start = Start::Joining;
+        }
+        if let Some(session) = self.session {
+            if self.churn.is_some() {
+                return Err(String::from("--session and --churn say the same in two ways: give one of them"));
+            }
+            if session < Duration::from_secs(1) {
+                return Err(String::from("a session of less than a second is none"));
+            }
+            plan.joins = Plan::rate_of_session(plan.nodes, session);
+            plan.departures = plan.joins;
+        }
+        if let Some((joins, departures)) = self.churn {
+            (plan.joins, plan.departures) = (joins, departures);
+        }
+        set(&mut plan.graceful, self.graceful);
+        set(&mut plan.kill, self.kill);
+        set(&mut plan.pauses, self.pauses);
+        set(&mut plan.weather.loss, self.loss);
+        set(&mut plan.weather.duplicate, self.duplicate);
+        set(&mut plan.weather.corrupt, self.corrupt);
+        set(&mut plan.weather.delay, self.delay);
+        set(&mut plan.lookups, self.lookups);
+        plan.partitions.extend(&self.partition);
+        let steps = |list: &[(u128, Duration)], deed: fn(u128) -> Deed| -> Vec<Step> {
+            list.iter().map(|(id, at)| Step { at: *at, deed: deed(*id) }).collect()
+        };
+        plan.steps.extend(steps(&self.join, Deed::Join));
+        plan.steps.extend(steps(&self.crash, Deed::Crash));
+        plan.steps.extend(steps(&self.leave, Deed::Leave));
+        plan.until_event = self.until_event;
+        let room = 1u128.checked_shl(plan.bits).filter(|_| plan.bits < Id::BITS).unwrap_or(u128::MAX);
+        match [&self.join, &self.crash, &self.leave].into_iter().flatten().find(|(id, _)| *id >= room) {
+            Some((id, _)) => Err(format!("the position {id} is not below 2^{}", plan.bits)),
+            None => Ok(plan),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The figures of a run, for people and for programs.
+
+use serde_json::{Value, json};
+use skynode::sim::oracle::INVARIANTS;
+use skynode::sim::playground::{Plan, Report, SAMPLING};
+use std::fmt::Write;
+use std::time::Duration;
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e5).round() / 100.0
+}
+
+/// As a table.
+pub fn text(plan: &Plan, report: &Report) -> String {
+    let (lookups, deeds, findings) = (&report.lookups, &report.deeds, &report.findings);
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<20} {value}");
+    };
+    row("seed", plan.seed.to_string());
+    row("nodes", format!("{} at the end, {} settled", report.nodes, report.settled));
+    let (measured, now) = (report.measured.as_secs_f64(), report.now.as_micros() as f64 / 1e6);
+    row("simulated time", format!("{measured:.1} s measured, {now:.1} s in all"));
+    row(
+        "disturbances",
+        format!(
+            "{} joins, {} crashes, {} leaves, {} pauses, {} partitions",
+            deeds.joins, deeds.crashes, deeds.leaves, deeds.pauses, deeds.partitions
+        ),
+    );
+    row("lookups", format!("{} right, {} wrong, {} failed", lookups.right, lookups.wrong, lookups.failed));
+    row("hops", format!("{:.2} mean, {} for 99 %", lookups.mean_hops(), lookups.hops_quantile(0.99)));
+    let late = milliseconds(lookups.latencies.quantile(0.99));
+    row("latency", format!("{} ms mean, {late} ms for 99 %", milliseconds(lookups.latencies.mean())));
+    row("timeouts", format!("{:.2} a lookup", lookups.mean_timeouts()));
+    let (bytes, datagrams) = (report.bytes_per_node(), report.datagrams_per_node());
+    row("traffic", format!("{bytes:.0} B/s a node with IP and UDP headers, {datagrams:.2} datagrams/s"));
+    let sampled = format!("the ring sampled every {} s, {} times", SAMPLING.as_secs(), findings.looks);
+    let every = String::from("the ring looked at after every event");
+    row("violations", format!("{}, {}", findings.total(), if report.every_event { every } else { sampled }));
+    for ((name, _), times) in INVARIANTS.iter().zip(findings.violations).filter(|(_, times)| *times > 0) {
+        row("", format!("{times} times {name}"));
+    }
+    if findings.two_speakers > 0 {
+        row("", format!("{} events that left two nodes answering for one id", findings.two_speakers));
+    }
+    row("taken for dead", format!("{} times somebody who lived", findings.wronged));
+    let ideal = report.ideal_since.map_or_else(|| String::from("no"), |since| format!("since {since}"));
+    row("ideal ring", ideal);
+    row("events", report.events.to_string());
+    for wrong in &lookups.shown {
+        let _ = writeln!(text, "\nwrong: {wrong}");
+    }
+    for violation in &findings.shown {
+        let (at, event, seed) = (violation.at, violation.event, plan.seed);
+        let _ = writeln!(text, "\n{at}, event {event} of seed {seed}: {}\n{}", violation.what, violation.picture);
+    }
+    text
+}
+
+/// As JSON.
+pub fn json(plan: &Plan, report: &Report) -> Value {
+    let (lookups, deeds, findings) = (&report.lookups, &report.deeds, &report.findings);
+    let violations: Vec<Value> = findings
+        .shown
+        .iter()
+        .map(|it| json!({ "event": it.event, "at_us": it.at.as_micros(), "what": it.what, "picture": it.picture }))
+        .collect();
+    json!({
+        "seed": plan.seed,
+        "nodes": report.nodes,
+        "settled": report.settled,
+        "measured_s": report.measured.as_secs_f64(),
+        "simulated_s": report.now.as_micros() as f64 / 1e6,
+        "joins": deeds.joins, "crashes": deeds.crashes, "leaves": deeds.leaves,
+        "pauses": deeds.pauses, "partitions": deeds.partitions,
+        "right": lookups.right, "wrong": lookups.wrong, "failed": lookups.failed, "withdrawn": lookups.withdrawn,
+        "hops_mean": lookups.mean_hops(), "hops_99": lookups.hops_quantile(0.99),
+        "latency_ms_mean": milliseconds(lookups.latencies.mean()),
+        "latency_ms_99": milliseconds(lookups.latencies.quantile(0.99)),
+        "timeouts_mean": lookups.mean_timeouts(),
+        "bytes_per_second_per_node": report.bytes_per_node(),
+        "datagrams_per_second_per_node": report.datagrams_per_node(),
+        "violations": findings.total(), "excused": findings.excused, "every_event": report.every_event,
+        "taken_for_dead": findings.wronged,
+        "ideal_since_us": report.ideal_since.map(|since| since.as_micros()),
+        "events": report.events,
+        "wrong_answers": lookups.shown, "shown": violations,
+    })
+}

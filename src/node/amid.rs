@@ -1,0 +1,39 @@
+//! A node born in the midst of a ring that stands: its tables are given to it and right. For simulations, which would
+//! otherwise spend most of their time on forming a ring.
+
+use super::Node;
+use super::timers::Timer;
+use crate::wire::Peer;
+use core::time::Duration;
+
+impl Node {
+    /// Gives a node that was just born its place on the ring, as if it had been there before: its predecessor, its
+    /// successors and its fingers, both in ring order. Its consents it has to ask for, and it settles as any node does;
+    /// there must be nothing stored yet, anywhere on the ring.
+    ///
+    /// Does nothing if the node is a member already.
+    pub fn stand_amid(&mut self, predecessor: Peer, successors: &[Peer], fingers: &[Peer]) {
+        if self.birth.member {
+            return;
+        }
+        self.birth.member = true;
+        // The links were there before, so that either side may consent at once.
+        self.rights.of_predecessor.had = true;
+        self.rights.of_successor.had = true;
+        let list = self.successors.cut(successors.iter().copied());
+        self.set_neighbours(Some(predecessor), list);
+        self.timers.cancel(Timer::Join);
+        self.enter_rounds();
+        // They do not go in step, as nodes do that were started one by one.
+        let first = self.rng.between(Duration::ZERO, self.config.stabilise_max);
+        self.timers.set(Timer::Round, self.now.at + first);
+        for finger in fingers {
+            let covered = self.successors.as_slice().last().map_or(self.me.id(), Peer::id);
+            let before = self.fingers.iter().last().map_or(covered, |(_, peer)| peer.id());
+            if let Some(exponent) = self.fingers.first_beyond(before) {
+                self.fingers.set(exponent, *finger);
+            }
+        }
+        self.fingers_rest();
+    }
+}

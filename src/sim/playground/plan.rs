@@ -1,0 +1,187 @@
+//! What a run of the playground is asked to do.
+
+use super::step::Step;
+use crate::id::Id;
+use crate::limits::{SUCCESSORS_MAX, SUCCESSORS_MIN};
+use crate::rng::Rng;
+use crate::sim::network::Weather;
+use core::time::Duration;
+
+/// One run. The same plan gives the same run, to the last byte of its report.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Everything that is left to chance follows from it.
+    pub seed: u64,
+    /// Nodes of the ring at the start. Where [`Plan::ids`] are given, as many.
+    pub nodes: usize,
+    /// Size of the identifier space, in bits: nodes and keys have positions that are multiples of 2^(128 - bits).
+    pub bits: u32,
+    /// The nodes' positions, as numbers below 2^bits; if empty they are drawn.
+    pub ids: Vec<u128>,
+    /// Length of the successor lists.
+    pub successors: usize,
+    /// How the ring comes about.
+    pub start: Start,
+    /// How long it runs, with all faults, before anything is measured.
+    pub warm_up: Duration,
+    /// For how long it is measured.
+    pub time: Duration,
+    /// Nodes that join, a second.
+    pub joins: f64,
+    /// Nodes that go, a second.
+    pub departures: f64,
+    /// The share of those that hand over what they hold and say good-bye; the others crash.
+    pub graceful: f64,
+    /// The share of the nodes that crash at one moment, when the warm-up is over.
+    pub kill: f64,
+    /// Nodes that are stopped for 1 to 20 s, a second.
+    pub pauses: f64,
+    /// What befalls datagrams.
+    pub weather: Weather,
+    /// Partitions, one after the other or at once.
+    pub partitions: Vec<Partition>,
+    /// Lookups of random keys through random nodes, a second, in the whole ring.
+    pub lookups: f64,
+    /// What happens at certain moments.
+    pub steps: Vec<Step>,
+    /// The run ends at this event of the world.
+    pub until_event: Option<u64>,
+}
+
+/// How a ring comes about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// It stands: all tables are right.
+    Warm,
+    /// Its nodes join one after the other, each through one that is there.
+    Joining,
+    /// It stands and agrees with itself, but goes round so many times: a loop.
+    Wound(usize),
+}
+
+/// A partition: nodes of different parts cannot talk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Who is cut off from whom.
+    pub shape: Shape,
+    /// When it begins, from the end of the warm-up.
+    pub at: Duration,
+    /// How long it lasts.
+    pub lasting: Duration,
+}
+
+/// Who is cut off from whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Two halves of the ring, each in a row.
+    Halves,
+    /// Every second node from the others.
+    Alternating,
+    /// One node from all others.
+    Alone,
+    /// Three thirds, each in a row.
+    Thirds,
+}
+
+impl Shape {
+    /// All, with their names.
+    pub const ALL: [(&str, Self); 4] = [
+        ("halves", Self::Halves),
+        ("alternating", Self::Alternating),
+        ("alone", Self::Alone),
+        ("thirds", Self::Thirds),
+    ];
+
+    /// The highest number of a part.
+    pub const PARTS_MAX: usize = 2;
+
+    /// The part, from 0, that the node belongs to that stands at a place among so many.
+    pub const fn part(self, place: usize, of: usize) -> usize {
+        match self {
+            Self::Halves => place * 2 / of,
+            Self::Alternating => place % 2,
+            Self::Alone => (place == 0) as usize,
+            Self::Thirds => place * 3 / of,
+        }
+    }
+}
+
+/// The largest network that fits the addresses that nodes are given.
+pub const NODES_MAX: usize = 1 << 20;
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            nodes: 16,
+            bits: Id::BITS,
+            ids: Vec::new(),
+            successors: 8,
+            start: Start::Warm,
+            warm_up: Duration::from_secs(10),
+            time: Duration::from_secs(60),
+            joins: 0.0,
+            departures: 0.0,
+            graceful: 0.0,
+            kill: 0.0,
+            pauses: 0.0,
+            weather: Weather::QUIET,
+            partitions: Vec::new(),
+            lookups: 1.0,
+            steps: Vec::new(),
+            until_event: None,
+        }
+    }
+}
+
+impl Plan {
+    /// The position with this number in the plan's identifier space.
+    pub const fn position(&self, number: u128) -> Id {
+        Id::new(if self.bits >= Id::BITS { number } else { number << (Id::BITS - self.bits) })
+    }
+
+    /// How many of so many nodes go in a second if half of them stay longer than this: sessions end at any moment
+    /// alike.
+    pub fn rate_of_session(nodes: usize, median: Duration) -> f64 {
+        nodes as f64 * core::f64::consts::LN_2 / median.as_secs_f64()
+    }
+
+    /// A position that is left to chance.
+    pub fn random_position(&self, rng: &mut Rng) -> Id {
+        let number = u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64());
+        self.position(number >> (Id::BITS - self.bits))
+    }
+
+    /// Why the plan cannot be carried out, if so.
+    ///
+    /// # Errors
+    /// What is wrong, in words for whoever made the plan.
+    pub fn check(&self) -> Result<(), String> {
+        let room = 1u128.checked_shl(self.bits).unwrap_or(u128::MAX);
+        let wrong = |text: String| Err(text);
+        if !(1..=Id::BITS).contains(&self.bits) {
+            return wrong(format!("an identifier space has 1 to {} bits", Id::BITS));
+        }
+        if !(1..=NODES_MAX).contains(&self.nodes) {
+            return wrong(format!("a ring has 1 to {NODES_MAX} nodes"));
+        }
+        if self.nodes as u128 > room {
+            return wrong(format!("{} nodes do not fit into {} positions", self.nodes, room));
+        }
+        if let Some(id) = self.ids.iter().find(|id| self.bits < Id::BITS && **id >= room) {
+            return wrong(format!("the position {id} is not below 2^{}", self.bits));
+        }
+        let mut sorted = self.ids.clone();
+        sorted.sort_unstable();
+        if let Some(two) = sorted.windows(2).find(|two| two[0] == two[1]) {
+            return wrong(format!("two nodes are to have the position {}", two[0]));
+        }
+        if !(SUCCESSORS_MIN..=SUCCESSORS_MAX).contains(&self.successors) {
+            return wrong(format!("a successor list is {SUCCESSORS_MIN} to {SUCCESSORS_MAX} nodes long"));
+        }
+        if self.joins > 0.0 && self.bits < 64 {
+            return wrong(String::from("in an identifier space this small, nodes join only where a step says so"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! Successor lists on their way: what the invariant of the ring counts as well.
+
+use super::World;
+use crate::sim::network::Fate;
+use crate::time::Instant;
+use crate::wire::{Answer, Incarnation, Message, Peer, PeerList};
+
+/// A successor list on its way to whom it may become the list of.
+#[derive(Debug)]
+struct InFlight {
+    to: usize,
+    from: Peer,
+    transaction: [u8; 8],
+    list: PeerList,
+    arrives: Instant,
+}
+
+/// Those on their way.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    in_flight: Vec<InFlight>,
+    sent: bool,
+}
+
+impl World {
+    /// The successor lists that answers on their way would give to members: the receiver, and its list to be, which
+    /// begins with the sender.
+    pub fn lists_in_flight(&mut self) -> Vec<(Peer, Vec<Peer>)> {
+        let now = self.now;
+        let hosts = &self.hosts;
+        self.lists.in_flight.retain(|answer| answer.arrives > now || hosts[answer.to].is_paused());
+        let adoptable = |answer: &InFlight| {
+            let node = hosts[answer.to].node().filter(|node| node.is_member())?;
+            // A late copy of an answer that came already is nobody's list to be.
+            let awaited = node.awaits(answer.from.addr(), answer.transaction);
+            let (me, head) = (node.me(), node.successors().first().copied()?);
+            let welcome = head == answer.from || answer.from.id().is_between(me.id(), head.id());
+            let list = core::iter::once(answer.from).chain(answer.list.iter().copied());
+            (welcome && awaited).then(|| (me, node.cut(list)))
+        };
+        self.lists.in_flight.iter().filter_map(adoptable).collect()
+    }
+
+    /// True if answers with a successor list were sent since this was asked last.
+    pub fn sent_lists(&mut self) -> bool {
+        core::mem::take(&mut self.lists.sent)
+    }
+
+    /// Notes the successor list that a datagram brings, if it brings one.
+    pub(super) fn note_list(&mut self, from: usize, to: usize, bytes: &[u8], fates: &[Fate]) {
+        if let Ok(frame) = self.ring.decode(bytes)
+            && let Message::Answer(Answer::Neighbours(answer)) = &frame.message
+            && let (Some(list), Some(node)) = (&answer.successors, self.hosts[from].node())
+            && frame.from != Incarnation::UNKNOWN
+        {
+            let (from, transaction) = (node.me(), frame.transaction);
+            let arrivals = fates.iter().map(|fate| self.now + fate.after);
+            let answers = arrivals.map(|arrives| InFlight { to, from, transaction, list: list.clone(), arrives });
+            self.lists.in_flight.extend(answers);
+            self.lists.sent = true;
+        }
+    }
+}
