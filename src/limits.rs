@@ -102,7 +102,7 @@ pub const WALK_MAX: usize = 1000;
 const REPLICATE_OVERHEAD: usize =
     // version, transaction, incarnations, stamp, kind, extension, tag; key length, rank, forgotten, log length, value
     // length
-    (1 + 8 + 4 + 4 + 9 + 1 + 1 + 8) + (2 + RANK_SIZE + 20 + 1 + 3);
+    (1 + 8 + 4 + 4 + 10 + 1 + 1 + 8) + (2 + RANK_SIZE + 20 + 1 + 3);
 /// A rank at its longest: version, ballot, chosen.
 const RANK_SIZE: usize = 28 + 10 + 1;
 /// One entry of the log of operations: id and version.
@@ -113,8 +113,8 @@ const ITEM_SIZE: usize = 16 + RANK_SIZE;
 
 const _: () = assert!(REPLICATE_OVERHEAD + KEY_MAX + VALUE_MAX + OPERATIONS_MAX * OPERATION_SIZE <= FRAME_MAX);
 const _: () = assert!(VALUE_MAX >= 512);
-const _: () = assert!(36 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
-const _: () = assert!(36 + 40 + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
+const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
+const _: () = assert!(37 + 40 + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(SUCCESSORS_MIN >= 2 && SUCCESSORS_MIN < SUCCESSORS_MAX);
 const _: () = assert!(ROW_MAX <= DROPPED_MAX);
 const _: () = assert!(PENDING_RESERVE < PENDING_MAX);

@@ -7,7 +7,7 @@
 //! ```
 
 use skynode::sim::Detail;
-use skynode::sim::swarm::scenes::{Stage, apart, halves, leaves, pairs, split};
+use skynode::sim::swarm::scenes::{Stage, apart, halves, leaves, pairs, rush, split};
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -101,4 +101,12 @@ fn pairs_that_never_talk_cost_availability_only() {
 #[test]
 fn leaves_go_unnoticed() {
     play_all("leaves", leaves::stage, 100, &ONCE_FOUND_A_FAULT);
+}
+
+#[test]
+fn a_rush_of_nodes_that_start_at_one_moment_on_one_machine_are_soon_a_ring() {
+    let figures = play_all("rush", rush::stage, 400, &[]);
+    // Waiting for a pledge to run out takes 2.6 s: nobody has to.
+    let slow = figures.values().flatten().find(|seconds| **seconds > 2.0);
+    assert_eq!(slow, None, "a ring of nodes that started at once took that many seconds");
 }

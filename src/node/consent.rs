@@ -30,7 +30,7 @@ use core::time::Duration;
 pub(super) struct Consent {
     /// Until when the present neighbour's consent lasts.
     until: Option<Instant>,
-    /// When the pointer to that neighbour was set, in whole milliseconds: what was asked for earlier does not count.
+    /// When the pointer to that neighbour was set: what was asked for earlier does not count.
     pub since: Instant,
     /// A consent of this side was received in this life. A joiner gives none before.
     pub had: bool,
@@ -98,7 +98,7 @@ impl Rights {
 
     /// Consents asked for up to now do not count any more.
     pub fn lose_consents(&mut self, now: Instant) {
-        let since = Instant::from_millis(now.as_millis() + 1);
+        let since = now + Duration::from_micros(1);
         for consent in [&mut self.of_predecessor, &mut self.of_successor] {
             (consent.until, consent.since) = (None, since);
         }
@@ -225,7 +225,7 @@ impl Node {
             return;
         }
         let me = self.me.id();
-        let since = Instant::from_millis(self.now.at.as_millis());
+        let since = self.now.at;
         self.rights.neighbourhood += 1;
         (self.rights.matched_predecessor, self.rights.matched_successor) = (0, 0);
         if predecessor.is_some() || head.is_some() {
@@ -271,23 +271,33 @@ impl Node {
         self.ask(from, Request::Release { side, stamp, closer }, Purpose::Notice, manner);
     }
 
+    /// Who holds a pledge of this side gives it back, with a stamp newer than the one that it rests on. Returns the pledge
+    /// if it had not run out by itself.
+    fn end_pledge(&mut self, asked: &Asked, side: Pledged, stamp: Stamp) -> Option<Pledge> {
+        let pledge = match side {
+            Pledged::Predecessor => &mut self.rights.pledge_successor,
+            Pledged::Successor => &mut self.rights.pledge_predecessor,
+        };
+        let ended = pledge.take_if(|pledge| asked.is_from(&pledge.to) && stamp.is_after(pledge.rests_on))?;
+        (ended.until > self.now.at).then_some(ended)
+    }
+
+    /// The same for what this process pledged in a life that it gave up: the echoed stamp shows that it is meant.
+    pub(super) fn release_former_life(&mut self, asked: &Asked, side: Pledged, stamp: Stamp) {
+        if self.end_pledge(asked, side, stamp).is_some() && self.is_member() {
+            self.stabilise();
+        }
+    }
+
     /// A neighbour's pointer moved away from us.
     pub(super) fn serve_release(&mut self, asked: &Asked, side: Pledged, stamp: Stamp, closer: Option<Peer>) {
-        let now = self.now.at;
-        let ended = |pledge: &mut Option<Pledge>| {
-            let ends = pledge.is_some_and(|p| {
-                p.to.addr() == asked.source && p.to.incarnation == asked.incarnation && stamp.is_after(p.rests_on)
-            });
-            if ends { pledge.take().filter(|pledge| pledge.until > now) } else { None }
-        };
         self.answer_done(asked);
         match side {
             Pledged::Predecessor => {
                 // It has another predecessor: what it said before as our successor is no link any more.
                 let holder = self.rights.pledge_successor.filter(|p| p.to.addr() == asked.source).map(|p| p.to);
-                ended(&mut self.rights.pledge_successor);
-                let head =
-                    self.successors.head().filter(|h| h.addr() == asked.source && h.incarnation == asked.incarnation);
+                self.end_pledge(asked, side, stamp);
+                let head = self.successors.head().filter(|head| asked.is_from(head));
                 if let Some(peer) = head.or(holder) {
                     self.void_link(&peer, stamp);
                 }
@@ -298,7 +308,7 @@ impl Node {
                 }
             }
             Pledged::Successor => {
-                if let Some(pledge) = ended(&mut self.rights.pledge_predecessor) {
+                if let Some(pledge) = self.end_pledge(asked, side, stamp) {
                     // The claim may reach further back now, and a predecessor may wait for what stood in its way.
                     self.settle();
                     if let Some(predecessor) = self.predecessor.filter(|p| *p != pledge.to) {

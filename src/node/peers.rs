@@ -61,7 +61,7 @@ impl Relation {
     /// before, nor one that was overtaken: what such a one says is no news, however often it comes.
     pub fn is_news(&mut self, now: Instant, stamp: Stamp, transaction: [u8; 8]) -> bool {
         let said = self.said.filter(|(_, _, at)| *at + Stamper::LIFETIME > now);
-        // Two within one millisecond carry the same stamp.
+        // Two of one turn carry the same stamp.
         let news = said.is_none_or(|(last, of, _)| stamp.is_after(last) || (stamp == last && transaction != of));
         if news {
             self.said = Some((stamp, transaction, now));

@@ -158,6 +158,11 @@ impl Node {
                 let proven = frame.stamp.and_then(|stamp| self.stamper.read(self.now.at, source, stamp));
                 let asked = Asked { source, transaction, incarnation, proven, length };
                 if frame.to != Incarnation::UNKNOWN && frame.to != self.me.incarnation {
+                    if let Request::Release { side, stamp, .. } = request
+                        && proven.is_some()
+                    {
+                        self.release_former_life(&asked, side, stamp);
+                    }
                     self.refuse(&asked, Refusal::NotMember);
                 } else if request.changes() && proven.is_none_or(|at| must_be_new(&request) && self.is_old(at)) {
                     self.refuse(&asked, Refusal::Unproven);

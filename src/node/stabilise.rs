@@ -268,8 +268,7 @@ impl Node {
             && closer.id().is_between(peer.id(), self.me.id())
         {
             // What it may still consent to on the word of our earlier answers is void.
-            let next_millisecond = Instant::from_millis(now.as_millis() + 1);
-            self.peers.relation(now, peer).void_before = next_millisecond;
+            self.peers.relation(now, peer).void_before = now + Duration::from_micros(1);
         }
         let matched = self.store.digest(Arc::new(request.after, self.me.id())) == request.digest;
         if is_predecessor && news {

@@ -6,24 +6,22 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// Eight bytes: three of the maker's clock in milliseconds, five of a keyed hash over the whole clock and the address
-/// that the stamp was made for.
+/// Nine bytes: four of the maker's clock in microseconds, so that what is said at once is in order too, and five of a
+/// keyed hash over the whole clock and the address that the stamp was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp([u8; 8]);
+pub struct Stamp([u8; 9]);
 
 impl Stamp {
     fn clock(self) -> u32 {
-        u32::from_be_bytes([0, self.0[0], self.0[1], self.0[2]])
+        u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]])
     }
 
-    /// True if this one was made after `other`, a stamp of the same maker less than two hours away.
+    /// True if this one was made after `other`, a stamp of the same maker less than half an hour away.
     pub fn is_after(self, other: Self) -> bool {
-        let ahead = self.clock().wrapping_sub(other.clock()) & CLOCK_MASK;
-        ahead != 0 && ahead < CLOCK_MASK / 2
+        let ahead = self.clock().wrapping_sub(other.clock());
+        ahead != 0 && ahead < u32::MAX / 2
     }
 }
-
-const CLOCK_MASK: u32 = 0x00ff_ffff;
 
 /// Makes and reads the stamps of one node.
 #[derive(Clone, Debug)]
@@ -32,7 +30,7 @@ pub struct Stamper {
 }
 
 impl Stamper {
-    /// How long a stamp proves an address. The clock of a stamp wraps after 4.6 hours; the hash covers all of it.
+    /// How long a stamp proves an address. The clock of a stamp wraps after 71 minutes; the hash covers all of it.
     pub const LIFETIME: Duration = Duration::from_secs(600);
 
     /// A maker whose stamps nobody without the key can make.
@@ -42,25 +40,24 @@ impl Stamper {
 
     /// A stamp for the address, made now.
     pub fn make(&self, now: Instant, addr: SocketAddr) -> Stamp {
-        let clock = now.as_millis();
-        let mut stamp = [0; 8];
-        stamp[..3].copy_from_slice(&clock.to_be_bytes()[5..]);
-        stamp[3..].copy_from_slice(&self.mac(clock, addr));
+        let clock = now.as_micros();
+        let mut stamp = [0; 9];
+        stamp[..4].copy_from_slice(&(clock as u32).to_be_bytes());
+        stamp[4..].copy_from_slice(&self.mac(clock, addr));
         Stamp(stamp)
     }
 
-    /// When the stamp was made, to the millisecond and never later than it was; `None` if it is not ours, not for this
-    /// address, or older than [`Stamper::LIFETIME`].
+    /// When the stamp was made; `None` if it is not ours, not for this address, or older than [`Stamper::LIFETIME`].
     pub fn read(&self, now: Instant, addr: SocketAddr, stamp: Stamp) -> Option<Instant> {
-        let age = (now.as_millis() as u32).wrapping_sub(stamp.clock()) & CLOCK_MASK;
-        let clock = now.as_millis().checked_sub(u64::from(age))?;
-        let fresh = u128::from(age) <= Self::LIFETIME.as_millis();
-        (fresh && self.mac(clock, addr) == stamp.0[3..]).then(|| Instant::from_millis(clock))
+        let age = (now.as_micros() as u32).wrapping_sub(stamp.clock());
+        let clock = now.as_micros().checked_sub(u64::from(age))?;
+        let fresh = u128::from(age) <= Self::LIFETIME.as_micros();
+        (fresh && self.mac(clock, addr) == stamp.0[4..]).then(|| Instant::from_micros(clock))
     }
 
-    fn mac(&self, clock_ms: u64, addr: SocketAddr) -> [u8; 5] {
+    fn mac(&self, clock_us: u64, addr: SocketAddr) -> [u8; 5] {
         let mut input = [0; 8 + 16 + 2];
-        input[..8].copy_from_slice(&clock_ms.to_be_bytes());
+        input[..8].copy_from_slice(&clock_us.to_be_bytes());
         let ip = match addr.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
             IpAddr::V6(ip) => ip,
@@ -87,7 +84,7 @@ mod tests {
         let made = Instant::from_micros(987_654_321);
         let stamp = maker.make(made, addr(1));
         let now = made + Duration::from_secs(3);
-        assert_eq!(maker.read(now, addr(1), stamp), Some(Instant::from_millis(987_654)));
+        assert_eq!(maker.read(now, addr(1), stamp), Some(made));
         assert_eq!(maker.read(now, addr(2), stamp), None, "for another address");
         assert_eq!(other.read(now, addr(1), stamp), None, "by another maker");
     }
@@ -98,8 +95,8 @@ mod tests {
         let made = Instant::from_millis(5);
         let stamp = maker.make(made, addr(1));
         assert!(maker.read(made + Stamper::LIFETIME, addr(1), stamp).is_some());
-        assert_eq!(maker.read(made + Stamper::LIFETIME + Duration::from_millis(1), addr(1), stamp), None);
-        let wrapped = made + Duration::from_millis(1 << 24);
+        assert_eq!(maker.read(made + Stamper::LIFETIME + Duration::from_micros(1), addr(1), stamp), None);
+        let wrapped = made + Duration::from_micros(1 << 32);
         assert_eq!(maker.read(wrapped, addr(1), stamp), None, "the hash covers the whole clock");
         assert_eq!(maker.read(Instant::ZERO, addr(1), stamp), None, "made in the future");
     }
@@ -107,8 +104,8 @@ mod tests {
     #[test]
     fn stamps_of_one_maker_are_ordered_across_the_wrap() {
         let maker = Stamper::new([1; 32]);
-        let early = maker.make(Instant::from_millis((1 << 24) - 1), addr(1));
-        let late = maker.make(Instant::from_millis((1 << 24) + 1), addr(1));
+        let early = maker.make(Instant::from_micros((1 << 32) - 1), addr(1));
+        let late = maker.make(Instant::from_micros(1 << 32), addr(1));
         assert!(late.is_after(early) && !early.is_after(late) && !early.is_after(early));
     }
 }

@@ -13,6 +13,8 @@ pub struct Profile {
     pub successors: usize,
     /// Nodes that form the ring.
     pub nodes: usize,
+    /// By then all of them have started.
+    pub starts: Duration,
     /// Machines on which more may join.
     pub spares: usize,
     /// So many members always stay.
@@ -83,6 +85,7 @@ impl Profile {
         Self {
             successors,
             nodes: if successors == 3 { 12 } else { 14 } + rng.index(3),
+            starts: Duration::from_secs(3),
             spares: 2 + rng.index(5),
             least: successors.max(4) + 4,
             keys: 4 + rng.index(4),
@@ -109,6 +112,7 @@ impl Profile {
         Self {
             successors: 8,
             nodes,
+            starts: Duration::from_secs(3),
             spares: 0,
             least: nodes,
             keys: 6,

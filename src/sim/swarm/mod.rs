@@ -202,8 +202,8 @@ impl Swarm {
     pub fn run(mut self) -> Outcome {
         self.world.log.tell(Detail::Lives, Instant::ZERO, format_args!("{:?}", self.profile));
         for host in 0..self.profile.nodes {
-            let after =
-                if host == 0 { Duration::ZERO } else { self.rng.between(Duration::ZERO, Duration::from_secs(3)) };
+            let starts = self.profile.starts;
+            let after = if host == 0 { Duration::ZERO } else { self.rng.between(Duration::ZERO, starts) };
             self.plan(after, Plan::Start { host });
         }
         if self.profile.attack > 0 {

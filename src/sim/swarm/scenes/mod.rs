@@ -1,5 +1,5 @@
 //! Scenes: rings that are cut in parts, that formed apart, that wind twice; pairs that cannot talk; nodes that leave
-//! one after another; an attacker. Most are beyond the bound that the promises hold within; then what both sides wrote
+//! one after another; many that join at one moment; an attacker. Most are beyond the bound that the promises hold within; then what both sides wrote
 //! must meet.
 
 pub mod apart;
@@ -7,6 +7,7 @@ pub mod halves;
 pub mod hostile;
 pub mod leaves;
 pub mod pairs;
+pub mod rush;
 pub mod split;
 
 #[cfg(test)]
