@@ -25,10 +25,10 @@ pub const SUCCESSORS_MAX: usize = 20;
 pub const SUCCESSORS_MIN: usize = 3;
 
 /// How many nodes that answer a lookup or a survey are named beside the answer.
-pub const ALTERNATIVES_MAX: usize = 4;
+pub const ALTERNATIVES_MAX: usize = 6;
 
 /// How many entries, as id and rank, one page of a survey lists.
-pub const ITEMS_MAX: usize = 16;
+pub const ITEMS_MAX: usize = 14;
 
 /// How many dropped nodes in a row one Stabilise names; three are enough to silence its receiver.
 pub const DROPPED_MAX: usize = 4;

@@ -6,7 +6,7 @@ use super::Node;
 use super::command::{Attempt, Command, Event, Hop, Reply, Ticket, Unavailable};
 use super::keys::{Asker, Deed};
 use super::lookup::{Found, LookupFor};
-use super::pending::{Manner, Pending, Purpose, Silence};
+use super::pending::{Pending, Purpose, Silence};
 use super::timers::Timer;
 use crate::id::{Arc, Id};
 use crate::limits::{AHEAD_MAX_MS, CLIENT_MAX, KEY_MAX, LOOKUP_STEPS_MAX, VALUE_MAX};
@@ -125,11 +125,12 @@ impl Node {
         let alone = self.predecessor.is_none() && self.successors.head().is_none();
         let own = alone || self.predecessor.is_some_and(|predecessor| Arc::new(predecessor.id(), me).contains(id));
         match wish {
-            Wish::Owner if own => {
+            Wish::Owner if own && self.is_established() => {
                 let owner = self.me;
                 let arc = Arc::new(self.predecessor.map_or(me, |predecessor| predecessor.id()), me);
                 self.client_reply(ticket, Reply::Owner { owner, arc, path: Vec::new() });
             }
+            Wish::Owner if own => self.client_retry(ticket),
             Wish::Owner => self.start_lookup(id, LookupFor::Owner(ticket)),
             _ if own => self.client_own(ticket),
             // What a list far away says may be out of date: after a failure the predecessor itself is asked. A write is
@@ -201,8 +202,7 @@ impl Node {
             }
             Wish::Get | Wish::Owner => Request::Get { key: &key },
         };
-        let manner = Manner { tries: self.config.tries, timeout: None, client: true };
-        if !self.ask(owner, request, Purpose::Operation(ticket), manner) {
+        if !self.ask(owner, request, Purpose::Operation(ticket), self.coordinator()) {
             self.client_retry(ticket);
         }
     }

@@ -66,6 +66,8 @@ pub(super) struct Rights {
     pub settled: Option<Arc>,
     /// The terms that the parts of it were settled under: both neighbours have stored them.
     settled_terms: Vec<(Arc, u64)>,
+    /// The node has settled in its present place.
+    pub established: bool,
     /// Counts the pairs of neighbours that there were, and the times that the node settled beside them: what was
     /// confirmed under one number does not count under the next.
     pub neighbourhood: u32,
@@ -83,6 +85,7 @@ impl Rights {
     /// A part of the claim was settled under this term.
     pub fn settle(&mut self, part: Arc, arc: Arc, term: u64) {
         self.settled = Some(arc);
+        self.established = true;
         self.settled_terms.push((part, term));
     }
 
@@ -165,14 +168,29 @@ impl Node {
         Some(Arc::new(start, me))
     }
 
+    /// What the node speaks for: its claim, while both consents are unexpired.
+    pub fn spoken(&self, now: Instant) -> Option<Arc> {
+        self.claim(now).filter(|_| self.has_rights(now))
+    }
+
+    /// What it last settled, in its present rights: of that it may answer for what it speaks for.
+    pub const fn settled_arc(&self) -> Option<Arc> {
+        self.rights.settled
+    }
+
+    /// True for a member that has settled in its place once, whether or not it speaks at this moment.
+    pub fn is_established(&self) -> bool {
+        self.is_member() && self.rights.established
+    }
+
     /// True if the node speaks for the id: it is in the claim, and both consents are unexpired.
     pub fn speaks_for(&self, now: Instant, id: Id) -> bool {
-        self.has_rights(now) && self.claim(now).is_some_and(|claim| claim.contains(id))
+        self.spoken(now).is_some_and(|claim| claim.contains(id))
     }
 
     /// True if the node may answer for the id: it speaks for it, and asked around before.
     pub fn is_settled_for(&self, now: Instant, id: Id) -> bool {
-        self.speaks_for(now, id) && self.rights.settled.is_some_and(|arc| arc.contains(id))
+        self.rights.settled.is_some_and(|arc| arc.contains(id)) && self.speaks_for(now, id)
     }
 
     /// True if the node answers for the whole of its claim.
@@ -213,6 +231,8 @@ impl Node {
         if self.successors.as_slice() != successors.as_slice() {
             self.timers.set_earlier(super::Timer::TellList, self.now.at + LIST_PAUSE);
         }
+        let same = predecessor == old_predecessor && self.successors.as_slice() == successors.as_slice();
+        self.counters.ring_changes += u64::from(!same);
         let kept = |peer: &Peer| predecessor == Some(*peer) || successors.as_slice().contains(peer);
         for former in self.successors.as_slice().iter().chain(&old_predecessor).filter(|peer| !kept(peer)) {
             self.remembered.acquaint(*former);
@@ -271,8 +291,8 @@ impl Node {
         self.ask(from, Request::Release { side, stamp, closer }, Purpose::Notice, manner);
     }
 
-    /// Who holds a pledge of this side gives it back, with a stamp newer than the one that it rests on. Returns the pledge
-    /// if it had not run out by itself.
+    /// Who holds a pledge of this side gives it back, with a stamp newer than the one that it rests on. Returns the
+    /// pledge if it had not run out by itself.
     fn end_pledge(&mut self, asked: &Asked, side: Pledged, stamp: Stamp) -> Option<Pledge> {
         let pledge = match side {
             Pledged::Predecessor => &mut self.rights.pledge_successor,

@@ -250,6 +250,7 @@ impl Node {
         self.pulls.abandon(|_| true);
         self.remembered.forget_question();
         self.ring.forget_review();
+        self.rights.established = false;
         self.me.incarnation = Incarnation::new(self.rng.next_u64() as u32);
     }
 }

@@ -12,6 +12,7 @@ use super::timers::Timer;
 use crate::id::{Arc, Id};
 use crate::time::Instant;
 use crate::wire::{Alternatives, Answer, Incarnation, Peer, Request};
+use alloc::boxed::Box;
 use core::time::Duration;
 
 /// How far a leaver is.
@@ -80,7 +81,8 @@ impl Node {
         let around = self.around();
         let stage = Stage::Copying;
         let (begun, lingers, handed_over) = (self.now.at, self.now.at, false);
-        self.leaving = Some(Leaving { stage, around, round: 0, begun, adopting, farewells, handed_over, lingers });
+        let leaving = Leaving { stage, around, round: 0, begun, adopting, farewells, handed_over, lingers };
+        self.leaving = Some(Box::new(leaving));
         self.timers.set(Timer::LeaveEnd, self.now.at + self.config.leave_timeout);
         self.hand_over();
     }

@@ -1,15 +1,19 @@
-//! Finding the successor of an id (Stoica et al., SIGCOMM 2001, section 4.3), iteratively: the asker drives, those on
-//! the way keep no state, and a silent one is skipped.
+//! Finding the successor of an id (Stoica et al., SIGCOMM 2001, section 4.3), iteratively: the asker drives, and those
+//! on the way keep no state. One that does not answer at once is not waited for: the next best is asked as well.
 
 use super::Node;
 use super::command::{Hop, Ticket};
+use super::ends::Ends;
 use super::pending::{Manner, Purpose};
 use super::speak::Asked;
 use crate::id::{Arc, Id};
 use crate::limits::{ALTERNATIVES_MAX, LOOKUP_STEPS_MAX};
+use crate::time::Instant;
 use crate::wire::{Alternatives, Answer, Freshness, Item, Peer, Refusal, Request};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 /// What a lookup is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +25,7 @@ pub(super) enum LookupFor {
         /// Only the predecessor itself may name the owner.
         exact: bool,
     },
-    /// A client that wants to know the owner; the owner itself confirms it.
+    /// A client that wants to know the owner: see [`super::ends`].
     Owner(Ticket),
     /// A place on the ring; the predecessor itself confirms it.
     Join,
@@ -49,17 +53,25 @@ pub(super) struct Found {
 }
 
 #[derive(Debug)]
-struct Lookup {
-    id: Id,
+pub(super) struct Lookup {
+    pub id: Id,
     purpose: LookupFor,
     path: Vec<Hop>,
     candidates: Vec<Peer>,
+    /// Those that were asked a moment ago.
+    open: Vec<Peer>,
+    /// Those that did not answer at once, but may still.
+    slow: Vec<Peer>,
+    /// Who may own the id, once that is known.
+    pub ends: Option<Ends>,
 }
 
 /// The lookups under way.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
-    table: BTreeMap<u64, Lookup>,
+    pub table: BTreeMap<u64, Lookup>,
+    /// Who did not answer at once of late, and when that was seen.
+    silent: VecDeque<(SocketAddr, Instant)>,
 }
 
 impl Lookups {
@@ -67,14 +79,48 @@ impl Lookups {
     pub fn len(&self) -> usize {
         self.table.len()
     }
+
+    /// True if this one did not answer at once a moment ago: others are better to ask.
+    pub fn avoids(&self, now: Instant, peer: &Peer) -> bool {
+        self.silent.iter().any(|(addr, at)| *addr == peer.addr() && now.since(*at) < AVOIDED)
+    }
+
+    fn note_silent(&mut self, now: Instant, peer: &Peer) {
+        self.silent.retain(|(addr, at)| *addr != peer.addr() && now.since(*at) < AVOIDED);
+        if self.silent.len() >= SILENT_MAX {
+            self.silent.pop_front();
+        }
+        self.silent.push_back((peer.addr(), now));
+    }
+
+    /// An answer came from there.
+    pub fn heard(&mut self, addr: SocketAddr) {
+        self.silent.retain(|(silent, _)| *silent != addr);
+    }
 }
+
+/// For so long a node that did not answer at once is asked only where there is no other.
+const AVOIDED: Duration = Duration::from_secs(5);
+
+/// So many of them are remembered.
+const SILENT_MAX: usize = 32;
 
 /// Candidates kept in reserve for one lookup.
 const CANDIDATES_MAX: usize = 16;
 
 impl Lookup {
+    fn new(id: Id, purpose: LookupFor, ends: Option<Ends>) -> Self {
+        let (open, slow) = (Vec::new(), Vec::new());
+        Self { id, purpose, path: Vec::new(), candidates: Vec::new(), open, slow, ends }
+    }
+
     fn was_asked(&self, peer: &Peer) -> bool {
         self.path.iter().any(|hop| hop.peer == *peer)
+    }
+
+    /// True if one more may be asked: a lookup ends at some time, whatever it is told.
+    pub fn goes_on(&self) -> bool {
+        self.path.len() < LOOKUP_STEPS_MAX
     }
 
     /// Adds a candidate; the nearest before the id stand first, and the farthest gives way.
@@ -87,30 +133,78 @@ impl Lookup {
         self.candidates.insert(at, peer);
         self.candidates.truncate(CANDIDATES_MAX);
     }
+
+    fn put_first(&mut self, first: Option<Peer>) {
+        if let Some(first) = first {
+            self.candidates.retain(|peer| *peer != first);
+            self.candidates.insert(0, first);
+        }
+    }
+
+    /// True if somebody may still answer.
+    pub const fn waits(&self) -> bool {
+        !self.open.is_empty() || !self.slow.is_empty()
+    }
+
+    /// This one is not waited for any more.
+    fn close(&mut self, peer: &Peer) {
+        self.open.retain(|open| open.addr() != peer.addr());
+        self.slow.retain(|slow| slow.addr() != peer.addr());
+    }
+
+    /// The place of the next candidate, if it is nearer than all that were asked a moment ago.
+    fn next(&self, avoids: impl Fn(&Peer) -> bool) -> Option<usize> {
+        let distance = |peer: &Peer| peer.id().distance_to(self.id);
+        let at = self.candidates.iter().position(|peer| !avoids(peer)).unwrap_or(0);
+        let best = self.candidates.get(at).map(distance)?;
+        self.open.iter().all(|open| distance(open) > best).then_some(at)
+    }
+
+    /// This one is asked now.
+    pub fn asked(&mut self, peer: Peer) {
+        self.path.push(Hop { peer, answered: false });
+        self.open.push(peer);
+    }
+
+    /// This one answered.
+    pub fn answered(&mut self, from: &Peer) {
+        self.close(from);
+        if let Some(hop) = self.path.iter_mut().rev().find(|hop| hop.peer.addr() == from.addr()) {
+            hop.answered = true;
+        }
+    }
 }
 
 impl Node {
     /// Begins a lookup from this node's own tables.
     pub(super) fn start_lookup(&mut self, id: Id, purpose: LookupFor) {
         let contacts = self.closest_preceding(id);
-        let Some((predecessor, owner)) = self.listed_owner(id) else {
+        let Some((predecessor, after)) = self.listed(id) else {
             return self.start_lookup_from(id, purpose, None, &contacts);
         };
-        let first = match purpose {
-            LookupFor::Owner(_) => owner,
-            LookupFor::Operation { exact: true, .. } | LookupFor::Join if predecessor != self.me => predecessor,
+        let owner = after[0];
+        match purpose {
+            LookupFor::Owner(_) => {
+                let mut lookup = Lookup::new(id, purpose, Some(Ends::new(None, after.iter().copied())));
+                contacts.iter().for_each(|peer| lookup.add(*peer));
+                let number = self.next_number();
+                self.lookups.table.insert(number, lookup);
+                self.ends_on(number);
+            }
+            LookupFor::Operation { exact: true, .. } | LookupFor::Join if predecessor != self.me => {
+                self.start_lookup_from(id, purpose, Some(predecessor), &contacts);
+            }
             _ => {
                 let (successors, fresh, path) = (Alternatives::new(), self.freshness(id), Vec::new());
                 let found = Found { predecessor, owner, successors, fresh, path };
-                return self.lookup_ended(purpose, Some(found));
+                self.lookup_ended(purpose, Some(found));
             }
-        };
-        self.start_lookup_from(id, purpose, Some(first), &contacts);
+        }
     }
 
     /// Begins a lookup from certain nodes: from the first, if there is one, and else from the nearest.
     pub(super) fn start_lookup_from(&mut self, id: Id, purpose: LookupFor, first: Option<Peer>, contacts: &[Peer]) {
-        let mut lookup = Lookup { id, purpose, path: Vec::new(), candidates: Vec::new() };
+        let mut lookup = Lookup::new(id, purpose, None);
         contacts.iter().for_each(|peer| lookup.add(*peer));
         lookup.put_first(first);
         let number = self.next_number();
@@ -118,49 +212,82 @@ impl Node {
         self.lookup_on(number);
     }
 
-    /// The owner of the id, and the node before it, if the successor list spans the id. Of the head this node itself is
-    /// the predecessor and knows best; farther on a node may have joined that the list does not name yet.
-    fn listed_owner(&self, id: Id) -> Option<(Peer, Peer)> {
+    /// The node before the id, and those at or after it, the owner first, if the successor list spans the id. Of the
+    /// head this node itself is the predecessor and knows best; farther on a node may have joined that the list does
+    /// not name yet.
+    pub(super) fn listed(&self, id: Id) -> Option<(Peer, &[Peer])> {
         let list = self.successors.as_slice();
         let before = core::iter::once(&self.me).chain(list);
-        let mut pairs = before.zip(list);
-        pairs.find(|(a, b)| Arc::new(a.id(), b.id()).contains(id)).map(|(a, b)| (*a, *b))
+        let at = before.clone().zip(list).position(|(a, b)| Arc::new(a.id(), b.id()).contains(id))?;
+        before.copied().nth(at).map(|before| (before, &list[at..]))
     }
 
-    /// The known nodes between this one and the id, nearest to the id first.
-    fn closest_preceding(&self, id: Id) -> Vec<Peer> {
+    fn avoids(&self, peer: &Peer) -> bool {
+        self.lookups.avoids(self.now.at, peer)
+    }
+
+    /// The known nodes between this one and the id, nearest to the id first, but those that seem dead last.
+    pub(super) fn closest_preceding(&self, id: Id) -> Vec<Peer> {
         let me = self.me.id();
         let fingers = self.fingers.iter().map(|(_, peer)| peer);
         let mut known: Vec<Peer> = self.successors.as_slice().iter().copied().chain(fingers).collect();
         known.retain(|peer| peer.id().is_between(me, id));
-        known.sort_by_key(|peer| peer.id().distance_to(id));
+        known.sort_by_key(|peer| (self.avoids(peer), peer.id().distance_to(id)));
         known.dedup();
         known.truncate(CANDIDATES_MAX);
         known
     }
 
-    /// Asks the best candidate.
-    fn lookup_on(&mut self, number: u64) {
-        let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
-        if lookup.candidates.is_empty() || lookup.path.len() >= LOOKUP_STEPS_MAX {
-            return self.lookup_failed(number);
+    /// Asks the best candidates, unless better ones have yet to answer.
+    pub(super) fn lookup_on(&mut self, number: u64) {
+        while let Some(lookup) = self.lookups.table.get(&number) {
+            match lookup.next(|peer| self.avoids(peer)) {
+                Some(at) if lookup.goes_on() => self.lookup_ask(number, at),
+                _ if lookup.waits() => return,
+                _ => self.lookup_failed(number),
+            }
         }
-        let (next, id) = (lookup.candidates.remove(0), lookup.id);
-        lookup.path.push(Hop { peer: next, answered: false });
-        // With others in reserve one timeout is enough.
-        let tries = if lookup.candidates.is_empty() { self.config.tries } else { 1 };
+    }
+
+    fn lookup_ask(&mut self, number: u64, candidate: usize) {
+        let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
+        let next = lookup.candidates.remove(candidate);
+        lookup.asked(next);
+        // With others in reserve there is less to lose.
+        let tries = if lookup.candidates.is_empty() { self.config.tries } else { 2 };
         let manner = Manner { tries, timeout: None, client: true };
+        let id = lookup.id;
         if !self.ask(next, Request::FindSuccessor(id), Purpose::Lookup(number), manner) {
             self.lookup_failed(number);
         }
+    }
+
+    /// The one asked did not answer at once: it may be dead, or only slow.
+    pub(super) fn lookup_slow(&mut self, number: u64, slow: Peer) {
+        self.lookups.note_silent(self.now.at, &slow);
+        let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
+        lookup.close(&slow);
+        lookup.slow.push(slow);
+        if let Some(ends) = &mut lookup.ends {
+            ends.slow(&slow);
+            return self.ends_on(number);
+        }
+        self.lookup_on(number);
     }
 
     /// Someone knows the owner.
     pub(super) fn lookup_found(&mut self, number: u64, from: Peer, found: Found) {
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
         lookup.answered(&from);
+        if let LookupFor::Owner(_) = lookup.purpose {
+            let all = core::iter::once(found.owner).chain(found.successors);
+            match &mut lookup.ends {
+                Some(ends) => ends.extend(all),
+                None => lookup.ends = Some(Ends::new(Some(from), all)),
+            }
+            return self.ends_on(number);
+        }
         let confirmed = match lookup.purpose {
-            LookupFor::Owner(_) => found.owner,
             LookupFor::Operation { exact: true, .. } if found.owner != from => found.predecessor,
             LookupFor::Join | LookupFor::Myself => found.predecessor,
             _ => from,
@@ -169,13 +296,14 @@ impl Node {
             if lookup.was_asked(&confirmed) {
                 return self.lookup_failed(number);
             }
-            if matches!(lookup.purpose, LookupFor::Owner(_)) {
-                // Should the owner be silent, the node after it may own the id by now.
-                found.successors.iter().for_each(|peer| lookup.add(*peer));
-            }
             lookup.put_first(Some(confirmed));
             return self.lookup_on(number);
         }
+        self.lookup_over(number, found);
+    }
+
+    /// The lookup has come to its end.
+    pub(super) fn lookup_over(&mut self, number: u64, found: Found) {
         if let Some(lookup) = self.lookups.table.remove(&number) {
             self.lookup_ended(lookup.purpose, Some(Found { path: lookup.path, ..found }));
         }
@@ -186,6 +314,12 @@ impl Node {
         let me = self.me.id();
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
         lookup.answered(&from);
+        match &lookup.ends {
+            // Its list ends there: others before the id have one that reaches farther.
+            Some(ends) if ends.knows_no_more(&from) => lookup.ends = None,
+            Some(_) => return self.ends_on(number),
+            None => {}
+        }
         // Only what leads on counts: a liar can cost steps, but not lead in a circle.
         let leads_on = |peer: &Peer| peer.id().is_between(from.id(), lookup.id) && peer.id() != me;
         let onward: Alternatives = closer.iter().copied().filter(leads_on).collect();
@@ -194,11 +328,17 @@ impl Node {
     }
 
     /// The one asked is silent, or refuses.
-    pub(super) fn lookup_silent(&mut self, number: u64) {
+    pub(super) fn lookup_silent(&mut self, number: u64, silent: Peer) {
+        let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
+        lookup.close(&silent);
+        if let Some(ends) = &mut lookup.ends {
+            ends.silent(&silent);
+            return self.ends_on(number);
+        }
         self.lookup_on(number);
     }
 
-    fn lookup_failed(&mut self, number: u64) {
+    pub(super) fn lookup_failed(&mut self, number: u64) {
         if let Some(lookup) = self.lookups.table.remove(&number) {
             if let LookupFor::Owner(ticket) = lookup.purpose {
                 self.client_walked(ticket, lookup.path);
@@ -221,32 +361,21 @@ impl Node {
     pub(super) fn serve_lookup(&mut self, asked: &Asked, id: Id) {
         let me = self.me;
         let own = self.predecessor.filter(|predecessor| Arc::new(predecessor.id(), me.id()).contains(id));
-        let found = own.map(|predecessor| (predecessor, me)).or_else(|| self.listed_owner(id));
-        let (predecessor, owner) = match found {
-            Some(found) => found,
-            None if self.rights.alone_until.is_some() => (me, me),
-            None if self.successors.head().is_some() => {
-                let closer = self.closest_preceding(id).into_iter().take(ALTERNATIVES_MAX).collect();
-                return self.answer(asked, Answer::Closer(closer));
-            }
-            None => return self.refuse(asked, Refusal::NotMember),
+        let alone = self.rights.alone_until.is_some().then_some(me);
+        let few = |list: &[Peer]| -> Alternatives { list.iter().copied().take(ALTERNATIVES_MAX).collect() };
+        let found = match (own.or(alone), self.listed(id)) {
+            (Some(predecessor), _) => Some((predecessor, me, self.next_successors())),
+            (None, Some((predecessor, after))) => Some((predecessor, after[0], few(&after[1..]))),
+            (None, None) => None,
         };
-        let (successors, fresh) = (self.next_successors(), self.freshness(id));
-        self.answer(asked, Answer::Found { predecessor, owner, successors, fresh });
-    }
-}
-
-impl Lookup {
-    fn put_first(&mut self, first: Option<Peer>) {
-        if let Some(first) = first {
-            self.candidates.retain(|peer| *peer != first);
-            self.candidates.insert(0, first);
-        }
-    }
-
-    fn answered(&mut self, from: &Peer) {
-        if let Some(hop) = self.path.iter_mut().rev().find(|hop| hop.peer.addr() == from.addr()) {
-            hop.answered = true;
+        if let Some((predecessor, owner, successors)) = found {
+            let fresh = self.freshness(id);
+            self.answer(asked, Answer::Found { predecessor, owner, successors, fresh });
+        } else if self.successors.head().is_some() {
+            let closer = few(&self.closest_preceding(id));
+            self.answer(asked, Answer::Closer(closer));
+        } else {
+            self.refuse(asked, Refusal::NotMember);
         }
     }
 }

@@ -21,6 +21,7 @@ mod birth;
 mod client;
 mod command;
 mod consent;
+mod ends;
 mod join;
 mod keys;
 mod leave;
@@ -60,6 +61,7 @@ use crate::routing::{Fingers, Successors};
 use crate::store::Store;
 use crate::time::{Instant, Now};
 use crate::wire::{Incarnation, Peer, Place, RingKey, Stamper};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -105,14 +107,14 @@ pub struct Node {
     finger_cursor: recover::FingerCursor,
     birth: birth::Birth,
     joining: join::Joining,
-    leaving: Option<leave::Leaving>,
+    leaving: Option<Box<leave::Leaving>>,
     rights: consent::Rights,
     ring: suspect::Suspicions,
     remembered: recover::Remembered,
     reunion: reunion::Reunion,
     store: Store,
     terms: terms::Terms,
-    settling: Option<settle::Settling>,
+    settling: Option<Box<settle::Settling>>,
     pulls: pull::Pulls,
     lookups: lookup::Lookups,
     owner_ops: BTreeMap<u64, keys::OwnerOp>,

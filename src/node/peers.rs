@@ -13,13 +13,17 @@ pub(super) struct Path {
     used: Instant,
     /// The stamp that came from there last: echoing it proves our address.
     pub stamp: Option<Stamp>,
-    round_trip: Option<(Duration, Duration)>,
+    round_trip: RoundTrip,
 }
 
-impl Path {
-    /// Takes in one measured round trip (Jacobson 1988, as in RFC 6298).
+/// What is known of the time from a request to its answer: mean and deviation (Jacobson 1988, as in RFC 6298).
+#[derive(Clone, Copy, Debug, Default)]
+struct RoundTrip(Option<(Duration, Duration)>);
+
+impl RoundTrip {
+    /// Takes in one measured round trip.
     fn measured(&mut self, sample: Duration) {
-        self.round_trip = Some(match self.round_trip {
+        self.0 = Some(match self.0 {
             None => (sample, sample / 2),
             Some((mean, deviation)) => {
                 let off = sample.abs_diff(mean);
@@ -29,8 +33,8 @@ impl Path {
     }
 
     /// How long to wait for an answer before the request is sent again.
-    pub fn timeout(&self, shortest: Duration, longest: Duration) -> Duration {
-        self.round_trip.map_or(shortest, |(mean, deviation)| (mean + deviation * 4).clamp(shortest, longest))
+    fn timeout(self, shortest: Duration, longest: Duration) -> Duration {
+        self.0.map_or(shortest, |(mean, deviation)| (mean + deviation * 4).clamp(shortest, longest))
     }
 }
 
@@ -85,6 +89,8 @@ impl Relation {
 pub(super) struct Peers {
     paths: BTreeMap<SocketAddr, Path>,
     relations: BTreeMap<(SocketAddr, Incarnation), Relation>,
+    /// Of whomever: what is to be expected of an address that has not answered yet.
+    round_trip: RoundTrip,
 }
 
 impl Peers {
@@ -105,8 +111,17 @@ impl Peers {
         path.used = now;
         path.stamp = stamp.or(path.stamp);
         if let Some(sample) = round_trip {
-            path.measured(sample);
+            // One sample says little of how samples differ: that of all others stands in for it.
+            path.round_trip.0 = path.round_trip.0.or(self.round_trip.0);
+            path.round_trip.measured(sample);
+            self.round_trip.measured(sample);
         }
+    }
+
+    /// How long to wait for an answer of this address before the request is sent again.
+    pub fn timeout(&self, addr: SocketAddr, shortest: Duration, longest: Duration) -> Duration {
+        let own = self.paths.get(&addr).map(|path| path.round_trip).filter(|own| own.0.is_some());
+        own.unwrap_or(self.round_trip).timeout(shortest, longest)
     }
 
     /// What passed between us and the peer, if anything did.
@@ -150,7 +165,7 @@ mod tests {
     #[test]
     fn the_timeout_follows_the_measured_round_trip_within_its_bounds() {
         let (shortest, longest) = (Duration::from_millis(150), Duration::from_secs(1));
-        let mut path = Path::default();
+        let mut path = RoundTrip::default();
         assert_eq!(path.timeout(shortest, longest), shortest);
         path.measured(Duration::from_millis(100));
         assert_eq!(path.timeout(shortest, longest), Duration::from_millis(300));

@@ -268,6 +268,11 @@ impl Requests {
         self.table.get(&transaction).map(|pending| (pending.to.addr(), &*pending.datagram))
     }
 
+    /// Whom a request was sent to.
+    pub fn to(&self, transaction: u64) -> Option<Peer> {
+        self.table.get(&transaction).map(|pending| pending.to)
+    }
+
     /// What a request was sent for.
     pub fn purpose(&self, transaction: u64) -> Option<Purpose> {
         self.table.get(&transaction).map(|pending| pending.purpose)

@@ -13,6 +13,7 @@ use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, VALUE_MAX};
 use crate::store::Full;
 use crate::time::Instant;
 use crate::wire::{Alternatives, Answer, Entry, Item, Peer, Refusal, Request, Surveyed};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use core::time::Duration;
 
@@ -60,7 +61,7 @@ struct Pull {
 /// The transfers under way.
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
-    table: BTreeMap<u64, Pull>,
+    table: BTreeMap<u64, Box<Pull>>,
     /// When a leaver last handed an arc over.
     adopted: Option<Instant>,
 }
@@ -103,7 +104,7 @@ impl Node {
         let (more, wanted) = (true, VecDeque::new());
         let (listed_upto, in_flight, merged, standing) = (None, 0, 0, None);
         let pull = Pull { peer, arc, purpose, listed_upto, more, wanted, in_flight, merged, standing };
-        self.pulls.table.insert(number, pull);
+        self.pulls.table.insert(number, Box::new(pull));
         self.pull_on(number);
         true
     }

@@ -121,7 +121,7 @@ pub(super) struct FingerCursor {
     changed: bool,
 }
 
-const FINGER_PAUSE_MIN: Duration = Duration::from_secs(1);
+const FINGER_PAUSE_MIN: Duration = Duration::from_secs(2);
 const FINGER_PAUSE_MAX: Duration = Duration::from_secs(120);
 
 impl Node {
@@ -279,8 +279,20 @@ impl Node {
         };
         let first = self.fingers.first_beyond(last.id());
         match self.finger_cursor.next.or(first) {
-            Some(exponent) => self.start_lookup(self.fingers.target(exponent), LookupFor::Finger(exponent)),
+            Some(exponent) => self.look_at_finger(exponent),
             None => self.finger_cursor.pause = FINGER_PAUSE_MAX,
+        }
+    }
+
+    /// Most likely it is still the same: then one question is enough.
+    fn look_at_finger(&mut self, exponent: u8) {
+        let (target, purpose) = (self.fingers.target(exponent), LookupFor::Finger(exponent));
+        match self.fingers.get(exponent) {
+            Some(known) => {
+                let contacts = self.closest_preceding(target);
+                self.start_lookup_from(target, purpose, Some(known), &contacts);
+            }
+            None => self.start_lookup(target, purpose),
         }
     }
 

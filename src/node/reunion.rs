@@ -129,6 +129,7 @@ impl Node {
         self.fingers = crate::routing::Fingers::new(self.me.id());
         (self.predecessor, self.successors) = (Some(predecessor), self.successors.cut(successors.iter().copied()));
         self.rights.lose_consents(self.now.at);
+        self.counters.ring_changes += 1;
     }
 
     /// True for a neighbour, and for this node itself.

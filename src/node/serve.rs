@@ -77,6 +77,7 @@ impl Node {
                 let found = Found { predecessor, owner, successors, fresh, path: Vec::new() };
                 self.lookup_found(lookup, to, found);
             }
+            (Purpose::Lookup(lookup), Answer::Step(step)) => self.lookup_stepped(lookup, to, &step),
             (Purpose::Lookup(lookup), Answer::Closer(peers)) => self.lookup_closer(lookup, to, &peers),
             (Purpose::Survey(pull), Answer::Surveyed(answer)) => self.pull_surveyed(pull, answer),
             (Purpose::Fetch(pull, item), Answer::Fetched(entry)) => self.pull_fetched(pull, item, &entry),
@@ -106,7 +107,7 @@ impl Node {
             Purpose::Probe(probe) => self.probe_silent(probe, to, pending.started, silence),
             Purpose::Relay(asked) => self.refuse(&asked, Refusal::Unreachable),
             Purpose::Indirect { suspect, since, role } => self.indirectly_silent(suspect, since, role, silence),
-            Purpose::Lookup(lookup) => self.lookup_silent(lookup),
+            Purpose::Lookup(lookup) => self.lookup_silent(lookup, to),
             Purpose::Survey(pull) => self.pull_failed(pull),
             Purpose::Fetch(pull, _) => self.fetch_failed(pull, silence),
             Purpose::Settle(number) => self.settle_refused(number, silence),
@@ -172,6 +173,7 @@ impl Node {
             predecessor: self.predecessor,
             successors: self.next_successors(),
             settled: self.is_ready(self.now.at),
+            established: self.is_established(),
             entries: u32::try_from(self.store.len()).unwrap_or(u32::MAX),
         }
     }

@@ -10,6 +10,7 @@ use crate::config::Rule;
 use crate::id::Arc;
 use crate::limits::SETTLE_DEPTH;
 use crate::wire::{Answer, Peer, PeerList, Refusal, Request};
+use alloc::boxed::Box;
 use core::time::Duration;
 
 /// A direction of asking.
@@ -69,7 +70,8 @@ impl Node {
         let ahead = Asking { candidates: self.successors.as_slice().iter().copied().collect(), ..Asking::default() };
         let (number, neighbourhood) = (self.next_number(), self.rights.neighbourhood);
         let sides = [back, ahead];
-        self.settling = Some(Settling { number, part, neighbours, neighbourhood, term, sides, storing: None });
+        let settling = Settling { number, part, neighbours, neighbourhood, term, sides, storing: None };
+        self.settling = Some(Box::new(settling));
         self.settle_ask(Side::Back);
         self.settle_ask(Side::Ahead);
     }

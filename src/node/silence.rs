@@ -10,6 +10,7 @@ use super::timers::Timer;
 use crate::config::Rule;
 use crate::limits::{DROPPED_MAX, ROW_MAX};
 use crate::wire::{Incarnation, Peer, Request};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -60,7 +61,7 @@ impl Node {
         if self.ring.silent.as_ref().is_none_or(|quiet| quiet.told_by.is_some() && told_by.is_none()) {
             let dropped: heapless::Vec<Peer, DROPPED_MAX> = dropped.iter().copied().take(DROPPED_MAX).collect();
             dropped.iter().for_each(|node| self.remembered.add(self.now.at, *node));
-            self.ring.silent = Some(Quiet { dropped, told_by, review: None, failed: Vec::new() });
+            self.ring.silent = Some(Box::new(Quiet { dropped, told_by, review: None, failed: Vec::new() }));
             self.counters.silences += 1;
             if let Some(pause) = self.config.reopen_after {
                 self.timers.set(Timer::Reopen, self.now.at + pause);

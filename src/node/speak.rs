@@ -42,6 +42,10 @@ const AMPLIFICATION: usize = 3;
 /// What a request to an address of which there is no stamp is padded with, so that the answer may be longer.
 const PADDING: [u8; 128] = [0; 128];
 
+/// So much of it is enough for the answer to a lookup, as long as it names IPv4 addresses or ids that follow from them.
+/// A longer one costs a round trip more.
+const PADDING_LOOKUP: usize = 28;
+
 /// The oldest stamp that a request of [`must_be_new`] may echo: twice as long as the usual consent lasts. Neighbours
 /// that talk every round are far below it, and whoever is not is told a new one.
 const NEW: Duration = Duration::from_secs(5);
@@ -56,6 +60,11 @@ impl Node {
     /// The usual manner of a request for the ring.
     pub(super) fn patient(&self) -> Manner {
         Manner { tries: self.config.tries, timeout: None, client: false }
+    }
+
+    /// The usual manner of a request for a client.
+    pub(super) fn coordinator(&self) -> Manner {
+        Manner { client: true, ..self.patient() }
     }
 
     /// Sends a request. Returns false if too many are in flight.
@@ -82,7 +91,11 @@ impl Node {
         transaction.copy_from_slice(&hash.as_bytes()[..8]);
         // The answer to a ping is short.
         let padded = stamp.is_none() && !request.changes() && !matches!(request, Request::Ping);
-        let extension: &[u8] = if padded { &PADDING } else { &[] };
+        let extension: &[u8] = match request {
+            _ if !padded => &[],
+            Request::FindSuccessor(_) | Request::Walk => &PADDING[..PADDING_LOOKUP],
+            _ => &PADDING,
+        };
         let message = Message::Request(request);
         let frame = Frame { transaction, from: self.me.incarnation, to: to.incarnation, stamp, message, extension };
         let mut datagram = self.requests.buffer();
@@ -94,8 +107,7 @@ impl Node {
         datagram.extend_from_slice(&buffer[..length]);
         self.transmit(to.addr(), &buffer[..length]);
         let (shortest, longest) = (self.config.timeout_min, self.config.timeout_max);
-        let measured = self.peers.path(to.addr()).map_or(shortest, |path| path.timeout(shortest, longest));
-        let timeout = manner.timeout.unwrap_or(measured);
+        let timeout = manner.timeout.unwrap_or_else(|| self.peers.timeout(to.addr(), shortest, longest));
         let transaction = u64::from_be_bytes(transaction);
         self.timers.set(super::Timer::Request(transaction), self.now.at + timeout);
         let (started, tries) = (self.now.at, manner.tries);
@@ -194,6 +206,7 @@ impl Node {
             return;
         };
         self.counters.heard += 1;
+        self.lookups.heard(source);
         let unproven = answer == Answer::Refused(Refusal::Unproven);
         let again = unproven && !pending.proven_again;
         pending.proven_again |= again;
@@ -282,12 +295,18 @@ impl Node {
         }
     }
 
-    /// A head that did not answer at once: the next ones are probed meanwhile, so that one drop may skip two dead
-    /// nodes.
+    /// No answer came at once. Of a head the next ones are probed meanwhile, so that one drop may skip two dead nodes;
+    /// in a lookup the next best is asked.
     fn first_silence(&mut self, transaction: u64) {
         let purpose = self.requests.purpose(transaction);
-        if let Some(Purpose::Stabilise(_)) = purpose {
-            self.probe_next();
+        match purpose {
+            Some(Purpose::Stabilise(_)) => self.probe_next(),
+            Some(Purpose::Lookup(lookup)) => {
+                if let Some(slow) = self.requests.to(transaction) {
+                    self.lookup_slow(lookup, slow);
+                }
+            }
+            _ => {}
         }
     }
 }

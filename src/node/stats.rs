@@ -43,6 +43,8 @@ pub struct Counters {
     pub lapses: u64,
     /// Times that the node began to answer for an arc.
     pub settlements: u64,
+    /// Changes of the predecessor or of the successor list.
+    pub ring_changes: u64,
     /// Times that the claim grew because a neighbour was lost.
     pub takeovers: u64,
     /// Joins started over.

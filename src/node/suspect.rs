@@ -8,6 +8,7 @@ use crate::id::Id;
 use crate::limits::DROPPED_MAX;
 use crate::time::Instant;
 use crate::wire::{Peer, Refusal, Request};
+use alloc::boxed::Box;
 use core::time::Duration;
 
 /// Whom a node takes for dead, and what follows from it.
@@ -28,7 +29,7 @@ pub(super) struct Suspicions {
     /// The nodes that the head has dropped in a row, as it told us.
     pub behind_head: heapless::Vec<Peer, DROPPED_MAX>,
     /// Too many were dropped in a row: perhaps it is this node that is cut off.
-    pub silent: Option<Quiet>,
+    pub silent: Option<Box<Quiet>>,
     /// Where the predecessor's arc begins, as it told us: we hold copies of that arc.
     pub before_predecessor: Option<Id>,
     /// Exchanges in a row in which the successor's and the predecessor's store differed from ours.

@@ -2,7 +2,7 @@
 
 use super::Node;
 use super::command::{Event, Reply, RingNode, Ticket};
-use super::pending::{Manner, Purpose};
+use super::pending::Purpose;
 use super::timers::Timer;
 use crate::limits::WALK_MAX;
 use crate::time::Instant;
@@ -76,8 +76,7 @@ impl Node {
         if op.nodes.len() >= op.max {
             return self.walk_ended(ticket, true);
         }
-        let manner = Manner { tries: self.config.tries, timeout: None, client: true };
-        if !self.ask(next, Request::Walk, Purpose::Walk(ticket), manner) {
+        if !self.ask(next, Request::Walk, Purpose::Walk(ticket), self.coordinator()) {
             self.walk_ended(ticket, true);
         }
     }

@@ -45,6 +45,11 @@ impl Fingers {
         true
     }
 
+    /// The finger that was recorded for this exponent.
+    pub fn get(&self, exponent: u8) -> Option<Peer> {
+        self.table.iter().find(|(e, _)| *e == exponent).map(|(_, peer)| *peer)
+    }
+
     /// Forgets the fingers below this exponent: the successor list covers them.
     pub fn covered_below(&mut self, exponent: Option<u8>) {
         self.table.retain(|(e, _)| exponent.is_some_and(|first| *e >= first));

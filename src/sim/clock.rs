@@ -19,11 +19,13 @@ pub struct Clock {
 impl Clock {
     /// What the node's clocks show at a moment of the world.
     pub fn read(&self, world: Instant) -> Now {
-        let us = i128::from(world.as_micros());
-        let gained = us * i128::from(self.rate_ppm) / 1_000_000;
-        let shown = i128::from(self.offset_us) + us + gained;
+        let us = world.as_micros();
+        // Seconds and their rest apart, as the product of all would not fit.
+        let (seconds, rest, ppm) = ((us / 1_000_000) as i64, (us % 1_000_000) as i64, i64::from(self.rate_ppm));
+        let gained = seconds.saturating_mul(ppm).saturating_add(rest * ppm / 1_000_000);
+        let at = Instant::from_micros(us.saturating_add(self.offset_us).saturating_add_signed(gained));
         let wall_ms = (BEGIN_MS + world.as_millis()).saturating_add_signed(self.skew_ms);
-        Now { at: Instant::from_micros(u64::try_from(shown).unwrap_or(u64::MAX)), wall_ms }
+        Now { at, wall_ms }
     }
 
     /// The first moment of the world at which the node's monotonic clock shows at least `shown`.
@@ -31,9 +33,12 @@ impl Clock {
         if shown == Instant::FAR {
             return shown;
         }
-        let ahead = u128::from(shown.as_micros().saturating_sub(self.offset_us));
-        let pace = u128::from((1_000_000 + i64::from(self.rate_ppm)).max(1).unsigned_abs());
-        let guess = u64::try_from(ahead * 1_000_000 / pace).unwrap_or(u64::MAX);
+        let ahead = shown.as_micros().saturating_sub(self.offset_us);
+        if self.rate_ppm == 0 {
+            return Instant::from_micros(ahead);
+        }
+        let pace = (1_000_000 + i64::from(self.rate_ppm)).max(1).unsigned_abs();
+        let guess = (ahead / pace).saturating_mul(1_000_000).saturating_add(ahead % pace * 1_000_000 / pace);
         // The division above and the one in `read` round: the answer is at most a few microseconds away.
         let near = guess.saturating_sub(2);
         (near..near + 6).map(Instant::from_micros).find(|&world| self.read(world).at >= shown).unwrap_or(Instant::FAR)

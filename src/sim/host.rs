@@ -1,7 +1,7 @@
 //! A machine of the simulated world: an address, its clocks, and the process on it, if any.
 
 use super::clock::Clock;
-use crate::id::Id;
+use crate::id::{Arc, Id};
 use crate::node::{Command, Node, Ticket};
 use crate::time::{Instant, Now};
 use std::collections::{BTreeMap, VecDeque};
@@ -129,9 +129,9 @@ impl Host {
         self.node.as_ref().is_some_and(|node| node.is_settled_for(self.local(world).at, id))
     }
 
-    /// True if the process holds both consents for this id now.
-    pub fn speaks_for(&self, world: Instant, id: Id) -> bool {
-        self.node.as_ref().is_some_and(|node| node.speaks_for(self.local(world).at, id))
+    /// The arc that the process holds both consents for now.
+    pub fn spoken(&self, world: Instant) -> Option<Arc> {
+        self.node.as_ref()?.spoken(self.local(world).at)
     }
 
     /// True if the process holds its predecessor's consent now.

@@ -2,7 +2,7 @@
 
 use super::host::Input;
 use crate::time::Instant;
-use core::cmp::{Ordering, Reverse};
+use core::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Something that is to happen.
@@ -22,37 +22,15 @@ pub(super) enum Due {
     Alarm(u64),
 }
 
-#[derive(Debug)]
-struct Scheduled {
-    at: Instant,
-    sequence: u64,
-    due: Due,
-}
+/// When something is to happen, as how many-th it was arranged, and where it lies.
+type Scheduled = (Instant, u64, u32);
 
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Scheduled {}
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
-    }
-}
-
-/// The queue.
+/// The queue. The heap holds little, since it moves what it holds.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     heap: BinaryHeap<Reverse<Scheduled>>,
+    dues: Vec<Due>,
+    free: Vec<u32>,
     sequence: u64,
 }
 
@@ -60,13 +38,20 @@ impl Queue {
     /// Arranges something.
     pub(super) fn push(&mut self, at: Instant, due: Due) {
         self.sequence += 1;
-        self.heap.push(Reverse(Scheduled { at, sequence: self.sequence, due }));
+        let place = self.free.pop().unwrap_or(self.dues.len() as u32);
+        match self.dues.get_mut(place as usize) {
+            Some(free) => *free = due,
+            None => self.dues.push(due),
+        }
+        self.heap.push(Reverse((at, self.sequence, place)));
     }
 
     /// Takes out the first, if it is due by then.
     pub(super) fn pop(&mut self, until: Instant) -> Option<(Instant, Due)> {
-        self.heap.peek().filter(|Reverse(first)| first.at <= until)?;
-        self.heap.pop().map(|Reverse(first)| (first.at, first.due))
+        self.heap.peek().filter(|Reverse((at, ..))| *at <= until)?;
+        let Reverse((at, _, place)) = self.heap.pop()?;
+        self.free.push(place);
+        Some((at, core::mem::replace(&mut self.dues[place as usize], Due::Alarm(0))))
     }
 }
 

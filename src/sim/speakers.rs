@@ -1,32 +1,34 @@
 //! Who may speak for which ids: at most one node each, after every event; and at most one that answers.
 
 use super::world::World;
-use crate::id::Id;
+use crate::id::{Arc, Id};
 use crate::limits::SETTLE_DEPTH;
 use crate::node::Node;
 
 /// A set of sample ids, by their numbers.
 pub type Samples = u128;
 
-/// A right of the node on a machine to an id.
-pub type Right = fn(&World, usize, Id) -> bool;
+/// What the node on a machine has a right to: the ids in both arcs.
+pub type Right = fn(&World, usize) -> Option<[Arc; 2]>;
 
-/// The node on this machine would answer for the id.
-pub fn is_settled(world: &World, host: usize, id: Id) -> bool {
-    world.host(host).is_settled_for(world.now(), id)
+/// What the node on this machine would answer for.
+pub fn is_settled(world: &World, host: usize) -> Option<[Arc; 2]> {
+    let it = world.host(host);
+    let settled = it.node()?.settled_arc()?;
+    Some([it.spoken(world.now())?, settled])
 }
 
-/// The node on this machine holds both consents for the id, and those before it hold their predecessors' consents, as
-/// they must for it to settle.
-pub fn may_settle(world: &World, host: usize, id: Id) -> bool {
+/// What the node on this machine holds both consents for, if those before it hold their predecessors' consents, as they
+/// must for it to settle.
+pub fn may_settle(world: &World, host: usize) -> Option<[Arc; 2]> {
     let now = world.now();
+    let spoken = world.host(host).spoken(now)?;
     let before = |host: &usize| {
         let predecessor = world.host(*host).node().and_then(Node::predecessor);
         predecessor.and_then(|peer| world.node_of(peer)).map(|(before, _)| before)
     };
-    let all = core::iter::successors(before(&host), before).take(SETTLE_DEPTH).take_while(|before| *before != host);
-    world.host(host).speaks_for(now, id)
-        && all.into_iter().all(|before| world.host(before).has_predecessors_consent(now))
+    let mut all = core::iter::successors(before(&host), before).take(SETTLE_DEPTH).take_while(|before| *before != host);
+    all.all(|before| world.host(before).has_predecessors_consent(now)).then_some([spoken, spoken])
 }
 
 /// Watches who has a right to which of a number of sample ids.
@@ -37,6 +39,8 @@ pub fn may_settle(world: &World, host: usize, id: Id) -> bool {
 #[derive(Clone, Debug)]
 pub struct Speakers {
     ids: Vec<Id>,
+    /// The ids in ring order, with their numbers.
+    sorted: Vec<(Id, usize)>,
     right: Right,
     /// For each machine the ids that its node had the right to after its last event.
     held: Vec<Samples>,
@@ -51,7 +55,9 @@ impl Speakers {
     /// Watches this right to these ids, or to the first [`Speakers::IDS_MAX`] of them.
     pub fn new(right: Right, ids: impl IntoIterator<Item = Id>) -> Self {
         let ids: Vec<Id> = ids.into_iter().take(Self::IDS_MAX).collect();
-        Self { holders: vec![Vec::new(); ids.len()], ids, right, held: Vec::new() }
+        let mut sorted: Vec<(Id, usize)> = ids.iter().copied().zip(0..).collect();
+        sorted.sort_unstable();
+        Self { holders: vec![Vec::new(); ids.len()], ids, sorted, right, held: Vec::new() }
     }
 
     /// The ids watched.
@@ -67,23 +73,26 @@ impl Speakers {
         if self.held.len() <= host {
             self.held.resize(world.hosts().len().max(host + 1), 0);
         }
-        let (right, ids) = (self.right, &self.ids);
-        let member = world.host(host).node().is_some_and(crate::node::Node::is_member);
-        let now: Samples = if member {
-            (0..self.ids.len()).filter(|&at| right(world, host, ids[at])).fold(0, |set, at| set | 1 << at)
-        } else {
-            0
-        };
+        let now = self.rights_of(world, host);
         let before = self.hold(host, now);
         for at in ones(now) {
             while let Some(other) = self.holders[at].iter().copied().find(|&other| other != host) {
-                if right(world, other, self.ids[at]) {
+                if self.rights_of(world, other) & 1 << at != 0 {
                     return Err((self.ids[at], other));
                 }
                 self.hold(other, self.held[other] & !(1 << at));
             }
         }
         Ok(now & !before)
+    }
+
+    /// The ids that a node has the right to at this moment.
+    fn rights_of(&self, world: &World, host: usize) -> Samples {
+        let Some([arc, and]) = (self.right)(world, host) else { return 0 };
+        let first = self.sorted.partition_point(|(id, _)| *id <= arc.after);
+        let (upto, from) = self.sorted.split_at(first);
+        let inside = from.iter().chain(upto).take_while(|(id, _)| arc.contains(*id));
+        inside.filter(|(id, _)| and.contains(*id)).fold(0, |set, (_, at)| set | 1 << at)
     }
 
     /// Forgets a node that crashed, and returns what it had after its last event.

@@ -346,6 +346,8 @@ pub struct Step {
     pub successors: Alternatives,
     /// I speak for the whole of my claim.
     pub settled: bool,
+    /// I have settled in this place once, whether or not I speak at this moment.
+    pub established: bool,
     /// Entries that I hold, copies and tombstones included.
     pub entries: u32,
 }

@@ -1,7 +1,7 @@
 //! Forged frames: every kind of message, made of what is near the truth.
 
 use crate::id::{Arc, Id};
-use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, FRAME_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX};
+use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, FRAME_MAX, ITEMS_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX};
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
@@ -263,7 +263,7 @@ impl Material {
                 consented: rng.chance(0.5),
                 silent: rng.chance(0.5),
                 term: self.term(rng),
-                items: (0..rng.index(17)).map(|_| Item { id: self.id(rng), rank: self.rank(rng) }).collect(),
+                items: (0..rng.index(ITEMS_MAX + 1)).map(|_| Item { id: self.id(rng), rank: self.rank(rng) }).collect(),
                 more: rng.chance(0.5),
             }),
             5 => Answer::Fetched(self.entry(rng, key)),
@@ -275,6 +275,7 @@ impl Material {
                 predecessor: rng.chance(0.5).then(|| self.peer(rng)),
                 successors,
                 settled: rng.chance(0.5),
+                established: rng.chance(0.5),
                 entries: rng.next_u64() as u32,
             }),
             10 => Answer::Done,

@@ -86,8 +86,8 @@ impl Results {
 #[derive(Debug, Default)]
 pub struct Lookups {
     settled: BTreeMap<Id, Peer>,
-    /// For each machine the place at which it has settled.
-    places: Vec<Option<Id>>,
+    /// For each machine its node, once that has settled.
+    seen: Vec<Option<Peer>>,
     asked: BTreeMap<u64, Asked>,
     next: u64,
     results: Results,
@@ -119,24 +119,22 @@ impl Lookups {
 
     /// Looks at a node after its event: has it settled, or gone?
     pub fn look(&mut self, world: &World, host: usize) {
-        if self.places.len() <= host {
-            self.places.resize(world.hosts().len().max(host + 1), None);
+        if self.seen.len() <= host {
+            self.seen.resize(world.hosts().len().max(host + 1), None);
         }
-        let now = world.now();
-        let it = world.host(host);
-        let member = it.node().filter(|node| node.is_member());
-        let me = member.filter(|_| self.places[host].is_some() || it.is_ready(now)).map(crate::node::Node::me);
-        let known = self.places[host].and_then(|id| self.settled.get(&id).copied());
+        let known = self.seen[host];
+        let member = world.host(host).node();
+        let me = member.filter(|node| node.is_established()).map(crate::node::Node::me);
         if me == known {
             return;
         }
-        if let Some(id) = self.places[host].take() {
-            self.settled.remove(&id);
+        if let Some(gone) = known {
+            self.settled.remove(&gone.id());
         }
         if let Some(me) = me {
             self.settled.insert(me.id(), me);
-            self.places[host] = Some(me.id());
         }
+        self.seen[host] = me;
         for asked in self.asked.values_mut() {
             let owner = owner_among(&self.settled, asked.id);
             asked.owners.extend(owner.filter(|owner| !asked.owners.contains(owner)));

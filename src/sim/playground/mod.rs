@@ -113,7 +113,8 @@ impl Playground {
     pub fn new(plan: Plan) -> Result<Self, String> {
         plan.check()?;
         let mut rng = Rng::new(plan.seed);
-        let config = Config { successors: plan.successors, ..Config::default() };
+        let (successors, reopen_after) = (plan.successors, plan.reopen_after);
+        let config = Config { successors, reopen_after, deadline: ANSWER_MAX, ..Config::default() };
         let mut world = World::new(rng.next_u64(), config);
         world.network.weather = plan.weather;
         let mut population = Population::new(rng.fork());
@@ -149,6 +150,11 @@ impl Playground {
     /// The world, to be drawn or asked.
     pub const fn world(&self) -> &World {
         &self.world
+    }
+
+    /// The same, to be listened to.
+    pub const fn world_mut(&mut self) -> &mut World {
+        &mut self.world
     }
 
     /// What it was asked to do.

@@ -20,6 +20,8 @@ pub struct Plan {
     pub ids: Vec<u128>,
     /// Length of the successor lists.
     pub successors: usize,
+    /// A node that is silent, since it may be cut off, answers again after this time.
+    pub reopen_after: Option<Duration>,
     /// How the ring comes about.
     pub start: Start,
     /// How long it runs, with all faults, before anything is measured.
@@ -117,6 +119,7 @@ impl Default for Plan {
             bits: Id::BITS,
             ids: Vec::new(),
             successors: 8,
+            reopen_after: None,
             start: Start::Warm,
             warm_up: Duration::from_secs(10),
             time: Duration::from_secs(60),

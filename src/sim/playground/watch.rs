@@ -1,7 +1,7 @@
 //! The oracles on the whole ring, after every event or now and then, and on who may answer, after every event.
 
 use crate::id::Id;
-use crate::node::{Life, Node};
+use crate::node::Life;
 use crate::sim::oracle::{self, INVARIANTS, Member, Ring};
 use crate::sim::speakers::{self, Speakers};
 use crate::sim::world::World;
@@ -61,8 +61,8 @@ pub struct Watch {
     successors: usize,
     every_event: bool,
     ring: Ring,
-    /// Where each machine's node stands among the members.
-    places: Vec<Option<Peer>>,
+    /// Each machine's node, if it is a member, and how often what it holds of the ring had changed.
+    seen: Vec<Option<(Peer, u64)>>,
     /// A list got on its way, or a member holds something else.
     changed: bool,
     /// A member holds something else.
@@ -85,7 +85,7 @@ impl Watch {
             successors,
             every_event: nodes <= EVERY_EVENT_MAX,
             ring: Ring::default(),
-            places: Vec::new(),
+            seen: Vec::new(),
             changed: false,
             moved: false,
             gone: false,
@@ -164,27 +164,22 @@ impl Watch {
     }
 
     fn take_in(&mut self, world: &World, host: usize) {
-        if self.places.len() <= host {
-            self.places.resize(world.hosts().len().max(host + 1), None);
+        if self.seen.len() <= host {
+            self.seen.resize(world.hosts().len().max(host + 1), None);
         }
         let node = world.host(host).node().filter(|node| node.is_member());
-        let known = self.places[host];
-        let me = node.map(Node::me);
-        let same = |node: &Node| {
-            let held = self.ring.member(node.me().id());
-            held.is_some_and(|held| held.predecessor == node.predecessor() && held.successors == node.successors())
-        };
-        if me == known && node.is_none_or(same) {
+        let now = node.map(|node| (node.me(), node.counters().ring_changes));
+        let before = core::mem::replace(&mut self.seen[host], now);
+        if now == before {
             return;
         }
         (self.changed, self.moved) = (true, true);
-        if let Some(gone) = known.filter(|known| me.is_none_or(|me| me.id() != known.id())) {
+        if let Some((gone, _)) = before.filter(|(gone, _)| now.is_none_or(|(me, _)| me.id() != gone.id())) {
             self.ring.update(gone.id(), None);
         }
         if let Some(node) = node {
             self.ring.update(node.me().id(), Some(Member::of(node)));
         }
-        self.places[host] = me;
     }
 
     fn judge(&mut self, world: &mut World) {

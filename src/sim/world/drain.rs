@@ -53,7 +53,11 @@ impl World {
             let frame = self.ring.decode(bytes);
             let text = frame.map_or_else(|flaw| flaw.to_string(), |frame| format!("{:?}", frame.message));
             let after: Vec<Duration> = fates.iter().map(|fate| fate.after).collect();
-            self.log.tell(Detail::Datagrams, self.now, format_args!("{from} -> {host} {after:?} {text:.300}"));
+            self.log.tell(
+                Detail::Datagrams,
+                self.now,
+                format_args!("{from} -> {host} {} B {after:?} {text:.300}", bytes.len()),
+            );
         }
         self.note_list(from, host, bytes, &fates);
         let source = self.hosts[from].machine.addr;

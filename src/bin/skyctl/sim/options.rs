@@ -39,6 +39,9 @@ pub struct Sim {
     /// length of the successor lists (default 8)
     #[argh(option, arg_name = "n")]
     successors: Option<usize>,
+    /// silent nodes, which may be cut off, answer again after this time (default never)
+    #[argh(option, arg_name = "t", from_str_fn(values::duration))]
+    reopen_after: Option<Duration>,
     /// let the nodes join one after the other; otherwise the ring stands at once
     #[argh(switch)]
     joining: bool,
@@ -125,6 +128,7 @@ impl Sim {
                 return Err(format!("{} nodes cannot have {} positions", plan.nodes, plan.ids.len()));
             }
         }
+        plan.reopen_after = self.reopen_after.or(plan.reopen_after);
         if self.joining {
             plan.start = Start::Joining;
         }

@@ -1,6 +1,6 @@
 //! Scenes: rings that are cut in parts, that formed apart, that wind twice; pairs that cannot talk; nodes that leave
-//! one after another; many that join at one moment; an attacker. Most are beyond the bound that the promises hold within; then what both sides wrote
-//! must meet.
+//! one after another; many that join at one moment; an attacker. Most are beyond the bound that the promises hold
+//! within; then what both sides wrote must meet.
 
 pub mod apart;
 pub mod halves;
