@@ -8,6 +8,7 @@
 //! - [`Attacker`] sends what it likes from whatever address.
 //! - [`oracle`] looks at the whole ring, [`Speakers`] at who may answer, [`history`] at what clients were told.
 //! - [`playground`] is a ring of any size to try things on, with figures of its lookups and traffic.
+//! - [`picture`] draws a ring of it.
 //! - [`swarm`] puts it together: chaos drawn from a seed, then healing, and a judgement.
 
 mod attacker;
@@ -18,6 +19,7 @@ mod clock;
 mod host;
 mod ledger;
 mod log;
+mod names;
 mod network;
 mod queue;
 mod speakers;
@@ -26,6 +28,7 @@ mod world;
 
 pub mod history;
 pub mod oracle;
+pub mod picture;
 pub mod playground;
 pub mod swarm;
 
@@ -35,6 +38,7 @@ pub use client::{Clients, Outcomes};
 pub use clock::Clock;
 pub use host::{Host, Machine};
 pub use log::{Detail, Log};
+pub use names::Names;
 pub use network::{Delay, Fate, Network, Traffic, Weather};
 pub use speakers::{Samples, Speakers, is_settled, may_settle};
 pub use tally::{Tally, Times};

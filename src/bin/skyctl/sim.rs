@@ -1,6 +1,8 @@
 //! `skyctl sim`: a ring in one process, and what it did.
 
+mod draw;
 mod options;
+mod path;
 mod table;
 mod values;
 
@@ -27,6 +29,7 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
         super::say(&list.concat());
         return Ok(ExitCode::SUCCESS);
     }
+    draw::check(options)?;
     let mut playground = Playground::new(options.plan()?)?;
     let (begun, shows) = (Instant::now(), std::io::stderr().is_terminal());
     let mut shown = begun;
@@ -41,11 +44,19 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
         let _ = write!(std::io::stderr(), "\r      \r");
     }
     let report = playground.report();
-    super::say(&if options.json {
-        table::json(playground.plan(), &report).to_string()
+    let figures = if options.json {
+        let mut figures = table::json(playground.plan(), &report);
+        figures["path"] = path::json(&playground);
+        figures.to_string()
     } else {
-        table::text(playground.plan(), &report)
-    });
+        path::text(&playground).unwrap_or_default() + &table::text(playground.plan(), &report)
+    };
+    if draw::takes_output(options) {
+        let _ = writeln!(std::io::stderr(), "{}", figures.trim_end());
+    } else {
+        super::say(&figures);
+    }
+    draw::write(&playground, options)?;
     // What depends on the machine is not part of the output: the same seed gives the same bytes.
     let _ = writeln!(std::io::stderr(), "{took:.1} s, {:.0} events a second", report.events as f64 / took);
     Ok(if report.findings.total() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,6 +1,6 @@
 //! What the command line says, and the plan that comes of it.
 
-use super::values;
+use super::{path, values};
 use argh::FromArgs;
 use skynode::id::Id;
 use skynode::sim::Delay;
@@ -90,6 +90,21 @@ pub struct Sim {
     /// end the run at this event
     #[argh(option, arg_name = "n")]
     until_event: Option<u64>,
+    /// draw the ring at the end for Graphviz: dot -Tsvg; - is the standard output, and all else goes to standard error
+    #[argh(option, arg_name = "file")]
+    pub dot: Option<String>,
+    /// draw the ring at the end as SVG; the same
+    #[argh(option, arg_name = "file")]
+    pub svg: Option<String>,
+    /// draw the fingers of these nodes; otherwise those of the one that asked for a key
+    #[argh(option, arg_name = "list", from_str_fn(values::ids))]
+    pub fingers: Option<Vec<u128>>,
+    /// look up who owns this position at the end of the measured time, and show the path
+    #[argh(option, arg_name = "key", from_str_fn(values::number))]
+    trace: Option<u128>,
+    /// the position of the node that asks; one by chance if none is given
+    #[argh(option, arg_name = "id", from_str_fn(values::number))]
+    asker: Option<u128>,
     /// write the figures as JSON
     #[argh(switch)]
     pub json: bool,
@@ -160,10 +175,12 @@ impl Sim {
         plan.steps.extend(steps(&self.join, Deed::Join));
         plan.steps.extend(steps(&self.crash, Deed::Crash));
         plan.steps.extend(steps(&self.leave, Deed::Leave));
+        path::plan(&mut plan, self.trace, self.asker)?;
         plan.until_event = self.until_event;
         let room = 1u128.checked_shl(plan.bits).filter(|_| plan.bits < Id::BITS).unwrap_or(u128::MAX);
-        match [&self.join, &self.crash, &self.leave].into_iter().flatten().find(|(id, _)| *id >= room) {
-            Some((id, _)) => Err(format!("the position {id} is not below 2^{}", plan.bits)),
+        let told = [&self.join, &self.crash, &self.leave].into_iter().flatten().map(|(id, _)| id);
+        match told.chain(&self.trace).chain(&self.asker).find(|id| **id >= room) {
+            Some(id) => Err(format!("the position {id} is not below 2^{}", plan.bits)),
             None => Ok(plan),
         }
     }
