@@ -9,6 +9,7 @@
 //! - [`oracle`] looks at the whole ring, [`Speakers`] at who may answer, [`history`] at what clients were told.
 //! - [`playground`] is a ring of any size to try things on, with figures of its lookups and traffic.
 //! - [`picture`] draws a ring of it.
+//! - [`tell`] tells in words what its nodes said and did.
 //! - [`swarm`] puts it together: chaos drawn from a seed, then healing, and a judgement.
 
 mod attacker;
@@ -31,6 +32,7 @@ pub mod oracle;
 pub mod picture;
 pub mod playground;
 pub mod swarm;
+pub mod tell;
 
 pub use attacker::{Attacker, Shot, Trick};
 pub use bound::{Bound, Keys};

@@ -3,12 +3,13 @@
 mod attack;
 mod drain;
 mod lists;
+mod overhear;
 mod warm;
 
 use super::attacker::Attacker;
 use super::host::{Host, Input, Machine};
 use super::log::{Detail, Log};
-use super::network::Network;
+use super::network::{Fate, Network};
 use super::queue::{Due, Queue};
 use crate::config::Config;
 use crate::node::{Command, Counters, Identity, Life, Node, Reply};
@@ -57,6 +58,17 @@ pub enum Happening {
         /// What it sent.
         bytes: Box<[u8]>,
     },
+    /// A datagram is on its way. Told only after [`World::overhear`].
+    Sent {
+        /// From which machine.
+        from: usize,
+        /// To which.
+        to: usize,
+        /// What is sent.
+        bytes: Box<[u8]>,
+        /// How each copy arrives; none if it is lost.
+        fates: Box<[Fate]>,
+    },
     /// A node has handled something: now is the time to look at it.
     Touched {
         /// Which.
@@ -102,6 +114,7 @@ pub struct World {
     attacker: Option<Attacker>,
     /// This turn of a process is the attacker's doing.
     attacked: bool,
+    overheard: bool,
 }
 
 impl World {
@@ -124,6 +137,7 @@ impl World {
             lists: Lists::default(),
             attacker: None,
             attacked: false,
+            overheard: false,
         }
     }
 

@@ -279,7 +279,7 @@ impl Run {
                     }
                 }
             },
-            Happening::Alarm(_) => {}
+            Happening::Alarm(_) | Happening::Sent { .. } => {}
         }
     }
 

@@ -3,12 +3,16 @@
 mod draw;
 mod options;
 mod path;
+mod story;
 mod table;
 mod values;
 
 pub use options::Sim;
 
+use serde_json::Value;
 use skynode::sim::playground::{Playground, Preset};
+use skynode::sim::tell::Teller;
+use skynode::sim::{Happening, World};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,9 +35,13 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
     }
     draw::check(options)?;
     let mut playground = Playground::new(options.plan()?)?;
+    let mut teller = options.tell.then(|| Teller::new(&mut playground)).transpose()?;
+    let mut hear = |world: &World, happening: &Happening| {
+        teller.iter_mut().for_each(|teller| teller.hear(world, happening));
+    };
     let (begun, shows) = (Instant::now(), std::io::stderr().is_terminal());
     let mut shown = begun;
-    while playground.advance(SLICE, &mut |_, _| {}) {
+    while playground.advance(SLICE, &mut hear) {
         if shows && shown.elapsed() >= PROGRESS {
             shown = Instant::now();
             let _ = write!(std::io::stderr(), "\r{:3.0} %", playground.progress() * 100.0);
@@ -44,12 +52,16 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
         let _ = write!(std::io::stderr(), "\r      \r");
     }
     let report = playground.report();
+    let told = teller.map(|teller| teller.story(playground.world()));
     let figures = if options.json {
         let mut figures = table::json(playground.plan(), &report);
         figures["path"] = path::json(&playground);
+        figures["story"] = told.map_or(Value::Null, |story| story::json(&story));
         figures.to_string()
     } else {
-        path::text(&playground).unwrap_or_default() + &table::text(playground.plan(), &report)
+        told.map_or_else(String::new, |story| story::text(&story))
+            + &path::text(&playground).unwrap_or_default()
+            + &table::text(playground.plan(), &report)
     };
     if draw::takes_output(options) {
         let _ = writeln!(std::io::stderr(), "{}", figures.trim_end());

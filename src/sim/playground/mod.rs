@@ -1,5 +1,6 @@
 //! The playground: a ring of any size that does what a [`Plan`] says, watched by all oracles.
 
+mod cue;
 mod lookups;
 mod plan;
 mod population;
@@ -9,6 +10,7 @@ mod run;
 mod step;
 mod watch;
 
+pub use cue::Cue;
 pub use lookups::{ANSWER_MAX, Results};
 pub use plan::{NODES_MAX, Partition, Plan, Shape, Start};
 pub use presets::Preset;

@@ -287,7 +287,7 @@ impl Swarm {
                     self.suspected(host);
                 }
             }
-            Happening::Astray { .. } => {}
+            Happening::Astray { .. } | Happening::Sent { .. } => {}
             Happening::Touched { host } => self.look_at(host),
             Happening::Left { host, handed_over, counters } => {
                 self.left(host, handed_over, &counters);

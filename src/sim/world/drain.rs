@@ -60,6 +60,7 @@ impl World {
             );
         }
         self.note_list(from, host, bytes, &fates);
+        self.tell_sent(from, host, bytes, &fates);
         let source = self.hosts[from].machine.addr;
         for fate in fates {
             let mut bytes: Box<[u8]> = bytes.into();

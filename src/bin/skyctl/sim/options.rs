@@ -105,6 +105,9 @@ pub struct Sim {
     /// the position of the node that asks; one by chance if none is given
     #[argh(option, arg_name = "id", from_str_fn(values::number))]
     asker: Option<u128>,
+    /// tell in words what every message said and did; for small rings
+    #[argh(switch)]
+    pub tell: bool,
     /// write the figures as JSON
     #[argh(switch)]
     pub json: bool,
