@@ -64,6 +64,14 @@ impl Names {
         }
     }
 
+    /// The distance 2^exponent.
+    pub fn power(self, exponent: u32) -> String {
+        match exponent.checked_sub(Id::BITS - self.bits).filter(|_| self.are_numbers()) {
+            Some(exponent) => format!("+{}", 1u128 << exponent),
+            None => format!("2^{exponent}"),
+        }
+    }
+
     /// True if this is how people may write the position: its number, or, where it has too many digits, the number
     /// that its name is.
     pub fn means(self, number: u128, id: Id) -> bool {

@@ -199,8 +199,7 @@ impl Pen {
     /// A node's fingers; in a space with numbers each with the distances that it stands for.
     fn fingers(&mut self, node: &Node) {
         for (peer, exponents) in pointers(node, self.names) {
-            let unit = Id::BITS - self.names.bits();
-            let distances = exponents.iter().map(|exponent| format!("+{}", 1u128 << (exponent - unit)));
+            let distances = exponents.iter().map(|exponent| self.names.power(*exponent));
             let label = if self.names.are_numbers() { distances.collect::<Vec<_>>().join(" ") } else { String::new() };
             self.arrow(node.me().id(), peer.id(), Meaning::Finger, label);
         }

@@ -68,7 +68,7 @@ fn part(names: Names, what: Repeated, pairs: &BTreeMap<(Id, Id), u32>) -> String
     match what {
         Repeated::Confirm => format!("nodes and their successors confirm each other: {who}"),
         Repeated::Find => format!("owners are looked up again, with the same answer: {who}"),
-        Repeated::Vain => format!("the same is said again to who is dead: {who}"),
+        Repeated::Vain => format!("the same is said again to who does not hear it: {who}"),
     }
 }
 

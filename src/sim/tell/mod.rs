@@ -3,12 +3,13 @@
 //! A [`Teller`] listens to a run of a small ring; [`Teller::story`] is what it heard, in order, and what repeats itself
 //! in a line.
 
+mod deeds;
 mod fold;
 mod words;
 
 use super::names::Names;
 use super::network::Fate;
-use super::playground::{Cue, Deed, Playground, Start};
+use super::playground::{Cue, Playground, Start};
 use super::world::{Happening, World};
 use crate::id::Id;
 use crate::node::{Life, Node, Reply};
@@ -59,7 +60,7 @@ enum Repeated {
     Confirm,
     /// A node asks another for the owner of an id, and has the answer that it had before.
     Find,
-    /// A node says something to a dead one.
+    /// A node says something to one that cannot hear it.
     Vain,
 }
 
@@ -73,16 +74,6 @@ struct Question {
     entry: usize,
 }
 
-/// A process as it was when last looked at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Seen {
-    lives: u32,
-    alive: bool,
-    paused: bool,
-    /// Its end will be told as its leaving.
-    leaving: bool,
-}
-
 /// Listens to a run.
 #[derive(Debug)]
 pub struct Teller {
@@ -92,7 +83,10 @@ pub struct Teller {
     begun: Option<Instant>,
     /// The last alarm: what is done to the ring is done then.
     alarm: Instant,
-    seen: Vec<Seen>,
+    seen: Vec<deeds::Seen>,
+    start: Start,
+    /// The measurement has just begun.
+    bends: bool,
     /// What a process said in this turn; what it did is told first.
     said: Vec<Sent>,
     lived: Vec<(usize, Life)>,
@@ -136,6 +130,8 @@ impl Teller {
             begun: (run.plan().start == Start::Joining).then_some(Instant::ZERO),
             alarm: Instant::ZERO,
             seen: Vec::new(),
+            start: run.plan().start,
+            bends: false,
             said: Vec::new(),
             lived: Vec::new(),
             questions: BTreeMap::new(),
@@ -152,6 +148,7 @@ impl Teller {
     /// Takes in what happens.
     pub fn hear(&mut self, world: &World, happening: &Happening) {
         self.look(world);
+        self.bent(world);
         match happening {
             Happening::Sent { from, to, bytes, fates } => {
                 let (bytes, fates) = (bytes.clone(), fates.to_vec());
@@ -200,40 +197,6 @@ impl Teller {
         format!("node {}", self.names.of(world.host(host).id()))
     }
 
-    /// Which processes have come and gone since the last look?
-    fn look(&mut self, world: &World) {
-        self.seen.resize(world.hosts().len(), Seen::default());
-        for (at, host) in world.hosts().iter().enumerate() {
-            let now = Seen {
-                lives: host.lives(),
-                alive: host.node().is_some(),
-                paused: host.is_paused(),
-                leaving: host.node().is_some_and(Node::is_leaving),
-            };
-            let before = core::mem::replace(&mut self.seen[at], now);
-            if now == before {
-                continue;
-            }
-            let name = self.node(world, at);
-            let ended = before.alive && (!now.alive || now.lives > before.lives);
-            if ended && !before.leaving {
-                self.done(self.alarm, format!("{name} crashes"));
-            }
-            if now.alive && now.lives > before.lives {
-                let seeds = host.seeds.iter().filter_map(|seed| world.host_at(*seed));
-                let known = self.names.list(seeds.map(|seed| world.host(seed).id()));
-                let knows = if host.seeds.is_empty() { "no other" } else { &known };
-                self.done(self.alarm, format!("{name} starts, and knows {knows}"));
-            }
-            if now.paused && !before.paused {
-                self.done(self.alarm, format!("{name} is stopped: it hears and says nothing"));
-            }
-            if before.paused && !now.paused && now.alive {
-                self.done(host.running_since(), format!("{name} goes on, and hears what came meanwhile"));
-            }
-        }
-    }
-
     /// A process has ended its turn.
     fn turn(&mut self, world: &World) {
         let now = world.now();
@@ -261,12 +224,12 @@ impl Teller {
 
     fn asked(&mut self, world: &World, sent: &Sent, number: [u8; 8], request: &Request<'_>, remark: &'static str) {
         let (from, to) = (world.host(sent.from).id(), world.host(sent.to).id());
-        let kind = words::kind(world, sent.from, request);
+        let kind = words::kind(world, sent.from, request, self.lookups.is_empty());
         let (verb, mut text) = words::request(self.names, kind, request);
         let again = self.questions.contains_key(&(sent.from, number));
-        let dead = world.host(sent.to).node().is_none();
-        // A dead one is told the same until it is given up, and then from time to time, should it be back.
-        let what = if dead && self.begun.is_some() && !self.known.insert((from, to, text.clone())) {
+        let vain = !world.host(sent.to).is_running() || is_cut(world, sent);
+        // Who is dead is told the same until it is given up, and then from time to time, should it be back.
+        let what = if vain && self.begun.is_some() && !self.known.insert((from, to, text.clone())) {
             What::Again(Repeated::Vain, from, to)
         } else {
             if again {
@@ -332,48 +295,6 @@ impl Teller {
             self.push(world.now(), What::Lived(text));
         }
     }
-
-    /// What is about to be done to the ring.
-    fn cue(&mut self, world: &World, number: u64) {
-        let now = world.now();
-        let Some(cue) = self.cues.get(&number).copied() else { return };
-        match cue {
-            Cue::Measure => {
-                self.begun.get_or_insert(now);
-                self.done(now, format!("the ring: {}", words::ring(self.names, world)));
-            }
-            Cue::Partition(cut) => {
-                let (parts, lasting) = (words::parts(cut.shape), cut.lasting.as_secs_f64());
-                self.done(now, format!("the network is cut for {lasting:.1} s: {parts}"));
-            }
-            Cue::Deed(Deed::Lookup { from, key }) => {
-                let key = words::position(self.names, key);
-                let asker = from.map(|number| format!("node {}", self.names.of(words::position(self.names, number))));
-                let asker = asker.as_deref().unwrap_or("a node");
-                self.done(now, format!("{asker} is to find out who owns key {}", self.names.of(key)));
-                self.lookups.push((from, key));
-            }
-            Cue::Deed(Deed::Leave(number)) => {
-                let name = self.names.of(words::position(self.names, number));
-                self.done(now, format!("node {name} is to leave"));
-            }
-            // These show by themselves.
-            Cue::Deed(Deed::Join(_) | Deed::Crash(_)) => {}
-        }
-    }
-
-    /// A lookup has ended.
-    fn reply(&mut self, world: &World, reply: Option<&Reply>) {
-        let Some(Reply::Owner { owner, arc, path }) = reply else { return };
-        let Some(at) = self.lookups.iter().position(|(_, key)| arc.contains(*key)) else { return };
-        let (asker, key) = self.lookups.remove(at);
-        let asker = asker.map_or_else(String::new, |number| self.names.of(words::position(self.names, number)) + " ");
-        let (key, owner) = (self.names.of(key), self.names.of(owner.id()));
-        let asked = path.iter().map(|hop| self.names.of(hop.peer.id())).collect::<Vec<_>>().join(", then ");
-        let way = if path.is_empty() { String::from("it asked nobody") } else { format!("it asked {asked}") };
-        let text = format!("node {asker}has found out that node {owner} owns key {key}: {way}");
-        self.push(world.now(), What::Lived(text));
-    }
 }
 
 /// What became of a datagram, if it did not simply arrive.
@@ -381,12 +302,17 @@ fn remark(world: &World, sent: &Sent) -> &'static str {
     let to = world.host(sent.to);
     match sent.fates.as_slice() {
         _ if to.node().is_none() => " (nobody is there to hear it)",
+        [] if is_cut(world, sent) => " (the way is cut)",
         [] => " (lost on the way)",
         fates if fates.iter().any(|fate| fate.flipped.is_some()) => " (damaged on the way)",
         _ if to.is_paused() => " (it is stopped, and does not hear that now)",
         [_, _, ..] => " (arrives twice)",
         _ => "",
     }
+}
+
+fn is_cut(world: &World, sent: &Sent) -> bool {
+    !world.network.is_open(world.now(), sent.from, sent.to)
 }
 
 #[cfg(test)]

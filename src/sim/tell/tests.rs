@@ -1,5 +1,5 @@
 use super::*;
-use crate::sim::playground::{Plan, Preset};
+use crate::sim::playground::{Deed, Plan, Preset, Step};
 
 /// The story of a plan, a line each.
 fn story(plan: Plan) -> Vec<String> {
@@ -65,7 +65,7 @@ fn a_crash_is_told_from_the_silence_to_the_closed_ring() {
 #[test]
 fn who_leaves_does_not_crash() {
     let mut plan = preset("join");
-    plan.steps = vec![crate::sim::playground::Step { at: Duration::from_secs(2), deed: Deed::Leave(1) }];
+    plan.steps = vec![Step { at: Duration::from_secs(2), deed: Deed::Leave(1) }];
     let story = story(plan);
     in_order(&story, &["node 1 is to leave", "node 1 has left, and what it held is handed over", "0 -> 3 -> 0"]);
     assert!(story.iter().all(|line| !line.contains("crash")), "{story:#?}");
@@ -92,6 +92,13 @@ fn a_run_is_the_same_whether_it_is_told_or_not() {
         format!("{:?} {}", run.report(), run.world().log.hash())
     };
     assert_eq!(report(true), report(false));
+}
+
+#[test]
+fn a_loop_and_a_cut_are_told() {
+    in_order(&story(preset("loop")), &["so that the ring goes round 2 times: ", "the ring at the end: "]);
+    let story = story(preset("partition"));
+    in_order(&story, &["the network is cut for 60.0 s: two halves", "(the way is cut)", "all settled"]);
 }
 
 #[test]

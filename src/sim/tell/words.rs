@@ -10,8 +10,8 @@ use crate::wire::{Named, Neighbours, Peer, Pledged, Refusal};
 pub enum Kind {
     /// Who owns an id?
     Find {
-        /// It is where the asker wants to join.
-        joining: bool,
+        /// What for, if that is known.
+        purpose: Purpose,
     },
     /// The exchange of neighbours.
     Stabilise {
@@ -28,6 +28,19 @@ pub enum Kind {
     Other,
 }
 
+/// What an owner is looked up for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The asker wants to join there.
+    Join,
+    /// It asks for its own place: on a ring that formed apart, another would have it.
+    Own,
+    /// A finger, so many powers of two on.
+    Finger(u32),
+    /// Anything else.
+    Key,
+}
+
 /// What one says that has dropped others.
 pub const DROPPED: &str = "I have dropped ";
 
@@ -40,12 +53,21 @@ fn ids(peers: &[Peer]) -> impl Iterator<Item = Id> {
     peers.iter().map(Peer::id)
 }
 
-/// What a request is about.
-pub fn kind(world: &World, from: usize, request: &Request<'_>) -> Kind {
+/// What a request is about; without a lookup under way, what is a power of two on is a finger.
+pub fn kind(world: &World, from: usize, request: &Request<'_>, no_lookup: bool) -> Kind {
     let host = world.host(from);
     let member = host.node().is_some_and(Node::is_member);
     match request {
-        Request::FindSuccessor(id) => Kind::Find { joining: *id == host.id() && !member },
+        Request::FindSuccessor(id) => {
+            let distance = host.id().distance_to(*id);
+            let purpose = match () {
+                () if distance == 0 && !member => Purpose::Join,
+                () if distance == 0 => Purpose::Own,
+                () if no_lookup && distance.is_power_of_two() => Purpose::Finger(distance.trailing_zeros()),
+                () => Purpose::Key,
+            };
+            Kind::Find { purpose }
+        }
         Request::Stabilise(said) => Kind::Stabilise { consents: said.consents },
         Request::Settle { .. } => Kind::Settle,
         Request::Release { .. } | Request::Hint | Request::Leave { .. } => Kind::Told,
@@ -64,8 +86,12 @@ pub fn request(names: Names, kind: Kind, request: &Request<'_>) -> (&'static str
         Request::FindSuccessor(id) => (
             asks,
             match kind {
-                Kind::Find { joining: true } => {
+                Kind::Find { purpose: Purpose::Join } => {
                     format!("I want to join at {}: who comes after me?", name(*id))
+                }
+                Kind::Find { purpose: Purpose::Own } => format!("is it me who owns {}, where I stand?", name(*id)),
+                Kind::Find { purpose: Purpose::Finger(exponent) } => {
+                    format!("who owns {}? It is for my finger {} on", name(*id), names.power(exponent))
                 }
                 _ => format!("who owns {}?", name(*id)),
             },
@@ -126,8 +152,9 @@ pub fn answer(names: Names, kind: Kind, answer: &Answer<'_>, from: Id, to: Id, c
         Answer::Found { predecessor, owner, .. } => {
             let (owner, before) = (owner.id(), name(predecessor.id()));
             match kind {
-                Kind::Find { joining: true } if owner == from => format!("I do; before me is {before}"),
-                Kind::Find { joining: true } => format!("node {}; before it is {before}", name(owner)),
+                Kind::Find { purpose: Purpose::Join } if owner == from => format!("I do; before me is {before}"),
+                Kind::Find { purpose: Purpose::Join } => format!("node {}; before it is {before}", name(owner)),
+                Kind::Find { purpose: Purpose::Own } if owner == to => format!("it is; before you is {before}"),
                 _ if owner == to => format!("you do; before you is {before}"),
                 _ if owner == from => format!("I do; before me is {before}"),
                 _ => format!("node {} does; before it is {before}", name(owner)),
@@ -173,7 +200,8 @@ fn neighbours(names: Names, it: &Neighbours, consent: Duration) -> String {
         parts[0] += ", but I do not consent yet";
     }
     if let Some(list) = &it.successors {
-        parts.push(format!("my successors are {}", names.list(ids(list))));
+        let are = if list.len() == 1 { "successor is" } else { "successors are" };
+        parts.push(format!("my {are} {}", names.list(ids(list))));
     }
     if !it.dropped.is_empty() {
         parts.push(format!("{DROPPED}{}", names.list(ids(&it.dropped))));
@@ -224,6 +252,7 @@ pub fn life(names: Names, life: &Life) -> String {
         Life::Successor(None) => String::from("has no successor any more"),
         Life::Dropped(peer) => format!("takes node {} for dead", name(peer.id())),
         Life::Settled { arc, term } => format!("has settled: it answers for {} under term {term}", names.arc(*arc)),
+        Life::Unsettled(Unsettled::Leaving) => String::from("answers for nothing any more, as it leaves"),
         Life::Unsettled(why) => format!("answers for nothing until it has settled again, {}", unsettled(*why)),
         Life::Alone => String::from("is alone"),
         Life::Silent => String::from("is silent, as it may be cut off"),
@@ -273,8 +302,8 @@ pub fn ring(names: Names, world: &World) -> String {
     }
     let settled = members.iter().filter(|(host, _)| world.host(*host).is_ready(world.now())).count();
     let way = chain.iter().map(|id| names.of(*id)).collect::<Vec<_>>().join(" -> ");
-    let round = chain.len() == members.len() + 1 || members.len() == 1;
-    let odd = if round { "" } else { ", which is not all" };
+    let beside: Vec<Id> = members.iter().map(|(_, node)| node.me().id()).filter(|id| !chain.contains(id)).collect();
+    let odd = if beside.is_empty() { String::new() } else { format!(", and not on it {}", names.list(beside)) };
     match members.len() - settled {
         0 => format!("{way}{odd}, all settled"),
         more => format!("{way}{odd}, {more} not settled"),
