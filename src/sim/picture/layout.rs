@@ -54,8 +54,8 @@ pub struct Layout {
     pub label_radius: f64,
     /// The key.
     pub key: Option<Key>,
-    /// How far out everything reaches.
-    pub extent: f64,
+    /// How far everything reaches, to the sides, and up and down.
+    pub extent: (f64, f64),
 }
 
 /// A node's own circle, with its name in it and without.
@@ -65,7 +65,7 @@ const SPOT_SMALL: f64 = 3.5;
 /// More nodes than this are drawn smaller.
 pub const FEW: usize = 40;
 /// What a key takes besides its label.
-const KEY: f64 = 34.0;
+const KEY: f64 = 26.0;
 
 impl Layout {
     /// Lays a picture out.
@@ -92,8 +92,12 @@ impl Layout {
             let mark = if taken { radius + spot + if inside { 9.0 } else { 5.0 } } else { radius };
             Key { angle: key, mark, label: labels.remove(at), outer }
         });
-        let beside = |key: Key| KEY + key.label.sin().abs() * needs.key;
-        let extent = outer + key.map_or(12.0, beside);
+        let reach = |key: Key| {
+            let (sin, cos) = key.label.sin_cos();
+            (sin.abs() * (outer + KEY) + needs.key, cos.abs() * (outer + KEY) + 6.0)
+        };
+        let (wide, high) = key.map_or((0.0, 0.0), reach);
+        let extent = (wide.max(outer + 12.0), high.max(outer + 12.0));
         Self { radius, spot, inside, labels, label_radius, key, extent, angles }
     }
 

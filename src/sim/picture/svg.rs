@@ -34,9 +34,9 @@ impl Picture {
         let longest = self.spots.iter().map(|spot| spot.name.len()).max().unwrap_or(0) as f64;
         let layout =
             Layout::of(self, &Needs { label: font * 1.2, depth: longest * font * 0.62, key: (longest + 4.0) * 7.0 });
-        let half = layout.extent.max(140.0) + 8.0;
+        let (half, tall) = (layout.extent.0.max(140.0) + 8.0, layout.extent.1 + 8.0);
         let (side, legend) = (2.0 * half, self.legend());
-        let height = side + 34.0 + 17.0 * legend.len() as f64;
+        let height = 2.0 * tall + 34.0 + 17.0 * legend.len() as f64;
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{side:.0}\" height=\"{height:.0}\" \
              viewBox=\"{:.1} {:.1} {side:.1} {height:.1}\">\n<title>{title}</title>\n<style>{STYLE}\
@@ -44,12 +44,12 @@ impl Picture {
              height=\"100%\" fill=\"#fff\"/>\n<text class=\"title\" x=\"0\" y=\"{:.1}\" \
              text-anchor=\"middle\">{title}</text>\n<circle class=\"circle\" r=\"{:.1}\"/>\n",
             -half,
-            -half - 26.0,
+            -tall - 26.0,
             if layout.inside { 13.0 } else { font },
             heads(if layout.inside { 6.0 } else { 4.5 }),
             -half,
-            -half - 26.0,
-            -half - 8.0,
+            -tall - 26.0,
+            -tall - 8.0,
             layout.radius,
             title = escape(&self.title),
         );
@@ -60,7 +60,7 @@ impl Picture {
         self.arrows.iter().for_each(|arrow| number(arrow, &layout, &mut text));
         self.key(&layout, &mut text);
         for (row, (class, name)) in legend.iter().enumerate() {
-            let (x, y) = (-half + 12.0, half + 17.0 * row as f64 + 2.0);
+            let (x, y) = (-half + 12.0, tall + 17.0 * row as f64 + 2.0);
             // Writing to a string cannot fail.
             let _ = match *class {
                 "asker" | "owner" | "unsettled" | "gone" => {
@@ -219,7 +219,8 @@ fn curve(arrow: &Arrow, layout: &Layout) -> [(f64, f64); 3] {
     let length = dx.hypot(dy).max(1.0);
     let bend = match arrow.meaning {
         Meaning::Finger => 0.08 * length,
-        Meaning::Successor | Meaning::Predecessor => 0.2 * length + 10.0,
+        Meaning::Successor => 0.24 * length + 12.0,
+        Meaning::Predecessor => 0.14 * length + 4.0,
         Meaning::Hop(_) | Meaning::Silent(_) => 0.2 * length + 34.0,
     };
     let middle = ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
