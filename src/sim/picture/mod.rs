@@ -1,6 +1,6 @@
 //! Pictures of a ring: who there is, who points to whom, and which way a lookup went.
 //!
-//! A [`Picture`] is what is to be seen, [`layout`] where; [`Picture::dot`] and [`Picture::svg`] write it down.
+//! A [`Picture`] is what is to be seen; `layout` says where; [`Picture::dot`] and [`Picture::svg`] write it down.
 
 mod dot;
 mod layout;
