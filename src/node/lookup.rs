@@ -10,6 +10,7 @@ use crate::id::{Arc, Id};
 use crate::limits::{ALTERNATIVES_MAX, LOOKUP_STEPS_MAX};
 use crate::time::Instant;
 use crate::wire::{Alternatives, Answer, Freshness, Item, Peer, Refusal, Request};
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -69,7 +70,7 @@ pub(super) struct Lookup {
 /// The lookups under way.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
-    pub table: BTreeMap<u64, Lookup>,
+    pub table: BTreeMap<u64, Box<Lookup>>,
     /// Who did not answer at once of late, and when that was seen.
     silent: VecDeque<(SocketAddr, Instant)>,
 }
@@ -188,7 +189,7 @@ impl Node {
                 let mut lookup = Lookup::new(id, purpose, Some(Ends::new(None, after.iter().copied())));
                 contacts.iter().for_each(|peer| lookup.add(*peer));
                 let number = self.next_number();
-                self.lookups.table.insert(number, lookup);
+                self.lookups.table.insert(number, Box::new(lookup));
                 self.ends_on(number);
             }
             LookupFor::Operation { exact: true, .. } | LookupFor::Join if predecessor != self.me => {
@@ -208,7 +209,7 @@ impl Node {
         contacts.iter().for_each(|peer| lookup.add(*peer));
         lookup.put_first(first);
         let number = self.next_number();
-        self.lookups.table.insert(number, lookup);
+        self.lookups.table.insert(number, Box::new(lookup));
         self.lookup_on(number);
     }
 

@@ -3,6 +3,7 @@
 use crate::limits::PEERS_MAX;
 use crate::time::Instant;
 use crate::wire::{Incarnation, Peer, Stamp, Stamper};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -88,7 +89,7 @@ impl Relation {
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     paths: BTreeMap<SocketAddr, Path>,
-    relations: BTreeMap<(SocketAddr, Incarnation), Relation>,
+    relations: BTreeMap<(SocketAddr, Incarnation), Box<Relation>>,
     /// Of whomever: what is to be expected of an address that has not answered yet.
     round_trip: RoundTrip,
 }
@@ -126,7 +127,7 @@ impl Peers {
 
     /// What passed between us and the peer, if anything did.
     pub fn get(&self, peer: &Peer) -> Option<&Relation> {
-        self.relations.get(&(peer.addr(), peer.incarnation))
+        self.relations.get(&(peer.addr(), peer.incarnation)).map(|relation| &**relation)
     }
 
     /// The same, to be added to.
@@ -141,7 +142,7 @@ impl Peers {
     /// The peer lives no more: what it said is void, and comes to nothing should it come again.
     pub fn forget(&mut self, peer: &Peer) {
         if let Some(relation) = self.relations.get_mut(&(peer.addr(), peer.incarnation)) {
-            *relation = Relation { used: relation.used, said: relation.said, ..Relation::default() };
+            **relation = Relation { used: relation.used, said: relation.said, ..Relation::default() };
         }
     }
 

@@ -9,6 +9,7 @@ use crate::id::Arc;
 use crate::limits::{FRAME_MAX, PENDING_MAX, PENDING_RESERVE};
 use crate::time::Instant;
 use crate::wire::{Item, Peer, Refusal};
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -146,7 +147,7 @@ const LATE: Duration = Duration::from_millis(250);
 /// All requests in flight, by transaction.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    table: BTreeMap<u64, Pending>,
+    table: BTreeMap<u64, Box<Pending>>,
     count: u64,
     spare: Vec<Vec<u8>>,
 }
@@ -186,12 +187,13 @@ impl Requests {
 
     /// Notes a request that was just sent for the first time.
     pub fn insert(&mut self, transaction: u64, pending: Pending) {
-        self.table.insert(transaction, pending);
+        self.table.insert(transaction, Box::new(pending));
     }
 
     /// The request with this transaction, if it was sent to this address.
     pub fn get_mut(&mut self, transaction: u64, source: SocketAddr) -> Option<&mut Pending> {
-        self.table.get_mut(&transaction).filter(|pending| pending.to.addr() == source)
+        let pending = self.table.get_mut(&transaction)?;
+        (pending.to.addr() == source).then_some(&mut **pending)
     }
 
     /// True while a request with this transaction, sent to this address, waits for its answer.
@@ -202,7 +204,7 @@ impl Requests {
     /// Takes out a request that was answered.
     pub fn remove(&mut self, transaction: u64, timers: &mut Timers) -> Option<Pending> {
         timers.cancel(Timer::Request(transaction));
-        self.table.remove(&transaction)
+        self.table.remove(&transaction).map(|pending| *pending)
     }
 
     /// Gives a datagram's buffer back.

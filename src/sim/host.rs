@@ -33,7 +33,7 @@ pub(super) enum Input {
 pub struct Host {
     pub(super) machine: Machine,
     pub(super) seeds: Vec<SocketAddr>,
-    pub(super) node: Option<Node>,
+    pub(super) node: Option<Box<Node>>,
     /// How many processes were started here.
     pub(super) lives: u32,
     pub(super) born: Instant,
@@ -70,8 +70,8 @@ impl Host {
     }
 
     /// The process, if one is alive; it may be paused.
-    pub const fn node(&self) -> Option<&Node> {
-        self.node.as_ref()
+    pub fn node(&self) -> Option<&Node> {
+        self.node.as_deref()
     }
 
     /// Where it is.

@@ -207,7 +207,8 @@ impl World {
         let now = self.now;
         let it = &mut self.hosts[host];
         let identity = Identity { addr: it.machine.addr, id: it.machine.id };
-        it.node = Some(Node::new(self.config.clone(), identity, !seeds.is_empty(), entropy, it.local(now)));
+        let node = Node::new(self.config.clone(), identity, !seeds.is_empty(), entropy, it.local(now));
+        it.node = Some(Box::new(node));
         it.seeds = seeds.to_vec();
         it.lives += 1;
         (it.born, it.running_since, it.wake) = (now, now, Instant::FAR);

@@ -24,7 +24,7 @@ impl World {
                 self.carry(host, transmit.to, &buffer[..transmit.length]);
             }
         }
-        while let Some(event) = self.hosts[host].node.as_mut().and_then(Node::poll_event) {
+        while let Some(event) = self.hosts[host].node.as_deref_mut().and_then(Node::poll_event) {
             self.tell(host, event);
         }
         if let Some(handed_over) = self.hosts[host].left.take()
