@@ -22,8 +22,6 @@ pub enum Rule {
     Term,
     /// A write is known by its name: a repetition gets the first answer.
     OperationIds,
-    /// A joiner gives its first consent on a side only after it has received one there.
-    FirstConsent,
     /// A node joins only between two that are linked both ways.
     LinkedBothWays,
     /// A joiner that has not had both consents starts over when it would have to drop a neighbour.
@@ -50,7 +48,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 19] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -59,7 +57,6 @@ impl Rule {
         Self::SilenceOfThree,
         Self::Term,
         Self::OperationIds,
-        Self::FirstConsent,
         Self::LinkedBothWays,
         Self::JoinOver,
         Self::Stamps,

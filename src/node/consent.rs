@@ -32,7 +32,7 @@ pub(super) struct Consent {
     until: Option<Instant>,
     /// When the pointer to that neighbour was set: what was asked for earlier does not count.
     pub since: Instant,
-    /// A consent of this side was received in this life. A joiner gives none before.
+    /// A consent of this side was received in this life.
     pub had: bool,
 }
 
@@ -370,7 +370,7 @@ impl Node {
         consent.until = Some(until);
         consent.had = true;
         if first {
-            // It may be the other side's turn now.
+            // The link was made, or made again: our own consent need not wait for the next round.
             self.stabilise_soon(Duration::from_millis(1));
         }
         if self.rights.settled.is_none() && self.has_rights(now) {

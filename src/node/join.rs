@@ -2,6 +2,10 @@
 //!
 //! A joiner finds its predecessor, pulls what its place asks for, and only then shows itself to its successor. Until it
 //! has had the consent of both neighbours it starts over, as a new incarnation, when it would have to drop one of them.
+//!
+//! It consents like any member from the start. Were it to wait for a neighbour's first consent before it gave its own,
+//! that would keep no two nodes from answering for one key: it hangs on the pledges of the members on either side of a
+//! row of joiners. It would only make two joiners side by side wait for each other.
 
 use super::Node;
 use super::command::Life;

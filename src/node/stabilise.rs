@@ -57,8 +57,7 @@ impl Node {
         let relation = self.peers.relation(now, &head);
         relation.open_since.get_or_insert(now);
         let pledge_length = self.config.pledge();
-        let may_give = self.rights.of_successor.had || !self.config.keeps(Rule::FirstConsent);
-        let link = relation.link.filter(|(_, at)| *at + pledge_length > now && !open && may_give);
+        let link = relation.link.filter(|(_, at)| *at + pledge_length > now && !open);
         let blocked = self.in_the_way(Pledged::Successor, &head);
         let consent = link.filter(|_| blocked.is_none());
         if let Some(wait) = blocked.filter(|_| link.is_some()) {
@@ -117,14 +116,8 @@ impl Node {
             return;
         }
         self.ring.behind_head = answer.dropped;
-        let named = answer.predecessor == Named::You;
-        if named && !answer.had_predecessor && !self.rights.of_successor.had {
-            // Both ends of the link wait for the other's first consent: the one in front starts over at once.
-            self.join_over();
-            return;
-        }
         // Under other neighbours it was a comparison of other arcs.
-        if named && said.neighbourhood == self.rights.neighbourhood {
+        if answer.predecessor == Named::You && said.neighbourhood == self.rights.neighbourhood {
             self.compared(Beside::Successor, from, answer.matched, said.changes);
         }
         if answer.consents && asked >= self.rights.of_successor.since {
@@ -139,7 +132,7 @@ impl Node {
         }
         match answer.predecessor {
             Named::Other(closer) if closer.id().is_between(self.me.id(), from.id()) => return self.consider(closer),
-            Named::You if !said.consents && self.rights.of_successor.had && !self.has_open_question(&from) => {
+            Named::You if !said.consents && !self.has_open_question(&from) => {
                 // The link is there now, and nothing stands in the way: consent without waiting for the next round.
                 let link = self.peers.get(&from).and_then(|relation| relation.link);
                 let fresh = link.is_some_and(|(_, at)| at + self.config.consent > now);
@@ -247,10 +240,9 @@ impl Node {
         let now = self.now.at;
         let is_predecessor = self.predecessor == Some(*peer);
         let blocked = self.in_the_way(Pledged::Predecessor, peer);
-        let may_give = self.rights.of_predecessor.had || !self.config.keeps(Rule::FirstConsent);
         let given = self.rights.pledge_predecessor.filter(|pledge| pledge.to == *peer && pledge.until > now);
         let renews = news || given.is_some_and(|pledge| !request.stamp.is_after(pledge.rests_on));
-        let consents = is_predecessor && blocked.is_none() && may_give && !self.has_open_question(peer) && renews;
+        let consents = is_predecessor && blocked.is_none() && !self.has_open_question(peer) && renews;
         if consents && news {
             let rests_on = match given {
                 Some(pledge) if pledge.rests_on.is_after(request.stamp) => pledge.rests_on,
@@ -288,8 +280,6 @@ impl Node {
             wait_ms: u16::try_from(wait).unwrap_or(u16::MAX),
             dropped: self.ring.told_on(),
             matched,
-            had_predecessor: self.rights.of_predecessor.had,
-            had_successor: self.rights.of_successor.had,
         }
     }
 

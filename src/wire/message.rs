@@ -299,10 +299,6 @@ pub struct Neighbours {
     pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
     /// The arcs that we share hold the same entries.
     pub matched: bool,
-    /// I once had the consent of a predecessor: only then I give mine on that side.
-    pub had_predecessor: bool,
-    /// I once had the consent of a successor.
-    pub had_successor: bool,
 }
 
 /// A predecessor as the answer to `Stabilise` names it.

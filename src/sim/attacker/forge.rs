@@ -253,8 +253,6 @@ impl Material {
                     wait_ms: rng.next_u64() as u16,
                     dropped: self.peers(rng, DROPPED_MAX),
                     matched: rng.chance(0.5),
-                    had_predecessor: rng.chance(0.5),
-                    had_successor: rng.chance(0.5),
                 })
             }
             4 => Answer::Surveyed(Surveyed {
