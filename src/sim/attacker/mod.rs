@@ -60,7 +60,7 @@ const KEPT_ONE_IN: u64 = 16;
 /// Where a frame has what ties it to a request, and the stamp that it may echo, behind the version: see `wire`.
 const TRANSACTION: core::ops::Range<usize> = 0..8;
 const HAS_STAMP: usize = 16;
-const STAMP: core::ops::Range<usize> = 17..25;
+const STAMP: core::ops::Range<usize> = 17..26;
 /// Bytes of a tag.
 const TAG: usize = 8;
 
