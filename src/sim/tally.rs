@@ -18,6 +18,11 @@ impl Times {
         self.0.push(time);
     }
 
+    /// All, in the order in which they came.
+    pub fn as_slice(&self) -> &[Duration] {
+        &self.0
+    }
+
     /// How many there are.
     pub const fn len(&self) -> usize {
         self.0.len()

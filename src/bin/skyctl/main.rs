@@ -1,6 +1,8 @@
 //! The tool of the person beside a ring.
 
+mod progress;
 mod sim;
+mod swarm;
 
 use argh::FromArgs;
 use std::ffi::OsString;
@@ -26,6 +28,7 @@ struct Arguments {
 #[argh(subcommand)]
 enum Command {
     Sim(sim::Sim),
+    Swarm(swarm::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,9 @@ fn main() -> ExitCode {
         Ok(Arguments { version: true, .. }) => tell(&format!("skyctl {}", env!("CARGO_PKG_VERSION"))),
         Ok(Arguments { command: Some(Command::Sim(options)), .. }) => {
             sim::run(&options).unwrap_or_else(|wrong| fail(&wrong))
+        }
+        Ok(Arguments { command: Some(Command::Swarm(options)), .. }) => {
+            swarm::run(&options).unwrap_or_else(|wrong| fail(&wrong))
         }
         Ok(Arguments { command: None, .. }) => fail("there is nothing to do: --help lists the commands"),
         Err(early) if early.status.is_ok() => tell(&early.output),

@@ -9,18 +9,17 @@ mod values;
 
 pub use options::Sim;
 
+use super::progress::Progress;
 use serde_json::Value;
 use skynode::sim::playground::{Playground, Preset};
 use skynode::sim::tell::Teller;
 use skynode::sim::{Happening, World};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How much simulated time passes between two looks at the wall clock.
 const SLICE: Duration = Duration::from_secs(1);
-/// How often the progress is written.
-const PROGRESS: Duration = Duration::from_millis(200);
 
 /// Carries out what the options say.
 ///
@@ -39,18 +38,12 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
     let mut hear = |world: &World, happening: &Happening| {
         teller.iter_mut().for_each(|teller| teller.hear(world, happening));
     };
-    let (begun, shows) = (Instant::now(), std::io::stderr().is_terminal());
-    let mut shown = begun;
+    let mut progress = Progress::new();
     while playground.advance(SLICE, &mut hear) {
-        if shows && shown.elapsed() >= PROGRESS {
-            shown = Instant::now();
-            let _ = write!(std::io::stderr(), "\r{:3.0} %", playground.progress() * 100.0);
-        }
+        progress.show(playground.progress());
     }
-    let took = begun.elapsed().as_secs_f64();
-    if shows {
-        let _ = write!(std::io::stderr(), "\r      \r");
-    }
+    let took = progress.elapsed().as_secs_f64();
+    progress.clear();
     let report = playground.report();
     let told = teller.map(|teller| teller.story(playground.world()));
     let figures = if options.json {
@@ -70,6 +63,17 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
     }
     draw::write(&playground, options)?;
     // What depends on the machine is not part of the output: the same seed gives the same bytes.
-    let _ = writeln!(std::io::stderr(), "{took:.1} s, {:.0} events a second", report.events as f64 / took);
+    let memory = resident().map_or_else(String::new, |bytes| {
+        let each = bytes as f64 / 1024.0 / report.nodes.max(1) as f64;
+        format!(", {each:.1} KiB of memory a node, all included")
+    });
+    let _ = writeln!(std::io::stderr(), "{took:.1} s, {:.0} events a second{memory}", report.events as f64 / took);
     Ok(if report.findings.total() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Memory of this process, in bytes, where the system tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
