@@ -282,6 +282,28 @@ impl Material {
         }
     }
 
+    /// A frame from whoever was sent this stamp, with what only a neighbour may say; without a stamp, a request that
+    /// brings one. → its length.
+    pub fn usurped(
+        &self,
+        rng: &mut Rng,
+        ring: &RingKey,
+        to: Peer,
+        stamp: Option<Stamp>,
+        buffer: &mut [u8; FRAME_MAX],
+    ) -> Option<usize> {
+        let key = self.key(rng);
+        let request = match stamp {
+            None => Request::Ping,
+            Some(_) if rng.chance(0.3) => Request::Settle { arc: self.arc(rng), term: self.term(rng) },
+            Some(_) => Request::Replicate(self.entry(rng, &key)),
+        };
+        let (transaction, from, extension) = (rng.next_u64().to_be_bytes(), Incarnation::new(7), &[][..]);
+        let frame =
+            Frame { transaction, from, to: to.incarnation, stamp, message: Message::Request(request), extension };
+        ring.encode(&frame, buffer)
+    }
+
     /// A whole frame for the node. → whence it is to come, and its length.
     pub fn frame(
         &self,

@@ -1,17 +1,18 @@
 //! Who wishes the ring ill: it knows the ring's name, sends from any address, and has recorded datagrams.
 //!
 //! It never sees what is sent to others in time to make use of it: the stamps and transactions of its forgeries are
-//! invented. What it recorded it sends again as it was, or changed, and then without what it could not have known.
+//! invented, but for what it says under its own address. What it recorded it sends again as it was, or changed, and then without what it could not have known.
 
 mod forge;
 
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
 use crate::rng::Rng;
 use crate::time::Instant;
-use crate::wire::{Peer, RingKey};
+use crate::wire::{Peer, RingKey, Stamp};
 use core::time::Duration;
 use forge::Material;
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 /// What it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,16 +29,19 @@ pub enum Trick {
     Replay,
     /// A recorded datagram as it was, from elsewhere or to someone else.
     Detour,
+    /// From its own address, where it hears what it is told: with a good stamp, what only a neighbour may say.
+    Stranger,
 }
 
 /// All of them, each with how much of it is to be had.
-const TRICKS: [(Trick, u64); 6] = [
+const TRICKS: [(Trick, u64); 7] = [
     (Trick::Noise, 10),
     (Trick::Damage, 10),
     (Trick::Change, 20),
     (Trick::Forgery, 35),
     (Trick::Replay, 15),
     (Trick::Detour, 10),
+    (Trick::Stranger, 10),
 ];
 
 /// A datagram on its way.
@@ -74,6 +78,8 @@ pub struct Attacker {
     next: usize,
     old: Vec<Shot>,
     material: Material,
+    /// Stamps that nodes sent to its own address.
+    stamps: BTreeMap<SocketAddr, Stamp>,
     sent: u64,
 }
 
@@ -88,8 +94,18 @@ impl Attacker {
             next: 0,
             old: Vec::new(),
             material: Material::default(),
+            stamps: BTreeMap::new(),
             sent: 0,
         }
+    }
+
+    /// Its own address, where no node is.
+    pub const ADDR: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 4321));
+
+    /// A node sends something to its own address.
+    pub(super) fn hear(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let stamp = self.ring.decode(bytes).ok().and_then(|frame| frame.stamp);
+        stamp.map(|stamp| self.stamps.insert(from, stamp));
     }
 
     /// How many datagrams it has sent.
@@ -147,6 +163,7 @@ impl Attacker {
             Trick::Forgery => self.forgery(now, to),
             Trick::Replay => self.recorded().unwrap_or_else(|| self.noise(to.addr())),
             Trick::Detour => self.detour(to.addr()),
+            Trick::Stranger => self.stranger(to),
         })
     }
 
@@ -220,6 +237,14 @@ impl Attacker {
     fn detour(&mut self, to: SocketAddr) -> Shot {
         let Some(shot) = self.recorded() else { return self.noise(to) };
         if self.rng.chance(0.5) { Shot { source: self.source(), ..shot } } else { Shot { to, ..shot } }
+    }
+
+    fn stranger(&mut self, to: Peer) -> Shot {
+        let (mut buffer, stamp) = ([0; FRAME_MAX], self.stamps.get(&to.addr()).copied());
+        match self.material.usurped(&mut self.rng, &self.ring, to, stamp, &mut buffer) {
+            Some(length) => Shot { source: Self::ADDR, to: to.addr(), bytes: buffer[..length].into() },
+            None => self.noise(to.addr()),
+        }
     }
 
     fn forgery(&mut self, now: Instant, to: Peer) -> Shot {

@@ -51,6 +51,9 @@ impl World {
 
     /// What a node sends because of the attacker.
     pub(super) fn reflect(&mut self, from: usize, to: SocketAddr, bytes: &[u8]) {
+        if let Some(attacker) = self.attacker.as_mut().filter(|_| to == Attacker::ADDR) {
+            return attacker.hear(self.hosts[from].machine.addr, bytes);
+        }
         let (Some(host), Some(attacker)) = (self.places.get(&to).copied(), &mut self.attacker) else { return };
         let after = attacker.rng().between(Duration::ZERO, REFLECTION);
         if !self.network.is_open(self.now, from, host) {
