@@ -270,7 +270,6 @@ fn tell(life: &Life) {
              ring that it is cut off from; start more of them"
         ),
         Life::Joined { predecessor, successor } => info!("joined the ring between {predecessor} and {successor}"),
-        Life::JoinOver => info!("gives up its place and joins again: a neighbour was lost before both had consented"),
         Life::Predecessor(Some(peer)) => info!("predecessor is now {peer}"),
         Life::Predecessor(None) => info!("has no predecessor now"),
         Life::Successor(Some(peer)) => info!("successor is now {peer}"),

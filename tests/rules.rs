@@ -21,15 +21,9 @@ const RARE: [(Rule, u64); 1] = [(Rule::AskingBeyondNeighbours, 1500)];
 
 /// Rules whose lack no ordinary seed has shown, or a few of 20,000. While at most two of seven neighbours are
 /// disturbed, others cover for them: whoever takes an arc over asks the former owner, or is a neighbour that stored
-/// what it acknowledged, and a copy or a term that arrives late is below what is known by then; and a joiner that drops
-/// a neighbour does no more harm than a member that does. They are kept for what lies beyond that bound.
-const UNSEEN: [Rule; 5] = [
-    Rule::JoinOver,
-    Rule::NeighboursAgreement,
-    Rule::HighestTermOnly,
-    Rule::CompleteBeforeAnswering,
-    Rule::AskedAfterPointer,
-];
+/// what it acknowledged, and a copy or a term that arrives late is below what is known by then. They are kept for what
+/// lies beyond that bound.
+const UNSEEN: [Rule; 3] = [Rule::HighestTermOnly, Rule::CompleteBeforeAnswering, Rule::AskedAfterPointer];
 
 /// The seeds that catch a rule's lack: the first few that end, or all.
 fn caught(rules: &[Rule], first: u64, seeds: u64, all: bool) -> Vec<Outcome> {

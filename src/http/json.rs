@@ -129,7 +129,7 @@ fn counts(counters: &Counters) -> BTreeMap<&'static str, u64> {
     #[rustfmt::skip]
     let mut counts = by_name!(
         datagrams_in, bytes_in, datagrams_out, bytes_out, heard, unasked, answered, repeated, overflowed, retries,
-        timeouts, suspicions, lapses, settlements, ring_changes, takeovers, join_overs, silences, pulled, writes, reads
+        timeouts, suspicions, lapses, settlements, ring_changes, takeovers, silences, pulled, writes, reads
     );
     counts.extend([
         ("flawed_length", counters.flaw(Flaw::Length)),

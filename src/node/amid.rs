@@ -17,7 +17,7 @@ impl Node {
             return;
         }
         self.birth.member = true;
-        // It is no joiner that would start over when it has to drop a neighbour.
+        // Its place is a firm one.
         self.rights.of_predecessor.had = true;
         self.rights.of_successor.had = true;
         let list = self.successors.cut(successors.iter().copied());

@@ -111,17 +111,9 @@ impl Node {
         if !self.birth.founder {
             self.birth.founder = true;
             if !self.birth.member {
-                self.found_later();
+                let wait = self.config.found_after.saturating_sub(SEEDS_ROUND);
+                self.timers.set(Timer::Found, self.now.at + wait);
             }
-        }
-    }
-
-    /// A node that is its own seed, and has no place, creates a ring after a while if there is none. That holds again
-    /// for one that gave its place up: two that were alone and joined each other at one moment have both left a ring.
-    pub(super) fn found_later(&mut self) {
-        if self.birth.founder {
-            self.birth.last_round = None;
-            self.timers.set(Timer::Found, self.now.at + self.config.found_after.saturating_sub(SEEDS_ROUND));
         }
     }
 

@@ -219,8 +219,6 @@ pub enum Life {
         /// Its successor.
         successor: Peer,
     },
-    /// It gave the place up, because a neighbour was lost before both had consented, and joins again.
-    JoinOver,
     /// It has another predecessor.
     Predecessor(Option<Peer>),
     /// It has another successor.

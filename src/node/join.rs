@@ -1,11 +1,11 @@
 //! The way to a place on the ring.
 //!
-//! A joiner finds its predecessor, pulls what its place asks for, and only then shows itself to its successor. Until it
-//! has had the consent of both neighbours it starts over, as a new incarnation, when it would have to drop one of them.
+//! A joiner finds its predecessor, pulls what its place asks for, and only then shows itself to its successor.
 //!
-//! It consents like any member from the start. Were it to wait for a neighbour's first consent before it gave its own,
-//! that would keep no two nodes from answering for one key: it hangs on the pledges of the members on either side of a
-//! row of joiners. It would only make two joiners side by side wait for each other.
+//! From then on it is a member like any other: it consents from the start, and drops who is silent. Were it to wait for
+//! a neighbour's first consent before it gave its own, or to start over where it would have to drop one, that would
+//! keep no two nodes from answering for one key: it hangs on the pledges of the members on either side of a row of
+//! joiners. It would only make two joiners side by side wait for each other.
 
 use super::Node;
 use super::command::Life;
@@ -200,8 +200,6 @@ impl Node {
         self.live(Life::Joined { predecessor, successor });
         self.set_neighbours(Some(predecessor), list);
         self.enter_rounds();
-        let watch = self.jitter(3000, 6000);
-        self.timers.set(Timer::JoinWatch, self.now.at + watch);
         self.stabilise();
     }
 
@@ -215,35 +213,6 @@ impl Node {
         }
         let pause = self.jitter(50, 250);
         self.timers.set(Timer::Join, self.now.at + pause);
-    }
-
-    /// A joiner that has not had both consents in time starts over.
-    pub(super) fn join_watch(&mut self) {
-        self.join_over();
-    }
-
-    /// Gives the place up and joins again, if the node has not had both consents yet. Tells whether it did.
-    pub(super) fn join_over(&mut self) -> bool {
-        let had_both = self.rights.of_predecessor.had && self.rights.of_successor.had;
-        if !self.config.keeps(Rule::JoinOver) || had_both || !self.birth.member || self.rights.alone_until.is_some() {
-            return false;
-        }
-        self.counters.join_overs += 1;
-        self.live(Life::JoinOver);
-        let empty = self.successors.cut([]);
-        self.set_neighbours(None, empty);
-        self.birth.member = false;
-        self.rights.of_predecessor = Consent::default();
-        self.rights.of_successor = Consent::default();
-        self.ring = super::suspect::Suspicions::default();
-        self.begin_new_life();
-        for timer in [Timer::Round, Timer::Stabilise, Timer::JoinWatch, Timer::Settle] {
-            self.timers.cancel(timer);
-        }
-        let pause = self.jitter(100, 500);
-        self.timers.set(Timer::Join, self.now.at + pause);
-        self.found_later();
-        true
     }
 
     /// The place is given up, and with it all that was said in it, save the pledges that it gave.

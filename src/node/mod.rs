@@ -213,7 +213,6 @@ impl Node {
                 Timer::Round => self.round(),
                 Timer::Stabilise => self.stabilise(),
                 Timer::Join => self.join_again(),
-                Timer::JoinWatch => self.join_watch(),
                 Timer::Found => self.found_ring(),
                 Timer::Recover => self.recover(),
                 Timer::Reunion => self.reunite(),

@@ -135,17 +135,12 @@ impl Node {
                 self.set_neighbours(Some(predecessor), list);
                 return self.stabilise_soon(Duration::ZERO);
             }
-            if self.join_over() {
-                return;
-            }
             // Lost on either side is lost all the same.
             self.lost_in_row(predecessor);
             self.count_row();
             self.lose_place();
         } else if self.rights.alone_until.is_some() {
             self.rights.alone_until = Some(now + self.config.consent);
-            return;
-        } else if self.join_over() {
             return;
         }
         if self.ring.silent.is_some() {

@@ -217,9 +217,7 @@ impl Node {
             // It was sent after our question: whoever asks is not dead.
             relation.open_since = None;
         }
-        if !self.notified(peer) {
-            return self.refuse(asked, Refusal::NotMember);
-        }
+        self.notified(peer);
         let is_predecessor = self.predecessor == Some(peer);
         let relation = self.peers.relation(now, &peer);
         let void_before = relation.void_before;
@@ -283,17 +281,14 @@ impl Node {
         }
     }
 
-    /// Zave's rectify: is the notifier a better predecessor? False if the node gave up its place over it.
-    fn notified(&mut self, peer: Peer) -> bool {
+    /// Zave's rectify: is the notifier a better predecessor?
+    fn notified(&mut self, peer: Peer) {
         let me = self.me.id();
         match self.predecessor {
             Some(old) if old == peer => self.ring.predecessor_suspected = false,
             Some(old) => {
                 let closer = peer.id().is_between(old.id(), me);
                 if closer || (self.ring.predecessor_suspected && old.id() != peer.id()) {
-                    if !closer && self.join_over() {
-                        return false;
-                    }
                     self.set_neighbours(Some(peer), self.successors.clone());
                 } else {
                     self.rectify(old, peer);
@@ -306,7 +301,6 @@ impl Node {
             self.set_neighbours(self.predecessor, list);
             self.stabilise_soon(Duration::ZERO);
         }
-        true
     }
 
     /// Our arcs and the neighbour's hold the same, or do not: then each takes over what the other has.

@@ -47,8 +47,6 @@ pub struct Counters {
     pub ring_changes: u64,
     /// Times that the claim grew because a neighbour was lost.
     pub takeovers: u64,
-    /// Joins started over.
-    pub join_overs: u64,
     /// Times that the node fell silent as it might be cut off.
     pub silences: u64,
     /// Entries pulled from other nodes.

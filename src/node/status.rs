@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 impl Node {
-    /// Who this node is. The incarnation changes when a joiner starts over.
+    /// Who this node is. The incarnation changes when it loses its place.
     pub const fn me(&self) -> Peer {
         self.me
     }

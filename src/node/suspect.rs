@@ -105,9 +105,6 @@ impl Node {
 
     /// The head, and those after it that were found silent meanwhile, leave the list.
     fn drop_head(&mut self, head: Peer) {
-        if self.join_over() {
-            return;
-        }
         let now = self.now.at;
         let recently_down = |node: &Peer| {
             let down = self.peers.get(node).and_then(|relation| relation.down);
@@ -193,11 +190,7 @@ impl Node {
         self.remembered.add(self.now.at, peer);
         self.lost_in_silence(peer);
         match candidate {
-            Some(candidate) => {
-                if !self.join_over() {
-                    self.set_neighbours(Some(candidate), self.successors.clone());
-                }
-            }
+            Some(candidate) => self.set_neighbours(Some(candidate), self.successors.clone()),
             None => {
                 self.counters.suspicions += 1;
                 self.ring.predecessor_suspected = true;

@@ -13,8 +13,6 @@ pub(super) enum Timer {
     Stabilise,
     /// A try to join.
     Join,
-    /// A joiner that has not had both consents by now starts over.
-    JoinWatch,
     /// A node that is its own seed creates the ring.
     Found,
     /// The probe of a remembered node.

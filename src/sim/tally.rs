@@ -97,8 +97,6 @@ pub struct Tally {
     pub takeovers: u64,
     /// Requests sent again.
     pub retries: u64,
-    /// Joins started over.
-    pub join_overs: u64,
     /// Nodes silent as they might be cut off.
     pub silences: u64,
     /// Datagrams dropped for a flaw.
@@ -132,7 +130,6 @@ impl Tally {
         self.lapses += counters.lapses;
         self.takeovers += counters.takeovers;
         self.retries += counters.retries;
-        self.join_overs += counters.join_overs;
         self.silences += counters.silences;
         let mut flaw = 0;
         while flaw < counters.flawed.len() {
@@ -147,7 +144,6 @@ impl Tally {
         self.lapses -= before.lapses;
         self.takeovers -= before.takeovers;
         self.retries -= before.retries;
-        self.join_overs -= before.join_overs;
         self.silences -= before.silences;
         self.flawed -= before.flawed;
     }
@@ -163,7 +159,6 @@ impl Tally {
         self.lapses += other.lapses;
         self.takeovers += other.takeovers;
         self.retries += other.retries;
-        self.join_overs += other.join_overs;
         self.silences += other.silences;
         self.flawed += other.flawed;
         self.wakes += other.wakes;
@@ -240,8 +235,8 @@ impl fmt::Display for Tally {
         writeln!(f, "attacker         {} datagrams", self.attacks)?;
         writeln!(
             f,
-            "nodes            {} suspicions, {} lapses, {} takeovers, {} retries, {} joins over, {} silences",
-            self.suspicions, self.lapses, self.takeovers, self.retries, self.join_overs, self.silences
+            "nodes            {} suspicions, {} lapses, {} takeovers, {} retries, {} silences",
+            self.suspicions, self.lapses, self.takeovers, self.retries, self.silences
         )?;
         writeln!(
             f,

@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Which life of a node this is: drawn at random at each start, and anew when a joiner starts over. What was said to,
+/// Which life of a node this is: drawn at random at each start, and anew when it loses its place. What was said to,
 /// or promised by, another incarnation under the same address does not bind this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(u32);

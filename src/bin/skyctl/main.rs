@@ -27,7 +27,7 @@ struct Arguments {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand)]
 enum Command {
-    Sim(sim::Sim),
+    Sim(Box<sim::Sim>),
     Swarm(swarm::Arguments),
 }
 

@@ -1,7 +1,8 @@
 //! Who wishes the ring ill: it knows the ring's name, sends from any address, and has recorded datagrams.
 //!
 //! It never sees what is sent to others in time to make use of it: the stamps and transactions of its forgeries are
-//! invented, but for what it says under its own address. What it recorded it sends again as it was, or changed, and then without what it could not have known.
+//! invented, but for what it says under its own address. What it recorded it sends again as it was, or changed, and
+//! then without what it could not have known.
 
 mod forge;
 

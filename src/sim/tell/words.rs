@@ -245,7 +245,6 @@ pub fn life(names: Names, life: &Life) -> String {
         Life::Joined { predecessor, successor } => {
             format!("has joined between {} and {}", name(predecessor.id()), name(successor.id()))
         }
-        Life::JoinOver => String::from("gives its place up, and joins again"),
         Life::Predecessor(Some(peer)) => format!("takes node {} for its predecessor", name(peer.id())),
         Life::Predecessor(None) => String::from("has no predecessor any more"),
         Life::Successor(Some(peer)) => format!("takes node {} for its successor", name(peer.id())),

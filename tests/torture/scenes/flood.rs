@@ -23,7 +23,7 @@ const CALM: Duration = Duration::from_secs(1);
 const GROWTH_MAX: u64 = 1 << 20;
 /// What of `/node` must not change, and which counters.
 const STILL: [&str; 7] = ["id", "incarnation", "predecessor", "successors", "claim", "settled", "term"];
-const TROUBLES: [&str; 6] = ["suspicions", "lapses", "takeovers", "silences", "settlements", "join_overs"];
+const TROUBLES: [&str; 5] = ["suspicions", "lapses", "takeovers", "silences", "settlements"];
 /// Causes, or beginnings of them, by which datagrams without effect are counted.
 const CAUSES: [&str; 4] = ["flawed_", "refused_", "unasked", "repeated"];
 

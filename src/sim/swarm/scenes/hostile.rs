@@ -22,7 +22,7 @@ struct Still {
     claim: Option<Arc>,
     settled: Option<Arc>,
     term: u64,
-    troubles: [u64; 6],
+    troubles: [u64; 5],
 }
 
 struct Hostile {
@@ -53,7 +53,7 @@ impl Hostile {
                 claim: status.claim,
                 settled: status.settled,
                 term: status.term,
-                troubles: [c.suspicions, c.lapses, c.takeovers, c.silences, c.settlements, c.join_overs],
+                troubles: [c.suspicions, c.lapses, c.takeovers, c.silences, c.settlements],
             }
         };
         run.world.members().map(|(host, node)| still(host, node)).collect()
