@@ -3,8 +3,8 @@
 use super::{path, values};
 use argh::FromArgs;
 use skynode::id::Id;
-use skynode::sim::Delay;
 use skynode::sim::playground::{Deed, Partition, Plan, Preset, Start, Step};
+use skynode::sim::{Clock, Delay};
 use std::time::Duration;
 
 /// Run a ring of real nodes on a simulated network, disturb it, and watch it. The same options give the same output.
@@ -24,7 +24,7 @@ pub struct Sim {
     /// all that is left to chance follows from it (default 1)
     #[argh(option, arg_name = "n")]
     seed: Option<u64>,
-    /// how long it is measured (default 60s)
+    /// how long it is measured (default 60s, with --swarm 180s)
     #[argh(option, arg_name = "t", from_str_fn(values::duration))]
     time: Option<Duration>,
     /// how long it runs before that, disturbed in the same way (default 10s)
@@ -57,12 +57,21 @@ pub struct Sim {
     /// the share of the nodes that crash at once when the measurement begins
     #[argh(option, arg_name = "share", from_str_fn(values::share))]
     kill: Option<f64>,
+    /// the share of the crashed nodes that come back after 1 to 20 s, with nothing in memory
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    restarts: Option<f64>,
     /// nodes that are stopped for 1 to 20 s, a second
     #[argh(option, arg_name = "rate", from_str_fn(values::rate))]
     pauses: Option<f64>,
     /// the share of datagrams that are lost
     #[argh(option, arg_name = "share", from_str_fn(values::share))]
     loss: Option<f64>,
+    /// the share of datagrams that begin a burst on their path: for up to 0.4 s four of five are lost
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    burst: Option<f64>,
+    /// the share of datagrams that are slow: they take up to 1.5 s
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    slow: Option<f64>,
     /// the share of datagrams that arrive twice
     #[argh(option, arg_name = "share", from_str_fn(values::share))]
     duplicate: Option<f64>,
@@ -75,6 +84,17 @@ pub struct Sim {
     /// cut the ring into parts: halves@10s+60s at 10 s for 60 s; also alternating, alone, thirds; repeatable
     #[argh(option, arg_name = "cut", from_str_fn(values::partition))]
     partition: Vec<Partition>,
+    /// pairs of nodes, every second one neighbours, that cannot talk for 5 to 30 s in one direction or both, a second
+    #[argh(option, arg_name = "rate", from_str_fn(values::rate))]
+    cuts: Option<f64>,
+    /// how far the machines' wall clocks are off, and how many parts per million, up to 20000, their monotonic clocks run
+    /// fast or slow: 6s,10000
+    #[argh(option, arg_name = "t,ppm", from_str_fn(values::clocks))]
+    clocks: Option<Clock>,
+    /// draw all faults but --kill from the seed; options that are given win. They end after two thirds of the measured
+    /// time, and the exit status is 1, too, if the ring is not ideal at the end
+    #[argh(switch)]
+    swarm: bool,
     /// lookups of random keys a second (default 1)
     #[argh(option, arg_name = "rate", from_str_fn(values::rate))]
     lookups: Option<f64>,
@@ -113,6 +133,9 @@ pub struct Sim {
     pub json: bool,
 }
 
+/// How long a run with all faults is measured, if nothing is said: in its last third the ring can heal.
+const SWARM_TIME: Duration = Duration::from_secs(180);
+
 /// Takes over what was said.
 fn set<T>(value: &mut T, said: Option<T>) {
     if let Some(said) = said {
@@ -147,6 +170,15 @@ impl Sim {
             }
         }
         plan.reopen_after = self.reopen_after.or(plan.reopen_after);
+        if self.swarm {
+            if self.time.is_none() && self.preset.is_none() {
+                plan.time = SWARM_TIME;
+            }
+            plan.draw_faults();
+            if !self.partition.is_empty() {
+                plan.partitions.clear();
+            }
+        }
         if self.joining {
             plan.start = Start::Joining;
         }
@@ -165,8 +197,13 @@ impl Sim {
         }
         set(&mut plan.graceful, self.graceful);
         set(&mut plan.kill, self.kill);
+        set(&mut plan.restarts, self.restarts);
         set(&mut plan.pauses, self.pauses);
+        set(&mut plan.cuts, self.cuts);
+        set(&mut plan.clocks, self.clocks);
         set(&mut plan.weather.loss, self.loss);
+        set(&mut plan.weather.burst, self.burst);
+        set(&mut plan.weather.slow, self.slow);
         set(&mut plan.weather.duplicate, self.duplicate);
         set(&mut plan.weather.corrupt, self.corrupt);
         set(&mut plan.weather.delay, self.delay);
