@@ -75,7 +75,7 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
     let healed = report.healed != Some(false);
     if !healed {
         let (seed, quiet) = (playground.plan().seed, playground.plan().quiet.as_secs_f64());
-        let _ = writeln!(std::io::stderr(), "seed {seed}: the ring is not ideal after {quiet:.1} s without faults");
+        let _ = writeln!(std::io::stderr(), "seed {seed}: the ring has not healed in {quiet:.1} s without faults");
     }
     Ok(if report.findings.total() == 0 && healed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -2,6 +2,7 @@
 
 use super::Playground;
 use super::run::Due;
+use crate::node::Node;
 use crate::rng::Rng;
 use crate::sim::network::{Weather, exponential};
 use crate::time::Instant;
@@ -46,6 +47,14 @@ impl Playground {
                 self.alarm(after, Due::Cut);
             }
         }
+    }
+
+    /// True if a node may go, and as many stay as the plan says.
+    pub(super) fn may_lose_one(&self) -> bool {
+        let stays = |node: &Node| node.is_member() && !node.is_leaving();
+        let nodes = self.population.alive().iter().filter_map(|host| self.world.host(*host).node());
+        self.population.alive().len() > 1
+            && (self.plan.least <= 1 || nodes.filter(|node| stays(node)).count() > self.plan.least)
     }
 
     /// Two nodes cannot talk for a while, in one direction or both.
@@ -114,8 +123,91 @@ impl Playground {
         self.world.resume_all();
     }
 
-    /// True if the ring has had the quiet that it was given to heal.
-    pub(super) fn was_to_heal(&self) -> bool {
-        self.faults.over && self.measure.traffic_at_end.is_some()
+    /// Whether the ring is ideal and all have settled after the quiet that it was given for that.
+    pub(super) fn has_healed(&self) -> Option<bool> {
+        let ready = |host: &usize| self.world.host(*host).is_ready(self.world.now());
+        let healed = || self.watch.ideal_since().is_some() && self.population.alive().iter().all(ready);
+        (self.faults.over && self.measure.traffic_at_end.is_some()).then(healed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sim::clock::Clock;
+    use crate::sim::network::Weather;
+    use crate::sim::playground::{Partition, Plan, Playground, Report, Shape};
+    use core::time::Duration;
+
+    fn run(plan: Plan) -> (Playground, Report) {
+        let mut run = Playground::new(plan).expect("it can be carried out");
+        while run.advance(Duration::from_secs(1), &mut |_, _| {}) {}
+        let report = run.report();
+        (run, report)
+    }
+
+    #[test]
+    fn every_fault_shows_in_what_is_counted() {
+        let (_, calm) = run(Plan::default());
+        let counts = [calm.traffic.lost, calm.traffic.cut, calm.traffic.slow, calm.deeds.cuts, calm.deeds.restarts];
+        assert_eq!(counts, [0; 5]);
+        let weather = |weather| run(Plan { weather, ..Plan::default() }).1.traffic;
+        assert!(weather(Weather { burst: 0.01, ..Weather::QUIET }).lost > 0);
+        assert!(weather(Weather { slow: 0.01, ..Weather::QUIET }).slow > 0);
+        let (_, cut) = run(Plan { cuts: 0.2, ..Plan::default() });
+        assert!(cut.deeds.cuts > 3 && cut.traffic.cut > 0, "{:?}", cut.deeds);
+    }
+
+    #[test]
+    fn crashed_nodes_come_back_where_they_were_and_settle() {
+        let plan = Plan { departures: 0.1, restarts: 1.0, quiet: Duration::from_secs(40), ..Plan::default() };
+        let (it, report) = run(plan);
+        assert!(report.deeds.crashes > 0 && report.deeds.restarts == report.deeds.crashes, "{:?}", report.deeds);
+        assert_eq!((report.nodes, report.settled, it.world().hosts().len()), (16, 16, 16));
+        assert_eq!(
+            it.world().hosts().iter().map(|host| u64::from(host.lives()) - 1).sum::<u64>(),
+            report.deeds.crashes
+        );
+    }
+
+    #[test]
+    fn clocks_are_off_each_in_its_own_way() {
+        let clocks = Clock { offset_us: 0, rate_ppm: 10_000, skew_ms: 6000 };
+        let (it, report) = run(Plan { clocks, ..Plan::default() });
+        let now = it.world().now();
+        let ahead =
+            |host: &crate::sim::Host| host.local(now).at.as_micros().cast_signed() - now.as_micros().cast_signed();
+        let ahead: Vec<i64> = it.world().hosts().iter().map(ahead).collect();
+        let most = now.as_micros().cast_signed() / 100 + 1;
+        assert!(ahead.iter().all(|us| us.abs() <= most) && ahead.iter().any(|us| *us > 0), "{ahead:?}");
+        assert!(ahead.iter().any(|us| *us < 0) && report.findings.total() == 0);
+    }
+
+    #[test]
+    fn the_quiet_ends_every_fault_and_the_ring_heals_in_it() {
+        let weather = Weather { loss: 0.05, ..Weather::QUIET };
+        let partitions =
+            vec![Partition { shape: Shape::Halves, at: Duration::from_secs(1), lasting: Duration::from_secs(5) }];
+        let plan =
+            Plan { weather, partitions, pauses: 0.1, cuts: 0.1, time: Duration::from_secs(90), ..Plan::default() };
+        let plan = Plan { quiet: Duration::from_secs(60), ..plan };
+        let mut it = Playground::new(plan.clone()).expect("it can be carried out");
+        let (quiet, second) = (plan.warm_up + Duration::from_secs(31), Duration::from_secs(1));
+        while it.world().now().as_millis() < quiet.as_millis() as u64 && it.advance(second, &mut |_, _| {}) {}
+        let before = it.report();
+        while it.advance(second, &mut |_, _| {}) {}
+        let after = it.report();
+        assert!(before.healed.is_none() && before.traffic.lost > 0 && before.deeds.pauses + before.deeds.cuts > 0);
+        assert_eq!((before.traffic.lost, before.traffic.cut), (after.traffic.lost, after.traffic.cut));
+        assert_eq!((before.deeds, after.healed), (after.deeds, Some(true)));
+        let late = Partition { shape: Shape::Halves, at: Duration::from_secs(28), lasting: Duration::from_secs(5) };
+        let late = Plan { partitions: vec![late], ..plan };
+        assert!(Playground::new(late).is_err_and(|wrong| wrong.contains("heal")));
+    }
+
+    #[test]
+    fn too_little_quiet_is_told_as_such() {
+        let partitions = vec![Partition { shape: Shape::Thirds, at: Duration::ZERO, lasting: Duration::from_secs(20) }];
+        let plan = Plan { partitions, time: Duration::from_secs(21), quiet: Duration::from_secs(1), ..Plan::default() };
+        assert_eq!(run(plan).1.healed, Some(false));
     }
 }

@@ -33,7 +33,9 @@ pub struct Plan {
     pub joins: f64,
     /// Nodes that go, a second.
     pub departures: f64,
-    /// The share of those that hand over what they hold and say good-bye; the others crash.
+    /// So many members always stay.
+    pub least: usize,
+    /// The share of the departures that hand over what they hold and say good-bye; the others crash.
     pub graceful: f64,
     /// The share of the nodes that crash at one moment, when the warm-up is over.
     pub kill: f64,
@@ -53,7 +55,8 @@ pub struct Plan {
     pub lookups: f64,
     /// What happens at certain moments.
     pub steps: Vec<Step>,
-    /// For so long at the end of the measured time nothing disturbs the ring but the steps; then it is to be ideal.
+    /// For so long at the end of the measured time nothing disturbs the ring but the steps; by then it is to have
+    /// healed.
     pub quiet: Duration,
     /// The run ends at this event of the world.
     pub until_event: Option<u64>,
@@ -138,6 +141,7 @@ impl Default for Plan {
             time: Duration::from_secs(60),
             joins: 0.0,
             departures: 0.0,
+            least: 1,
             graceful: 0.0,
             kill: 0.0,
             restarts: 0.0,

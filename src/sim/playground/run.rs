@@ -140,7 +140,7 @@ impl Playground {
             }
             Due::Depart => {
                 let graceful = self.rng.chance(self.plan.graceful);
-                if let Some(host) = self.population.any().filter(|_| self.population.alive().len() > 1) {
+                if let Some(host) = self.population.any().filter(|_| self.may_lose_one()) {
                     if graceful { self.leave(host) } else { self.crash(host) }
                 }
                 self.again(self.plan.departures, Due::Depart);

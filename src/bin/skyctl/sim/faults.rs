@@ -6,7 +6,7 @@ use skynode::sim::playground::{Plan, Shape};
 use std::time::Duration;
 
 fn span(time: Duration) -> String {
-    format!("{}ms", time.as_secs_f64() * 1e3)
+    format!("{}ms", time.as_micros() as f64 / 1e3)
 }
 
 fn delay(delay: Delay) -> String {
@@ -59,4 +59,23 @@ pub fn json(plan: &Plan) -> Value {
     let written: Map<String, Value> =
         options(plan).into_iter().map(|(name, value)| (String::from(name), Value::String(value))).collect();
     Value::Object(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Sim;
+    use super::*;
+    use argh::FromArgs;
+
+    #[test]
+    fn what_is_written_gives_the_same_faults() {
+        for seed in 0..50 {
+            let mut plan = Plan { seed, ..Plan::default() };
+            plan.draw_faults();
+            let words = text(&plan);
+            let words: Vec<&str> = words.split_whitespace().collect();
+            let read = Sim::from_args(&["sim"], &words).expect("options").plan().expect("a plan");
+            assert_eq!(json(&read), json(&plan), "{words:?}");
+        }
+    }
 }

@@ -92,7 +92,7 @@ pub struct Sim {
     #[argh(option, arg_name = "t,ppm", from_str_fn(values::clocks))]
     clocks: Option<Clock>,
     /// draw all faults but --kill from the seed; options that are given win. They end after two thirds of the measured
-    /// time, and the exit status is 1, too, if the ring is not ideal at the end
+    /// time, and the exit status is 1, too, if at the end the ring is not ideal or not all have settled
     #[argh(switch)]
     swarm: bool,
     /// lookups of random keys a second (default 1)
@@ -222,6 +222,42 @@ impl Sim {
         match told.chain(&self.trace).chain(&self.asker).find(|id| **id >= room) {
             Some(id) => Err(format!("the position {id} is not below 2^{}", plan.bits)),
             None => Ok(plan),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(words: &str) -> Result<Plan, String> {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        Sim::from_args(&["sim"], &words).map_err(|early| early.output)?.plan()
+    }
+
+    #[test]
+    fn each_fault_is_asked_for_by_its_option() {
+        let plan = plan("--burst 0.1 --slow 0.2 --cuts 0.3 --restarts 0.4 --clocks 6s,10000").expect("it is right");
+        assert_eq!((plan.weather.burst, plan.weather.slow, plan.cuts, plan.restarts), (0.1, 0.2, 0.3, 0.4));
+        assert_eq!((plan.clocks.skew_ms, plan.clocks.rate_ppm), (6000, 10_000));
+        assert!(plan.quiet.is_zero());
+    }
+
+    #[test]
+    fn senseless_faults_are_refused() {
+        for wrong in ["--burst 2", "--slow -1", "--cuts x", "--restarts 1.1", "--clocks 6s,20001", "--clocks 6s"] {
+            assert!(plan(wrong).is_err(), "{wrong} was taken");
+        }
+    }
+
+    #[test]
+    fn what_is_given_wins_over_what_is_drawn() {
+        for seed in 1..20 {
+            let given = "--loss 0.125 --burst 0 --cuts 0.5 --churn 0.25,0.5 --clocks 1s,7 --partition alone@1s+2s";
+            let plan = plan(&format!("--swarm --seed {seed} {given}")).expect("it is right");
+            assert_eq!((plan.weather.loss, plan.weather.burst, plan.cuts), (0.125, 0.0, 0.5));
+            assert_eq!((plan.joins, plan.departures, plan.clocks.rate_ppm), (0.25, 0.5, 7));
+            assert_eq!((plan.partitions.len(), plan.time, plan.quiet), (1, SWARM_TIME, SWARM_TIME / 3));
         }
     }
 }

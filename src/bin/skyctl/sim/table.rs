@@ -52,11 +52,13 @@ pub fn text(plan: &Plan, report: &Report) -> String {
     }
     row("taken for dead", format!("{} times somebody who lived", findings.wronged));
     let ideal = report.ideal_since.map_or_else(|| String::from("no"), |since| format!("since {since}"));
-    let quiet = plan.quiet.as_secs_f64();
-    let healed = report
-        .healed
-        .map(|healed| format!(", {} {quiet:.1} s without faults", if healed { "after" } else { "not even after" }));
-    row("ideal ring", ideal + &healed.unwrap_or_default());
+    row("ideal ring", ideal);
+    if let Some(healed) = report.healed {
+        row(
+            "healed",
+            format!("{} in {:.1} s without faults", if healed { "yes," } else { "NO, not" }, plan.quiet.as_secs_f64()),
+        );
+    }
     row("events", report.events.to_string());
     for wrong in &lookups.shown {
         let _ = writeln!(text, "\nwrong: {wrong}");
