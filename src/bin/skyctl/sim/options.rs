@@ -87,12 +87,12 @@ pub struct Sim {
     /// pairs of nodes, every second one neighbours, that cannot talk for 5 to 30 s in one direction or both, a second
     #[argh(option, arg_name = "rate", from_str_fn(values::rate))]
     cuts: Option<f64>,
-    /// how far the machines' wall clocks are off, and how many parts per million, up to 20000, their monotonic clocks run
-    /// fast or slow: 6s,10000
+    /// each machine's wall clock is off by up to so much, and its monotonic clock runs up to so many parts per million,
+    /// at most 20000, fast or slow: 6s,10000
     #[argh(option, arg_name = "t,ppm", from_str_fn(values::clocks))]
     clocks: Option<Clock>,
-    /// draw all faults but --kill from the seed; options that are given win. They end after two thirds of the measured
-    /// time, and the exit status is 1, too, if at the end the ring is not ideal or not all have settled
+    /// draw all faults but --kill from the seed; options that are given win. Faults end after two thirds of the
+    /// measured time, and the exit status is 1, too, if at the end the ring is not ideal or not all have settled
     #[argh(switch)]
     swarm: bool,
     /// lookups of random keys a second (default 1)
