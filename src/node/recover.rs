@@ -121,7 +121,7 @@ pub(super) struct FingerCursor {
     changed: bool,
 }
 
-const FINGER_PAUSE_MIN: Duration = Duration::from_secs(2);
+const FINGER_PAUSE_MIN: Duration = Duration::from_millis(2500);
 const FINGER_PAUSE_MAX: Duration = Duration::from_secs(120);
 
 impl Node {

@@ -1,5 +1,6 @@
 //! The clocks of one node: its own zero, its own pace, its own idea of the date.
 
+use crate::rng::Rng;
 use crate::time::{Instant, Now};
 
 /// The wall clock of a node without skew when the simulation begins, in milliseconds since 1970.
@@ -17,6 +18,16 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// A clock that is off by no more than this one.
+    pub fn draw_within(&self, rng: &mut Rng) -> Self {
+        let mut off = |by: i64| rng.below(2 * by.unsigned_abs() + 1) as i64 - by;
+        Self {
+            rate_ppm: off(self.rate_ppm.into()) as i32,
+            skew_ms: off(self.skew_ms),
+            offset_us: rng.below(self.offset_us + 1),
+        }
+    }
+
     /// What the node's clocks show at a moment of the world.
     pub fn read(&self, world: Instant) -> Now {
         let us = world.as_micros();

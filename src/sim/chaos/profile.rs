@@ -132,12 +132,7 @@ impl Profile {
 
     /// A clock that is off by no more than the profile says.
     pub fn clock(&self, rng: &mut Rng) -> Clock {
-        let mut off = |by: i64| rng.below(2 * by.unsigned_abs() + 1) as i64 - by;
-        Clock {
-            rate_ppm: off(self.clocks.rate_ppm.into()) as i32,
-            skew_ms: off(self.clocks.skew_ms),
-            offset_us: rng.below(self.clocks.offset_us + 1),
-        }
+        self.clocks.draw_within(rng)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The playground: a ring of any size that does what a [`Plan`] says, watched by all oracles.
 
 mod cue;
+mod faults;
 mod lookups;
 mod plan;
 mod population;
@@ -8,11 +9,12 @@ mod presets;
 mod report;
 mod run;
 mod step;
+mod swarm;
 mod watch;
 
 pub use cue::Cue;
 pub use lookups::{ANSWER_MAX, Results};
-pub use plan::{NODES_MAX, Partition, Plan, Shape, Start};
+pub use plan::{NODES_MAX, PPM_MAX, Partition, Plan, Shape, Start};
 pub use presets::Preset;
 pub use report::Report;
 pub use step::{Deed, Step};
@@ -83,8 +85,12 @@ pub struct Deeds {
     pub crashes: u64,
     /// Nodes that were told to leave.
     pub leaves: u64,
+    /// Nodes that crashed and came back.
+    pub restarts: u64,
     /// Nodes that were stopped for a while.
     pub pauses: u64,
+    /// Pairs of nodes that could not talk for a while.
+    pub cuts: u64,
     /// Partitions.
     pub partitions: u64,
 }
@@ -105,6 +111,7 @@ pub struct Playground {
     traced: Option<(u64, usize, Id)>,
     trace: Option<Trace>,
     deeds: Deeds,
+    faults: faults::Faults,
 }
 
 impl Playground {
@@ -119,7 +126,7 @@ impl Playground {
         let config = Config { successors, reopen_after, deadline: ANSWER_MAX, ..Config::default() };
         let mut world = World::new(rng.next_u64(), config);
         world.network.weather = plan.weather;
-        let mut population = Population::new(rng.fork());
+        let mut population = Population::new(rng.fork(), plan.clocks, Rng::new(plan.seed ^ 0xC10C));
         let positions = population.positions(&plan);
         for at in 0..plan.nodes {
             population.add_machine(&mut world, positions.get(at).copied());
@@ -140,6 +147,7 @@ impl Playground {
             traced: None,
             trace: None,
             deeds: Deeds::default(),
+            faults: faults::Faults::new(plan.seed),
             rng,
             population,
             world,

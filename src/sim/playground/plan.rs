@@ -4,6 +4,7 @@ use super::step::Step;
 use crate::id::Id;
 use crate::limits::{SUCCESSORS_MAX, SUCCESSORS_MIN};
 use crate::rng::Rng;
+use crate::sim::clock::Clock;
 use crate::sim::network::Weather;
 use core::time::Duration;
 
@@ -32,12 +33,20 @@ pub struct Plan {
     pub joins: f64,
     /// Nodes that go, a second.
     pub departures: f64,
-    /// The share of those that hand over what they hold and say good-bye; the others crash.
+    /// So many members always stay.
+    pub least: usize,
+    /// The share of the departures that hand over what they hold and say good-bye; the others crash.
     pub graceful: f64,
     /// The share of the nodes that crash at one moment, when the warm-up is over.
     pub kill: f64,
+    /// The share of the crashed nodes that come back where they were after 1 to 20 s, with nothing in memory.
+    pub restarts: f64,
     /// Nodes that are stopped for 1 to 20 s, a second.
     pub pauses: f64,
+    /// Pairs of nodes, neighbours half of the time, that cannot talk for 5 to 30 s, a second.
+    pub cuts: f64,
+    /// How far the clocks of the machines may be off.
+    pub clocks: Clock,
     /// What befalls datagrams.
     pub weather: Weather,
     /// Partitions, one after the other or at once.
@@ -46,6 +55,9 @@ pub struct Plan {
     pub lookups: f64,
     /// What happens at certain moments.
     pub steps: Vec<Step>,
+    /// For so long at the end of the measured time nothing disturbs the ring but the steps; by then it is to have
+    /// healed.
+    pub quiet: Duration,
     /// The run ends at this event of the world.
     pub until_event: Option<u64>,
 }
@@ -111,6 +123,10 @@ impl Shape {
 /// The largest network that fits the addresses that nodes are given.
 pub const NODES_MAX: usize = 1 << 20;
 
+/// The farthest from its right pace that a clock may run, in parts per million: two such clocks differ by less than the
+/// 5 % that the protocol allows for.
+pub const PPM_MAX: u32 = 20_000;
+
 impl Default for Plan {
     fn default() -> Self {
         Self {
@@ -125,13 +141,18 @@ impl Default for Plan {
             time: Duration::from_secs(60),
             joins: 0.0,
             departures: 0.0,
+            least: 1,
             graceful: 0.0,
             kill: 0.0,
+            restarts: 0.0,
             pauses: 0.0,
+            cuts: 0.0,
+            clocks: Clock::default(),
             weather: Weather::QUIET,
             partitions: Vec::new(),
             lookups: 1.0,
             steps: Vec::new(),
+            quiet: Duration::ZERO,
             until_event: None,
         }
     }
@@ -181,6 +202,16 @@ impl Plan {
         }
         if !(SUCCESSORS_MIN..=SUCCESSORS_MAX).contains(&self.successors) {
             return wrong(format!("a successor list is {SUCCESSORS_MIN} to {SUCCESSORS_MAX} nodes long"));
+        }
+        if self.clocks.rate_ppm.unsigned_abs() > PPM_MAX {
+            return wrong(format!("a clock runs at most {PPM_MAX} parts per million fast or slow"));
+        }
+        let disturbed = self.time.saturating_sub(self.quiet);
+        if !self.quiet.is_zero() && self.partitions.iter().any(|cut| cut.at + cut.lasting > disturbed) {
+            let (from, to) = (disturbed.as_secs_f64(), self.time.as_secs_f64());
+            return wrong(format!(
+                "from {from:.1} s to {to:.1} s the ring is to heal: no partition may reach into that"
+            ));
         }
         if self.joins > 0.0 && self.bits < 64 {
             return wrong(String::from("in an identifier space this small, nodes join only where a step says so"));

@@ -15,6 +15,10 @@ const PORT: u16 = 4321;
 #[derive(Debug)]
 pub struct Population {
     rng: Rng,
+    /// How far clocks may be off.
+    clocks: Clock,
+    /// Chance of their own, so that all else is as it would be with right clocks.
+    clock_rng: Rng,
     /// In no order, so that one is taken out at once.
     alive: Vec<usize>,
     /// For each machine its place among the living.
@@ -22,9 +26,9 @@ pub struct Population {
 }
 
 impl Population {
-    /// Nobody yet.
-    pub const fn new(rng: Rng) -> Self {
-        Self { rng, alive: Vec::new(), places: Vec::new() }
+    /// Nobody yet; clocks will be off by no more than this one.
+    pub const fn new(rng: Rng, clocks: Clock, clock_rng: Rng) -> Self {
+        Self { rng, clocks, clock_rng, alive: Vec::new(), places: Vec::new() }
     }
 
     /// The positions of the nodes of a plan; none if they follow from the addresses.
@@ -49,7 +53,7 @@ impl Population {
         let [_, a, b, c] = (number / 254 * 256 + number % 254 + 1).to_be_bytes();
         let addr = SocketAddr::from(([10, a, b, c], PORT));
         self.places.push(None);
-        world.add(Machine { addr, id, clock: Clock::default() })
+        world.add(Machine { addr, id, clock: self.clocks.draw_within(&mut self.clock_rng) })
     }
 
     /// Starts the first nodes.

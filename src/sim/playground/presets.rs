@@ -105,6 +105,7 @@ fn failures() -> Plan {
 fn churning(rate: f64) -> Plan {
     Plan {
         nodes: 1000,
+        successors: 20,
         joins: rate,
         departures: rate,
         warm_up: seconds(300),
@@ -128,7 +129,8 @@ fn bamboo() -> Plan {
     let time = seconds(600);
     // Nobody who died comes back, and nothing is cut: who lost three in a row need not wait for them.
     let reopen_after = Some(seconds(5));
-    Plan { lookups: 1000.0 * 10.0 / 600.0, time, warm_up: seconds(300), reopen_after, ..churning(rate) }
+    let lookups = 1000.0 * 10.0 / 600.0;
+    Plan { successors: 8, lookups, time, warm_up: seconds(300), reopen_after, ..churning(rate) }
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub struct Report {
     pub every_event: bool,
     /// Since when the ring has been ideal; `None` if it is not.
     pub ideal_since: Option<Instant>,
+    /// Whether the ring is ideal and all have settled after the quiet that it was given to heal; `None` if it was
+    /// given none.
+    pub healed: Option<bool>,
     /// Events in the whole run.
     pub events: u64,
 }
@@ -54,6 +57,7 @@ impl Report {
             findings: run.watch.findings().clone(),
             every_event: run.watch.sees_every_event(),
             ideal_since: run.watch.ideal_since(),
+            healed: run.has_healed(),
             events: run.world.events(),
         }
     }

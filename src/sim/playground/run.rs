@@ -26,6 +26,9 @@ pub(super) enum Due {
     Join,
     Depart,
     Pause,
+    Cut,
+    Restart,
+    Quiet,
     Lookup,
     Step(usize),
     Partition(usize),
@@ -36,7 +39,8 @@ impl Playground {
         let steps = (0..self.plan.steps.len()).map(Due::Step);
         let partitions = (0..self.plan.partitions.len()).map(Due::Partition);
         let fixed = [Due::Form, Due::Measure, Due::End, Due::Join, Due::Depart, Due::Pause, Due::Lookup];
-        self.due = fixed.into_iter().chain(steps).chain(partitions).collect();
+        let faults = [Due::Cut, Due::Restart, Due::Quiet];
+        self.due = fixed.into_iter().chain(faults).chain(steps).chain(partitions).collect();
         self.population.begin(&mut self.world, self.plan.start);
         self.deeds.joins = 0;
         if self.plan.start == Start::Joining {
@@ -101,14 +105,14 @@ impl Playground {
         }
     }
 
-    fn alarm(&mut self, after: Duration, due: Due) {
+    pub(super) fn alarm(&mut self, after: Duration, due: Due) {
         if let Some(number) = self.due.iter().position(|other| *other == due) {
             self.world.alarm(self.world.now() + after, number as u64);
         }
     }
 
     /// The next of events that come so often a second in the mean.
-    fn again(&mut self, rate: f64, due: Due) {
+    pub(super) fn again(&mut self, rate: f64, due: Due) {
         if rate > 0.0 {
             let pause = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX);
             let after = exponential(&mut self.rng, pause);
@@ -120,7 +124,7 @@ impl Playground {
     }
 
     fn go_off(&mut self, due: Due) {
-        let disturbing = matches!(self.phase, Phase::WarmUp | Phase::Measured(_));
+        let disturbing = matches!(self.phase, Phase::WarmUp | Phase::Measured(_)) && !self.faults.are_over(due);
         match due {
             Due::Form => self.form(),
             Due::Measure => self.measure(),
@@ -136,7 +140,7 @@ impl Playground {
             }
             Due::Depart => {
                 let graceful = self.rng.chance(self.plan.graceful);
-                if let Some(host) = self.population.any().filter(|_| self.population.alive().len() > 1) {
+                if let Some(host) = self.population.any().filter(|_| self.may_lose_one()) {
                     if graceful { self.leave(host) } else { self.crash(host) }
                 }
                 self.again(self.plan.departures, Due::Depart);
@@ -149,6 +153,9 @@ impl Playground {
                 }
                 self.again(self.plan.pauses, Due::Pause);
             }
+            Due::Cut => self.cut(),
+            Due::Restart => self.restart(),
+            Due::Quiet => self.quiet(),
             Due::Lookup => {
                 if let Some(from) = self.population.any_settled(&self.world) {
                     let key = self.plan.random_position(&mut self.rng);
@@ -186,6 +193,7 @@ impl Playground {
         self.again(self.plan.joins, Due::Join);
         self.again(self.plan.departures, Due::Depart);
         self.again(self.plan.pauses, Due::Pause);
+        self.begin_cuts();
         self.alarm(self.plan.warm_up, Due::Measure);
     }
 
@@ -193,6 +201,7 @@ impl Playground {
         let now = self.world.now();
         self.phase = Phase::Measured(now + self.plan.time);
         self.alarm(self.plan.time, Due::End);
+        self.plan_quiet();
         (self.measure.from, self.measure.counted) = (now, now);
         self.measure.traffic = self.world.network.traffic();
         if let Start::Wound(turns) = self.plan.start {
@@ -223,18 +232,23 @@ impl Playground {
 
     /// A process starts on a machine, or on a new one, and joins through a node that is there.
     fn join(&mut self, host: Option<usize>) {
+        self.deeds.joins += 1;
+        self.enter(host);
+    }
+
+    pub(super) fn enter(&mut self, host: Option<usize>) {
         let seed = self.population.any_settled(&self.world).or_else(|| self.population.any());
         let seeds: Vec<_> = seed.map(|seed| self.world.host(seed).addr()).into_iter().collect();
         self.count_time();
         let host = host.unwrap_or_else(|| self.population.add_machine(&mut self.world, None));
         self.population.start(&mut self.world, host, &seeds);
-        self.deeds.joins += 1;
     }
 
     fn crash(&mut self, host: usize) {
         self.world.crash(host);
         self.deeds.crashes += 1;
         self.lost(host);
+        self.come_back(host);
     }
 
     fn leave(&mut self, host: usize) {
@@ -308,7 +322,12 @@ impl Playground {
             }
         }
         self.deeds.partitions += 1;
-        // Nodes on the other side are taken for dead: nothing is promised until the parts have met again.
-        self.watch.excuse(until);
+        // Nodes on the other side are taken for dead: of the ring nothing is promised until the parts have met again. Nor
+        // of who answers, where of any seven in a row three are on either side, and never three in a row on one.
+        if partition.shape == Shape::Alternating {
+            self.watch.excuse_all(until);
+        } else {
+            self.watch.excuse(until);
+        }
     }
 }

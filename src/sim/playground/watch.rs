@@ -131,11 +131,11 @@ impl Watch {
         self.excused_until = self.excused_until.max(upto + MENDED_AFTER);
     }
 
-    /// All tables were changed from outside, into what no ring gets into by itself: not even who answers is promised
-    /// until a while after it.
-    pub fn excuse_all(&mut self, now: Instant) {
-        self.excuse(now);
-        self.bent_until = now + MENDED_AFTER;
+    /// Up to this moment more is disturbed than any promise holds for, or all tables were changed from outside: not even
+    /// who answers is promised until a while after it.
+    pub fn excuse_all(&mut self, upto: Instant) {
+        self.excuse(upto);
+        self.bent_until = self.bent_until.max(upto + MENDED_AFTER);
     }
 
     /// Looks at a node after its event, and at the ring if that changed it.

@@ -3,8 +3,8 @@
 use super::{path, values};
 use argh::FromArgs;
 use skynode::id::Id;
-use skynode::sim::Delay;
 use skynode::sim::playground::{Deed, Partition, Plan, Preset, Start, Step};
+use skynode::sim::{Clock, Delay};
 use std::time::Duration;
 
 /// Run a ring of real nodes on a simulated network, disturb it, and watch it. The same options give the same output.
@@ -24,7 +24,7 @@ pub struct Sim {
     /// all that is left to chance follows from it (default 1)
     #[argh(option, arg_name = "n")]
     seed: Option<u64>,
-    /// how long it is measured (default 60s)
+    /// how long it is measured (default 60s, with --swarm 180s)
     #[argh(option, arg_name = "t", from_str_fn(values::duration))]
     time: Option<Duration>,
     /// how long it runs before that, disturbed in the same way (default 10s)
@@ -57,12 +57,21 @@ pub struct Sim {
     /// the share of the nodes that crash at once when the measurement begins
     #[argh(option, arg_name = "share", from_str_fn(values::share))]
     kill: Option<f64>,
+    /// the share of the crashed nodes that come back after 1 to 20 s, with nothing in memory
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    restarts: Option<f64>,
     /// nodes that are stopped for 1 to 20 s, a second
     #[argh(option, arg_name = "rate", from_str_fn(values::rate))]
     pauses: Option<f64>,
     /// the share of datagrams that are lost
     #[argh(option, arg_name = "share", from_str_fn(values::share))]
     loss: Option<f64>,
+    /// the share of datagrams that begin a burst on their path: for up to 0.4 s four of five are lost
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    burst: Option<f64>,
+    /// the share of datagrams that are slow: they take up to 1.5 s
+    #[argh(option, arg_name = "share", from_str_fn(values::share))]
+    slow: Option<f64>,
     /// the share of datagrams that arrive twice
     #[argh(option, arg_name = "share", from_str_fn(values::share))]
     duplicate: Option<f64>,
@@ -75,6 +84,17 @@ pub struct Sim {
     /// cut the ring into parts: halves@10s+60s at 10 s for 60 s; also alternating, alone, thirds; repeatable
     #[argh(option, arg_name = "cut", from_str_fn(values::partition))]
     partition: Vec<Partition>,
+    /// pairs of nodes, every second one neighbours, that cannot talk for 5 to 30 s in one direction or both, a second
+    #[argh(option, arg_name = "rate", from_str_fn(values::rate))]
+    cuts: Option<f64>,
+    /// each machine's wall clock is off by up to so much, and its monotonic clock runs up to so many parts per million,
+    /// at most 20000, fast or slow: 6s,10000
+    #[argh(option, arg_name = "t,ppm", from_str_fn(values::clocks))]
+    clocks: Option<Clock>,
+    /// draw all faults but --kill from the seed; options that are given win. Faults end after two thirds of the
+    /// measured time, and the exit status is 1, too, if at the end the ring is not ideal or not all have settled
+    #[argh(switch)]
+    swarm: bool,
     /// lookups of random keys a second (default 1)
     #[argh(option, arg_name = "rate", from_str_fn(values::rate))]
     lookups: Option<f64>,
@@ -113,6 +133,9 @@ pub struct Sim {
     pub json: bool,
 }
 
+/// How long a run with all faults is measured, if nothing is said: in its last third the ring can heal.
+const SWARM_TIME: Duration = Duration::from_secs(180);
+
 /// Takes over what was said.
 fn set<T>(value: &mut T, said: Option<T>) {
     if let Some(said) = said {
@@ -147,6 +170,15 @@ impl Sim {
             }
         }
         plan.reopen_after = self.reopen_after.or(plan.reopen_after);
+        if self.swarm {
+            if self.time.is_none() && self.preset.is_none() {
+                plan.time = SWARM_TIME;
+            }
+            plan.draw_faults();
+            if !self.partition.is_empty() {
+                plan.partitions.clear();
+            }
+        }
         if self.joining {
             plan.start = Start::Joining;
         }
@@ -165,8 +197,13 @@ impl Sim {
         }
         set(&mut plan.graceful, self.graceful);
         set(&mut plan.kill, self.kill);
+        set(&mut plan.restarts, self.restarts);
         set(&mut plan.pauses, self.pauses);
+        set(&mut plan.cuts, self.cuts);
+        set(&mut plan.clocks, self.clocks);
         set(&mut plan.weather.loss, self.loss);
+        set(&mut plan.weather.burst, self.burst);
+        set(&mut plan.weather.slow, self.slow);
         set(&mut plan.weather.duplicate, self.duplicate);
         set(&mut plan.weather.corrupt, self.corrupt);
         set(&mut plan.weather.delay, self.delay);
@@ -185,6 +222,42 @@ impl Sim {
         match told.chain(&self.trace).chain(&self.asker).find(|id| **id >= room) {
             Some(id) => Err(format!("the position {id} is not below 2^{}", plan.bits)),
             None => Ok(plan),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(words: &str) -> Result<Plan, String> {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        Sim::from_args(&["sim"], &words).map_err(|early| early.output)?.plan()
+    }
+
+    #[test]
+    fn each_fault_is_asked_for_by_its_option() {
+        let plan = plan("--burst 0.1 --slow 0.2 --cuts 0.3 --restarts 0.4 --clocks 6s,10000").expect("it is right");
+        assert_eq!((plan.weather.burst, plan.weather.slow, plan.cuts, plan.restarts), (0.1, 0.2, 0.3, 0.4));
+        assert_eq!((plan.clocks.skew_ms, plan.clocks.rate_ppm), (6000, 10_000));
+        assert!(plan.quiet.is_zero());
+    }
+
+    #[test]
+    fn senseless_faults_are_refused() {
+        for wrong in ["--burst 2", "--slow -1", "--cuts x", "--restarts 1.1", "--clocks 6s,20001", "--clocks 6s"] {
+            assert!(plan(wrong).is_err(), "{wrong} was taken");
+        }
+    }
+
+    #[test]
+    fn what_is_given_wins_over_what_is_drawn() {
+        for seed in 1..20 {
+            let given = "--loss 0.125 --burst 0 --cuts 0.5 --churn 0.25,0.5 --clocks 1s,7 --partition alone@1s+2s";
+            let plan = plan(&format!("--swarm --seed {seed} {given}")).expect("it is right");
+            assert_eq!((plan.weather.loss, plan.weather.burst, plan.cuts), (0.125, 0.0, 0.5));
+            assert_eq!((plan.joins, plan.departures, plan.clocks.rate_ppm), (0.25, 0.5, 7));
+            assert_eq!((plan.partitions.len(), plan.time, plan.quiet), (1, SWARM_TIME, SWARM_TIME / 3));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The figures of a run, for people and for programs.
 
+use super::faults;
 use serde_json::{Value, json};
 use skynode::sim::oracle::INVARIANTS;
 use skynode::sim::playground::{Plan, Report, SAMPLING};
@@ -21,13 +22,18 @@ pub fn text(plan: &Plan, report: &Report) -> String {
     row("nodes", format!("{} at the end, {} settled", report.nodes, report.settled));
     let (measured, now) = (report.measured.as_secs_f64(), report.now.as_micros() as f64 / 1e6);
     row("simulated time", format!("{measured:.1} s measured, {now:.1} s in all"));
+    if !plan.quiet.is_zero() {
+        row("faults", faults::text(plan));
+    }
+    let (crashes, back) = (deeds.crashes, deeds.restarts);
+    let gone = format!("{} joins, {crashes} crashes, {back} restarts, {} leaves", deeds.joins, deeds.leaves);
     row(
         "disturbances",
-        format!(
-            "{} joins, {} crashes, {} leaves, {} pauses, {} partitions",
-            deeds.joins, deeds.crashes, deeds.leaves, deeds.pauses, deeds.partitions
-        ),
+        format!("{gone}, {} pauses, {} cuts, {} partitions", deeds.pauses, deeds.cuts, deeds.partitions),
     );
+    let weather = &report.traffic;
+    let lost = format!("{} lost, {} cut off, {} slow", weather.lost, weather.cut, weather.slow);
+    row("datagrams", format!("{lost}, {} twice, {} with a flipped bit", weather.duplicated, weather.corrupted));
     row("lookups", format!("{} right, {} wrong, {} failed", lookups.right, lookups.wrong, lookups.failed));
     row("hops", format!("{:.2} mean, {} for 99 %", lookups.mean_hops(), lookups.hops_quantile(0.99)));
     let late = milliseconds(lookups.latencies.quantile(0.99));
@@ -47,6 +53,12 @@ pub fn text(plan: &Plan, report: &Report) -> String {
     row("taken for dead", format!("{} times somebody who lived", findings.wronged));
     let ideal = report.ideal_since.map_or_else(|| String::from("no"), |since| format!("since {since}"));
     row("ideal ring", ideal);
+    if let Some(healed) = report.healed {
+        row(
+            "healed",
+            format!("{} in {:.1} s without faults", if healed { "yes," } else { "NO, not" }, plan.quiet.as_secs_f64()),
+        );
+    }
     row("events", report.events.to_string());
     for wrong in &lookups.shown {
         let _ = writeln!(text, "\nwrong: {wrong}");
@@ -73,7 +85,10 @@ pub fn json(plan: &Plan, report: &Report) -> Value {
         "measured_s": report.measured.as_secs_f64(),
         "simulated_s": report.now.as_micros() as f64 / 1e6,
         "joins": deeds.joins, "crashes": deeds.crashes, "leaves": deeds.leaves,
-        "pauses": deeds.pauses, "partitions": deeds.partitions,
+        "restarts": deeds.restarts, "pauses": deeds.pauses, "cuts": deeds.cuts, "partitions": deeds.partitions,
+        "lost": report.traffic.lost, "cut_off": report.traffic.cut, "slow": report.traffic.slow,
+        "duplicated": report.traffic.duplicated, "corrupted": report.traffic.corrupted,
+        "faults": faults::json(plan), "quiet_s": plan.quiet.as_secs_f64(), "healed": report.healed,
         "right": lookups.right, "wrong": lookups.wrong, "failed": lookups.failed, "withdrawn": lookups.withdrawn,
         "hops_mean": lookups.mean_hops(), "hops_99": lookups.hops_quantile(0.99),
         "latency_ms_mean": milliseconds(lookups.latencies.mean()),

@@ -1,7 +1,7 @@
 //! How values are written on the command line.
 
-use skynode::sim::Delay;
-use skynode::sim::playground::{Partition, Shape};
+use skynode::sim::playground::{PPM_MAX, Partition, Shape};
+use skynode::sim::{Clock, Delay};
 use std::time::Duration;
 
 /// `500ms`, `90s`, `1.4m`, `2h`.
@@ -62,6 +62,18 @@ pub fn partition(text: &str) -> Result<Partition, String> {
     Ok(Partition { shape, at: duration(at)?, lasting: duration(lasting)? })
 }
 
+/// `SKEW,PPM`: how far a wall clock is off, and how much faster or slower a monotonic one runs.
+pub fn clocks(text: &str) -> Result<Clock, String> {
+    let wrong = || format!("{text:?} says nothing of clocks: write 6s,10000 for how far off, and parts per million");
+    let (skew, ppm) = text.split_once(',').ok_or_else(wrong)?;
+    let ppm: u32 = ppm.parse().map_err(|_| wrong())?;
+    if ppm > PPM_MAX {
+        return Err(format!("{ppm} parts per million are more than the protocol stands: at most {PPM_MAX}"));
+    }
+    let skew_ms = i64::try_from(duration(skew)?.as_millis()).map_err(|_| wrong())?;
+    Ok(Clock { offset_us: 0, rate_ppm: ppm.cast_signed(), skew_ms })
+}
+
 /// Positions, with commas between.
 pub fn ids(text: &str) -> Result<Vec<u128>, String> {
     text.split(',').map(number).collect()
@@ -103,6 +115,10 @@ mod tests {
         assert!(delay("80ms..10ms").is_err() && delay("exp:x").is_err() && delay("10ms..80ms").is_ok());
         assert!(partition("halves@1s").is_err() && partition("quarters@1s+1s").is_err());
         assert!(partition("thirds@1s+2m").is_ok_and(|partition| partition.lasting == Duration::from_secs(120)));
+        for wrong in ["6s", "6,100", "6s,-1", "6s,fast", "-6s,1", "6s,20001", ""] {
+            assert!(clocks(wrong).is_err(), "{wrong} was read");
+        }
+        assert!(clocks("6s,20000").is_ok_and(|clock| (clock.skew_ms, clock.rate_ppm) == (6000, 20_000)));
         assert!(ids("1,,2").is_err() && ids("1,0xff") == Ok(vec![1, 255]));
         assert!(moment("6").is_err() && moment("6@1s") == Ok((6, Duration::from_secs(1))));
     }
