@@ -322,8 +322,8 @@ impl Playground {
             }
         }
         self.deeds.partitions += 1;
-        // Nodes on the other side are taken for dead: of the ring nothing is promised until the parts have met again. Nor
-        // of who answers, where of any seven in a row three are on either side, and never three in a row on one.
+        // Nodes on the other side are taken for dead: of the ring nothing is promised until the parts have met again.
+        // Nor of who answers, where of any seven in a row three are on either side, and never three in a row on one.
         if partition.shape == Shape::Alternating {
             self.watch.excuse_all(until);
         } else {

@@ -131,8 +131,8 @@ impl Watch {
         self.excused_until = self.excused_until.max(upto + MENDED_AFTER);
     }
 
-    /// Up to this moment more is disturbed than any promise holds for, or all tables were changed from outside: not even
-    /// who answers is promised until a while after it.
+    /// Up to this moment more is disturbed than any promise holds for, or all tables were changed from outside: not
+    /// even who answers is promised until a while after it.
     pub fn excuse_all(&mut self, upto: Instant) {
         self.excuse(upto);
         self.bent_until = self.bent_until.max(upto + MENDED_AFTER);
