@@ -124,7 +124,7 @@ impl Node {
     pub(super) fn ends_on(&mut self, number: u64) {
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
         let (id, goes_on, waits) = (lookup.id, lookup.goes_on(), lookup.waits());
-        let Some(verdict) = lookup.ends.as_mut().map(|ends| ends.judge(id)) else { return };
+        let Some(verdict) = lookup.ends.as_mut().map(|ends| ends.judge(id)) else { return self.lookup_on(number) };
         match verdict {
             Verdict::Wait => {}
             Verdict::Owner(owner, predecessor) => {

@@ -104,12 +104,13 @@ impl Ring {
 pub type Oracle = fn(&Ring, usize) -> bool;
 
 /// All that are counted, with their names.
-pub const INVARIANTS: [(&str, Oracle); 5] = [
+pub const INVARIANTS: [(&str, Oracle); 6] = [
     ("a member without a living successor", |ring, _| has_one_live_successor(ring)),
     ("fewer principals than a list is long, and one", has_sufficient_principals),
     ("a list out of order", |ring, _| has_ordered_lists(ring)),
     ("more than one ring", |ring, _| is_one_ring(ring)),
     ("a ring out of order", |ring, _| is_ordered_ring(ring)),
+    ("a principal outside the ring", has_principals_on_ring),
 ];
 
 /// I1: every member has a living member in its list, and in each that is on its way to it.
@@ -119,8 +120,7 @@ pub fn has_one_live_successor(ring: &Ring) -> bool {
 }
 
 /// I2: there are more principals than a list is long. A principal is a member that nobody's list skips, nor one on its
-/// way. A ring that
-/// never had so many members is not judged: it counts all as good.
+/// way. A ring that never had so many members is not judged: it counts all as good.
 pub fn has_sufficient_principals(ring: &Ring, successors: usize) -> bool {
     let members = ring.members();
     if members.len() <= successors {
@@ -213,6 +213,18 @@ fn winding(ring: &Ring, cycle: &[usize]) -> u32 {
 /// Every cycle of best successors goes round exactly once.
 pub fn is_ordered_ring(ring: &Ring) -> bool {
     cycles(ring).iter().all(|cycle| winding(ring, cycle) == 1)
+}
+
+/// Every principal lies on a cycle of best successors. Judged as [`has_sufficient_principals`] is.
+pub fn has_principals_on_ring(ring: &Ring, successors: usize) -> bool {
+    ring.members.len() <= successors || outside(ring).is_empty()
+}
+
+/// The principals that lie on no cycle.
+fn outside(ring: &Ring) -> Vec<usize> {
+    let mut passed = skipped(ring);
+    cycles(ring).into_iter().flatten().for_each(|at| passed[at] = true);
+    (0..passed.len()).filter(|&at| !passed[at]).collect()
 }
 
 /// What is missing for the ideal ring: every list the next members in order, as many as there are or as a list is long,

@@ -47,6 +47,7 @@ pub fn explain(ring: &Ring, invariant: usize) -> String {
             }
             text
         }
+        5 => lines(super::outside(ring)),
         _ => {
             let wound = cycles(ring).into_iter().find(|cycle| winding(ring, cycle) != 1).unwrap_or_default();
             let mut text = format!("a cycle that goes round {} times\n", winding(ring, &wound));

@@ -106,6 +106,16 @@ fn an_appendage_is_one_ring_but_not_ideal() {
 }
 
 #[test]
+fn a_principal_outside_the_ring_is_seen() {
+    // 2 was started again: no list skips its place, but the list of 0 still means its earlier life.
+    let mut ring = ideal(&[0, 2, 5, 7, 11], 3);
+    ring.members[1].me.incarnation = Incarnation::new(2);
+    assert!(!has_principals_on_ring(&ring, 3));
+    assert!(explain(&ring, 5).starts_with(names(&[ring.members[1].me]).trim_end()));
+    assert!(has_principals_on_ring(&ideal(&[0, 2, 5, 7, 11], 3), 3));
+}
+
+#[test]
 fn a_wrong_predecessor_is_not_ideal() {
     let ring = with(ideal(&[0, 2, 5, 7], 2), member(5, 0, &[7, 0]));
     assert_eq!(flaw_of_ideal(&ring, 2), Some(format!("{} has the predecessor 00000000 ", peer(5))));
