@@ -8,8 +8,9 @@ use core::net::SocketAddr;
 use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A position on the ring of 2^128.
+/// A position on the ring of 2^128. Packed, so that a table of peers has no padding for the alignment of a `u128`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(4))]
 pub struct Id(u128);
 
 impl Id {
@@ -62,7 +63,7 @@ impl Id {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:032x}", self.get())
     }
 }
 

@@ -240,7 +240,12 @@ impl Node {
 
     /// Hands out the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            // They are few and far between, and large: an idle node keeps no room for them.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     /// When `handle_timeout` wants to be called next.

@@ -12,9 +12,10 @@ use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, VALUE_MAX};
 use crate::store::Full;
 use crate::time::Instant;
-use crate::wire::{Alternatives, Answer, Entry, Item, Peer, Refusal, Request, Surveyed};
+use crate::wire::{Answer, Entry, Item, Peer, Refusal, Request, Surveyed};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// Why an arc is pulled; tells who hears of the end.
@@ -36,7 +37,7 @@ pub(super) struct Standing {
     /// Its predecessor.
     pub predecessor: Option<Peer>,
     /// Its next successors.
-    pub successors: Alternatives,
+    pub successors: Vec<Peer>,
     /// It had its predecessor's consent.
     pub consented: bool,
     /// The highest term that it knew of the arc.
@@ -192,6 +193,7 @@ impl Node {
         }
         let Surveyed { predecessor, successors, consented, term, silent, .. } = answer;
         let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term)).min(TERM_MAX);
+        let successors = successors.to_vec();
         pull.standing = Some(Standing { predecessor, successors, consented, term, silent });
         self.pull_on(number);
     }

@@ -9,8 +9,9 @@ use super::speak::Asked;
 use crate::config::Rule;
 use crate::id::Arc;
 use crate::limits::SETTLE_DEPTH;
-use crate::wire::{Answer, Peer, PeerList, Refusal, Request};
+use crate::wire::{Answer, Peer, Refusal, Request};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// A direction of asking.
@@ -25,7 +26,7 @@ pub(super) enum Side {
 #[derive(Clone, Debug, Default)]
 struct Asking {
     /// Whom to ask, the first first; behind it who serves in its place.
-    candidates: PeerList,
+    candidates: Vec<Peer>,
     heard: usize,
     done: bool,
 }
@@ -66,8 +67,8 @@ impl Node {
             self.terms.raise(part, term + 1);
             return self.settled(part, term + 1);
         };
-        let back = Asking { candidates: core::iter::once(neighbours.0).collect(), ..Asking::default() };
-        let ahead = Asking { candidates: self.successors.as_slice().iter().copied().collect(), ..Asking::default() };
+        let back = Asking { candidates: alloc::vec![neighbours.0], ..Asking::default() };
+        let ahead = Asking { candidates: self.successors.as_slice().to_vec(), ..Asking::default() };
         let (number, neighbourhood) = (self.next_number(), self.rights.neighbourhood);
         let sides = [back, ahead];
         let settling = Settling { number, part, neighbours, neighbourhood, term, sides, storing: None };
@@ -121,7 +122,7 @@ impl Node {
         asking.heard += 1;
         asking.candidates = match side {
             Side::Back => standing.predecessor.into_iter().collect(),
-            Side::Ahead => standing.successors.into_iter().collect(),
+            Side::Ahead => standing.successors,
         };
         let depth = if self.config.keeps(Rule::AskingBeyondNeighbours) { SETTLE_DEPTH } else { 1 };
         if asking.heard < depth {

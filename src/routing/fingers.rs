@@ -41,6 +41,8 @@ impl Fingers {
         }
         self.table.retain(|(e, known)| (*e < exponent || *e >= beyond) && known.id() != node.id());
         let at = self.table.partition_point(|(e, _)| *e < exponent);
+        // They are few and seldom change: no room is kept for more.
+        self.table.reserve_exact(1);
         self.table.insert(at, (exponent, node));
         true
     }

@@ -3,19 +3,20 @@
 use crate::id::Id;
 use crate::limits::SUCCESSORS_MAX;
 use crate::wire::{Peer, PeerList};
+use alloc::boxed::Box;
 
 /// The next nodes clockwise, nearest first: never this node itself, never one id twice. Empty on a ring of one.
 #[derive(Clone, Debug)]
 pub struct Successors {
     me: Id,
     capacity: usize,
-    list: PeerList,
+    list: Box<[Peer]>,
 }
 
 impl Successors {
     /// An empty list for the node at `me`, which will hold up to `capacity` nodes (at most `limits::SUCCESSORS_MAX`).
     pub fn new(me: Id, capacity: usize) -> Self {
-        Self { me, capacity: capacity.min(SUCCESSORS_MAX), list: PeerList::new() }
+        Self { me, capacity: capacity.min(SUCCESSORS_MAX), list: Box::default() }
     }
 
     /// The nearest.
@@ -38,7 +39,7 @@ impl Successors {
                 break;
             }
         }
-        Self { list, ..*self }
+        Self { list: Box::from(&*list), ..*self }
     }
 
     /// A hash of the list as the head has it: what follows after `self.head()`. It tells whether the head's own list

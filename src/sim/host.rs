@@ -25,7 +25,7 @@ pub struct Machine {
 #[derive(Debug)]
 pub(super) enum Input {
     Datagram { source: SocketAddr, bytes: Box<[u8]> },
-    Command { tag: Option<u64>, command: Command },
+    Command { tag: Option<u64>, command: Box<Command> },
     Timeout,
 }
 

@@ -21,6 +21,9 @@ use lists::Lists;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
+/// The queue of happenings keeps room for so many.
+const HAPPENINGS_KEPT: usize = 1024;
+
 /// What the driver of a world gets to see, in order.
 #[derive(Debug)]
 pub enum Happening {
@@ -265,7 +268,7 @@ impl World {
 
     /// Hands a command to the process on a machine. Its reply comes as [`Happening::Reply`] with this tag.
     pub fn submit(&mut self, host: usize, tag: u64, command: Command) {
-        let input = Input::Command { tag: Some(tag), command };
+        let input = Input::Command { tag: Some(tag), command: Box::new(command) };
         self.schedule(self.now, Due::Input { host, input });
     }
 
@@ -285,7 +288,7 @@ impl World {
     /// Asks the process on a machine to leave the ring; [`Happening::Left`] tells when it has.
     pub fn leave(&mut self, host: usize) {
         self.log.tell(Detail::Lives, self.now, format_args!("{host} is to leave"));
-        let input = Input::Command { tag: None, command: Command::Leave };
+        let input = Input::Command { tag: None, command: Box::new(Command::Leave) };
         self.schedule(self.now, Due::Input { host, input });
     }
 
@@ -299,6 +302,10 @@ impl World {
         loop {
             if let Some(happening) = self.happenings.pop_front() {
                 return Some(happening);
+            }
+            if self.happenings.capacity() > HAPPENINGS_KEPT {
+                // A whole ring was started at once.
+                self.happenings = VecDeque::new();
             }
             let Some((at, due)) = self.queue.pop(until) else {
                 self.now = self.now.max(until);
@@ -376,7 +383,7 @@ impl World {
             Input::Datagram { source, bytes } => node.handle_datagram(now, source, &bytes),
             Input::Timeout => node.handle_timeout(now),
             Input::Command { tag, command } => {
-                let ticket = node.handle_command(now, command);
+                let ticket = node.handle_command(now, *command);
                 if let Some(tag) = tag {
                     it.tickets.insert(ticket, tag);
                 }

@@ -64,9 +64,9 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
     }
     draw::write(&playground, options)?;
     // What depends on the machine is not part of the output: the same seed gives the same bytes.
-    let memory = resident().map_or_else(String::new, |bytes| {
+    let memory = peak_resident().map_or_else(String::new, |bytes| {
         let each = bytes as f64 / 1024.0 / report.nodes.max(1) as f64;
-        format!(", {each:.1} KiB of memory a node, all included")
+        format!(", {each:.1} KiB of memory a node at the peak, all included")
     });
     let _ = writeln!(std::io::stderr(), "{took:.1} s, {:.0} events a second{memory}", report.events as f64 / took);
     let healed = report.healed != Some(false);
@@ -77,9 +77,9 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
     Ok(if report.findings.total() == 0 && healed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Memory of this process, in bytes, where the system tells.
-fn resident() -> Option<u64> {
+/// The most memory that this process ever had, in bytes, where the system tells.
+fn peak_resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
