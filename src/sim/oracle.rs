@@ -1,9 +1,13 @@
 //! Judgements over the whole ring at one moment, from what its members hold of each other.
 //!
-//! The first five are the invariant of the corrected Chord protocol and what follows from it (Zave, "Reasoning about
+//! [`INVARIANTS`] are the invariant of the corrected Chord protocol and what follows from it (Zave, "Reasoning about
 //! identifier spaces: How to make Chord correct", arXiv:1610.01140). Her proof assumes that only dead nodes are
 //! dropped; under false suspicion they may be hurt for a while, so they are counted. [`is_ideal`] is what must come
 //! in the end.
+//!
+//! In her model an exchange is one step. Here its answer takes time, and may be older than a join that it knows nothing
+//! of: the list that it brings counts while it is on its way, so that whom it skips is not a principal yet. Otherwise
+//! principals would be lost by its arrival, not only by failing.
 
 use super::world::World;
 use crate::id::Id;
@@ -35,13 +39,15 @@ pub struct Ring {
     members: Vec<Member>,
     /// Successor lists on their way, as their receivers would have them.
     in_flight: Vec<(Peer, Vec<Peer>)>,
+    /// Who was a principal when the ring was judged before.
+    principals: Vec<Peer>,
 }
 
 impl FromIterator<Member> for Ring {
     fn from_iter<T: IntoIterator<Item = Member>>(members: T) -> Self {
         let mut members: Vec<Member> = members.into_iter().collect();
         members.sort_by_key(|member| member.me.id());
-        Self { members, in_flight: Vec::new() }
+        Self { members, ..Self::default() }
     }
 }
 
@@ -82,6 +88,11 @@ impl Ring {
         self.in_flight = in_flight;
     }
 
+    /// The same ring, of which these were the principals when it was judged before.
+    pub fn set_principals(&mut self, before: Vec<Peer>) {
+        self.principals = before;
+    }
+
     fn is_alive(&self, peer: &Peer) -> bool {
         self.index_of(*peer).is_some()
     }
@@ -100,18 +111,43 @@ impl Ring {
     }
 }
 
-/// An oracle: true if all is as it should be, for successor lists of this length.
-pub type Oracle = fn(&Ring, usize) -> bool;
-
-/// All that are counted, with their names.
-pub const INVARIANTS: [(&str, Oracle); 6] = [
-    ("a member without a living successor", |ring, _| has_one_live_successor(ring)),
-    ("fewer principals than a list is long, and one", has_sufficient_principals),
-    ("a list out of order", |ring, _| has_ordered_lists(ring)),
-    ("more than one ring", |ring, _| is_one_ring(ring)),
-    ("a ring out of order", |ring, _| is_ordered_ring(ring)),
-    ("a principal outside the ring", has_principals_on_ring),
+/// What a [`Judgement`] is about, each named by what is wrong if it does not hold.
+pub const INVARIANTS: [&str; 7] = [
+    "a member without a living successor",
+    "fewer principals than a list is long, and one",
+    "a list out of order",
+    "more than one ring",
+    "a ring out of order",
+    "a principal outside the ring",
+    "a living principal that is none any more",
 ];
+
+/// What was found out about a ring at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// For each of [`INVARIANTS`] whether it holds.
+    pub holds: [bool; INVARIANTS.len()],
+    /// The principals now, in ring order: for [`Ring::set_principals`] before the next.
+    pub principals: Vec<Peer>,
+}
+
+/// Judges a ring whose successor lists are this long.
+pub fn judge(ring: &Ring, successors: usize) -> Judgement {
+    let (skipped, cycles) = (skipped(ring), cycles(ring));
+    let based = ring.members.len() > successors;
+    let one_live = has_one_live_successor(ring);
+    let holds = [
+        one_live,
+        !based || skipped.iter().filter(|skipped| !**skipped).count() > successors,
+        has_ordered_lists(ring),
+        ring.members.is_empty() || (one_live && cycles.len() == 1),
+        cycles.iter().all(|cycle| winding(ring, cycle) == 1),
+        !based || outside(&skipped, &cycles).next().is_none(),
+        !based || demoted(ring, &skipped).next().is_none(),
+    ];
+    let principals = ring.members.iter().zip(&skipped).filter(|(_, skipped)| !**skipped);
+    Judgement { holds, principals: principals.map(|(member, _)| member.me).collect() }
+}
 
 /// I1: every member has a living member in its list, and in each that is on its way to it.
 pub fn has_one_live_successor(ring: &Ring) -> bool {
@@ -122,12 +158,7 @@ pub fn has_one_live_successor(ring: &Ring) -> bool {
 /// I2: there are more principals than a list is long. A principal is a member that nobody's list skips, nor one on its
 /// way. A ring that never had so many members is not judged: it counts all as good.
 pub fn has_sufficient_principals(ring: &Ring, successors: usize) -> bool {
-    let members = ring.members();
-    if members.len() <= successors {
-        return true;
-    }
-    let skipped = skipped(ring);
-    skipped.iter().filter(|skipped| !**skipped).count() > successors
+    judge(ring, successors).holds[1]
 }
 
 /// For each member whether some list skips it: it lies between two neighbours of a list, or of one on its way.
@@ -217,14 +248,25 @@ pub fn is_ordered_ring(ring: &Ring) -> bool {
 
 /// Every principal lies on a cycle of best successors. Judged as [`has_sufficient_principals`] is.
 pub fn has_principals_on_ring(ring: &Ring, successors: usize) -> bool {
-    ring.members.len() <= successors || outside(ring).is_empty()
+    judge(ring, successors).holds[5]
 }
 
 /// The principals that lie on no cycle.
-fn outside(ring: &Ring) -> Vec<usize> {
-    let mut passed = skipped(ring);
-    cycles(ring).into_iter().flatten().for_each(|at| passed[at] = true);
-    (0..passed.len()).filter(|&at| !passed[at]).collect()
+fn outside(skipped: &[bool], cycles: &[Vec<usize>]) -> impl Iterator<Item = usize> {
+    let mut passed = skipped.to_vec();
+    cycles.iter().flatten().for_each(|at| passed[*at] = true);
+    (0..passed.len()).filter(move |&at| !passed[at])
+}
+
+/// Principals are lost only by failing: whoever was one when the ring was judged before, and is a member still, is one.
+/// Judged as [`has_sufficient_principals`] is.
+pub fn keeps_principals(ring: &Ring, successors: usize) -> bool {
+    judge(ring, successors).holds[6]
+}
+
+/// Those who live, were principals, and are skipped now.
+fn demoted<'a>(ring: &'a Ring, skipped: &'a [bool]) -> impl Iterator<Item = usize> + 'a {
+    ring.principals.iter().filter_map(|peer| ring.index_of(*peer)).filter(|&at| skipped[at])
 }
 
 /// What is missing for the ideal ring: every list the next members in order, as many as there are or as a list is long,

@@ -257,7 +257,7 @@ impl fmt::Display for Tally {
         writeln!(f, "     of two      {}", self.double_takeover)?;
         writeln!(f, "healing          {}", self.healing)?;
         writeln!(f, "assured          {:.0} s without a wrong suspicion", self.assured.as_secs_f64())?;
-        for ((name, _), hurt) in INVARIANTS.iter().zip(self.hurt) {
+        for (name, hurt) in INVARIANTS.iter().zip(self.hurt) {
             writeln!(f, "hurt for a while {hurt:>6} {name}")?;
         }
         Ok(())

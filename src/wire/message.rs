@@ -141,7 +141,6 @@ pub enum Request<'a> {
 }
 
 /// What may be answered.
-#[expect(clippy::large_enum_variant, reason = "as above")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer<'a> {
     /// I am alive.

@@ -1,6 +1,7 @@
 //! The smallest picture of what is wrong: only the nodes that it is about.
 
 use super::{Member, Ring, cycles, names, skipped, winding};
+use crate::wire::Peer;
 use core::fmt::Write as _;
 
 /// So many nodes are named at the most.
@@ -47,7 +48,23 @@ pub fn explain(ring: &Ring, invariant: usize) -> String {
             }
             text
         }
-        5 => lines(super::outside(ring)),
+        5 => lines(super::outside(&skipped(ring), &cycles(ring)).collect()),
+        6 => {
+            let skipped = skipped(ring);
+            let lost: Vec<usize> = super::demoted(ring, &skipped).collect();
+            let skips = |me: &Peer, list: &[Peer]| {
+                let before = core::iter::once(me).chain(list);
+                let steps = || before.clone().zip(list);
+                lost.iter().any(|&at| steps().any(|(a, b)| members[at].me.id().is_between(a.id(), b.id())))
+            };
+            let mut text = lines(lost.clone());
+            let held = members.iter().filter(|member| skips(&member.me, &member.successors)).take(NAMED_MAX);
+            held.for_each(|member| text += &format!("skipped by {}", line(member)));
+            for (me, list) in ring.in_flight.iter().filter(|(me, list)| skips(me, list)).take(NAMED_MAX) {
+                let _ = writeln!(text, "skipped on the way to {}: {}", names(&[*me]).trim_end(), names(list));
+            }
+            text
+        }
         _ => {
             let wound = cycles(ring).into_iter().find(|cycle| winding(ring, cycle) != 1).unwrap_or_default();
             let mut text = format!("a cycle that goes round {} times\n", winding(ring, &wound));

@@ -116,6 +116,35 @@ fn a_principal_outside_the_ring_is_seen() {
 }
 
 #[test]
+fn a_living_principal_that_is_none_any_more_is_seen() {
+    let whole = ideal(&[0, 2, 5, 7, 11], 2);
+    let before = judge(&whole, 2).principals;
+    assert_eq!(before, peers(&[0, 2, 5, 7, 11]));
+    let after = |mut ring: Ring| {
+        ring.set_principals(before.clone());
+        ring
+    };
+    let kept = |ring: Ring| keeps_principals(&after(ring), 2);
+    assert!(kept(whole.clone()));
+    // A list skips 5, or one on its way does.
+    let skips = with(whole.clone(), member(2, 0, &[7, 11]));
+    let mut on_its_way = whole.clone();
+    on_its_way.set_in_flight(vec![(peer(2), peers(&[7, 11]))]);
+    for ring in [skips, on_its_way] {
+        assert!(!kept(ring.clone()));
+        let text = explain(&after(ring), 6);
+        assert!(text.starts_with("50000000 ") && text.contains("skipped"), "{text}");
+    }
+    // 5 has died, or lives anew; 9 was none before.
+    let mut died = with(whole.clone(), member(2, 0, &[7, 11]));
+    died.update(peer(5).id(), None);
+    let mut reborn = with(whole.clone(), member(2, 0, &[7, 11]));
+    reborn.members[2].me.incarnation = Incarnation::new(2);
+    let joined: Ring = whole.members.into_iter().chain([member(9, 7, &[11, 0])]).collect();
+    assert!(kept(died) && kept(reborn) && kept(joined));
+}
+
+#[test]
 fn a_wrong_predecessor_is_not_ideal() {
     let ring = with(ideal(&[0, 2, 5, 7], 2), member(5, 0, &[7, 0]));
     assert_eq!(flaw_of_ideal(&ring, 2), Some(format!("{} has the predecessor 00000000 ", peer(5))));

@@ -193,8 +193,9 @@ impl Watch {
             self.ideal_since = ideal.then(|| self.ideal_since.unwrap_or(now));
         }
         self.ring.set_in_flight(world.lists_in_flight());
-        for (at, (name, holds)) in INVARIANTS.iter().enumerate() {
-            let hurt = !holds(&self.ring, self.successors);
+        let judgement = oracle::judge(&self.ring, self.successors);
+        for (at, (name, holds)) in INVARIANTS.iter().zip(judgement.holds).enumerate() {
+            let hurt = !holds;
             if hurt && gone && at < 2 {
                 // Too many went at once: what the invariant rests on is not given any more.
                 self.excuse(now);
@@ -210,6 +211,7 @@ impl Watch {
             }
             self.hurt[at] = hurt;
         }
+        self.ring.set_principals(judgement.principals);
         // A ring that is still forming has yet to make its base.
         let joining = || world.hosts().iter().filter(|host| host.node().is_some() && !host.is_ready(now)).count();
         let members = self.ring.members().len();

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 /// The first two invariants hold while only the dead are dropped and not too many go (Zave 2017): what follows from
 /// them is counted only.
 const ASSURED: usize = 2;
+/// As well as that principals are lost only by failing, which has its own place among them.
+const PRINCIPALS_KEPT: usize = 6;
 
 /// More wake-ups a second than this are a busy loop.
 const WAKES_MAX: u64 = 1000;
@@ -130,25 +132,29 @@ impl Swarm {
         if self.phase == Phase::Forming {
             return;
         }
-        let ring = Ring::with_lists_in_flight(&mut self.world);
+        let mut ring = Ring::with_lists_in_flight(&mut self.world);
+        ring.set_principals(core::mem::take(&mut self.principals));
         let members: Vec<Peer> = ring.members().iter().map(|member| member.me).collect();
         // What a node takes with it when it goes is not what the protocol did.
         let gone = !self.members.iter().all(|member| members.contains(member));
         self.members = members;
-        for (at, (name, holds)) in INVARIANTS.iter().enumerate() {
-            let hurt = !holds(&ring, self.profile.successors);
-            let at_fault = at < ASSURED && hurt && self.has_base && !gone && self.nobody_wronged;
+        let judgement = oracle::judge(&ring, self.profile.successors);
+        for (at, (name, holds)) in INVARIANTS.iter().zip(judgement.holds).enumerate() {
+            let hurt = !holds;
+            let assured = at < ASSURED || at == PRINCIPALS_KEPT;
+            let at_fault = assured && hurt && self.has_base && !gone && self.nobody_wronged;
             if hurt && gone && at < ASSURED {
                 // Too many went: what the invariant rests on is not given any more.
                 self.wronged();
             }
             if at_fault {
-                let picture = oracle::picture(&self.world);
+                let picture = oracle::explain(&ring, at) + &oracle::picture(&self.world);
                 self.fail(&format!("{name}, though nobody alive was taken for dead\n{picture}"));
             }
             self.tally.hurt[at] += u64::from(hurt && !self.hurt[at]);
             self.hurt[at] = hurt;
         }
+        self.principals = judgement.principals;
         // A ring that grows to this size has yet to make its base. What those who are about to join have pulled are
         // lists on their way too: they may skip each other.
         let grown = self.members.len() > self.profile.successors + self.joining.len();

@@ -28,7 +28,9 @@ impl World {
     pub fn lists_in_flight(&mut self) -> Vec<(Peer, Vec<Peer>)> {
         let now = self.now;
         let hosts = &self.hosts;
-        self.lists.in_flight.retain(|answer| answer.arrives > now || hosts[answer.to].is_paused());
+        // What is due at this very moment, or waited for a process that goes on now, may have yet to be handled.
+        let waits = |to: usize| hosts[to].is_paused() || hosts[to].running_since() >= now;
+        self.lists.in_flight.retain(|answer| answer.arrives >= now || waits(answer.to));
         let adoptable = |answer: &InFlight| {
             let node = hosts[answer.to].node().filter(|node| node.is_member())?;
             // A late copy of an answer that came already is nobody's list to be.

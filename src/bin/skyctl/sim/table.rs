@@ -44,7 +44,7 @@ pub fn text(plan: &Plan, report: &Report) -> String {
     let sampled = format!("the ring sampled every {} s, {} times", SAMPLING.as_secs(), findings.looks);
     let every = String::from("the ring looked at after every event");
     row("violations", format!("{}, {}", findings.total(), if report.every_event { every } else { sampled }));
-    for ((name, _), times) in INVARIANTS.iter().zip(findings.violations).filter(|(_, times)| *times > 0) {
+    for (name, times) in INVARIANTS.iter().zip(findings.violations).filter(|(_, times)| *times > 0) {
         row("", format!("{times} times {name}"));
     }
     if findings.two_speakers > 0 {
