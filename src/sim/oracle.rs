@@ -7,7 +7,7 @@
 //!
 //! In her model an exchange is one step. Here its answer takes time, and may be older than a join that it knows nothing
 //! of: the list that it brings counts while it is on its way, so that whom it skips is not a principal yet. Otherwise
-//! principals would be lost by its arrival, not only by failing.
+//! principals would be lost by its arrival. (A joiner is the exception: see [`keeps_principals`].)
 
 use super::world::World;
 use crate::id::Id;
@@ -39,8 +39,8 @@ pub struct Ring {
     members: Vec<Member>,
     /// Successor lists on their way, as their receivers would have them.
     in_flight: Vec<(Peer, Vec<Peer>)>,
-    /// Who was a principal when the ring was judged before.
-    principals: Vec<Peer>,
+    /// Who was there when the ring was judged before, in ring order, and whether as a principal.
+    before: Vec<(Peer, bool)>,
 }
 
 impl FromIterator<Member> for Ring {
@@ -88,9 +88,9 @@ impl Ring {
         self.in_flight = in_flight;
     }
 
-    /// The same ring, of which these were the principals when it was judged before.
-    pub fn set_principals(&mut self, before: Vec<Peer>) {
-        self.principals = before;
+    /// The same ring, of which these were the members, and which of them principals, when it was judged before.
+    pub fn set_before(&mut self, before: Vec<(Peer, bool)>) {
+        self.before = before;
     }
 
     fn is_alive(&self, peer: &Peer) -> bool {
@@ -127,8 +127,8 @@ pub const INVARIANTS: [&str; 7] = [
 pub struct Judgement {
     /// For each of [`INVARIANTS`] whether it holds.
     pub holds: [bool; INVARIANTS.len()],
-    /// The principals now, in ring order: for [`Ring::set_principals`] before the next.
-    pub principals: Vec<Peer>,
+    /// The members now, and which are principals: for [`Ring::set_before`] ahead of the next.
+    pub members: Vec<(Peer, bool)>,
 }
 
 /// Judges a ring whose successor lists are this long.
@@ -143,10 +143,10 @@ pub fn judge(ring: &Ring, successors: usize) -> Judgement {
         ring.members.is_empty() || (one_live && cycles.len() == 1),
         cycles.iter().all(|cycle| winding(ring, cycle) == 1),
         !based || outside(&skipped, &cycles).next().is_none(),
-        !based || demoted(ring, &skipped).next().is_none(),
+        !based || demoted(ring, &skipped).is_empty(),
     ];
-    let principals = ring.members.iter().zip(&skipped).filter(|(_, skipped)| !**skipped);
-    Judgement { holds, principals: principals.map(|(member, _)| member.me).collect() }
+    let members = ring.members.iter().zip(&skipped).map(|(member, skipped)| (member.me, !skipped)).collect();
+    Judgement { holds, members }
 }
 
 /// I1: every member has a living member in its list, and in each that is on its way to it.
@@ -258,15 +258,33 @@ fn outside(skipped: &[bool], cycles: &[Vec<usize>]) -> impl Iterator<Item = usiz
     (0..passed.len()).filter(move |&at| !passed[at])
 }
 
-/// Principals are lost only by failing: whoever was one when the ring was judged before, and is a member still, is one.
-/// Judged as [`has_sufficient_principals`] is.
+/// Principals are lost only by failing, or by a joiner: whoever was one when the ring was judged before, and is a member
+/// still, is skipped by nobody who was there before. Judged as [`has_sufficient_principals`] is.
+///
+/// In Zave's model a join is one step. Here a joiner shows itself with a list that it pulled a while before, and does
+/// not know of another that came to the ring meanwhile, even if all others do by then.
 pub fn keeps_principals(ring: &Ring, successors: usize) -> bool {
     judge(ring, successors).holds[6]
 }
 
-/// Those who live, were principals, and are skipped now.
-fn demoted<'a>(ring: &'a Ring, skipped: &'a [bool]) -> impl Iterator<Item = usize> + 'a {
-    ring.principals.iter().filter_map(|peer| ring.index_of(*peer)).filter(|&at| skipped[at])
+/// Those who live, were principals, and are skipped now by a list that no joiner has just brought.
+fn demoted(ring: &Ring, skipped: &[bool]) -> Vec<usize> {
+    let principals = ring.before.iter().filter(|(_, principal)| *principal);
+    let mut lost: Vec<usize> =
+        principals.filter_map(|(peer, _)| ring.index_of(*peer)).filter(|&at| skipped[at]).collect();
+    if !lost.is_empty() {
+        let was_there = |me: &Peer| ring.before.iter().any(|(peer, _)| peer == me);
+        let held = ring.members.iter().map(|member| (&member.me, &member.successors));
+        let lists: Vec<_> =
+            held.filter(|(me, _)| was_there(me)).chain(ring.in_flight.iter().map(|(a, b)| (a, b))).collect();
+        lost.retain(|&at| lists.iter().any(|(me, list)| skips(me, list, ring.members[at].me.id())));
+    }
+    lost
+}
+
+/// True if the id lies between two neighbours of a list.
+fn skips(me: &Peer, list: &[Peer], id: Id) -> bool {
+    core::iter::once(me).chain(list).zip(list).any(|(one, next)| id.is_between(one.id(), next.id()))
 }
 
 /// What is missing for the ideal ring: every list the next members in order, as many as there are or as a list is long,

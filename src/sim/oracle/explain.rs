@@ -50,13 +50,8 @@ pub fn explain(ring: &Ring, invariant: usize) -> String {
         }
         5 => lines(super::outside(&skipped(ring), &cycles(ring)).collect()),
         6 => {
-            let skipped = skipped(ring);
-            let lost: Vec<usize> = super::demoted(ring, &skipped).collect();
-            let skips = |me: &Peer, list: &[Peer]| {
-                let before = core::iter::once(me).chain(list);
-                let steps = || before.clone().zip(list);
-                lost.iter().any(|&at| steps().any(|(a, b)| members[at].me.id().is_between(a.id(), b.id())))
-            };
+            let lost = super::demoted(ring, &skipped(ring));
+            let skips = |me: &Peer, list: &[Peer]| lost.iter().any(|&at| super::skips(me, list, members[at].me.id()));
             let mut text = lines(lost.clone());
             let held = members.iter().filter(|member| skips(&member.me, &member.successors)).take(NAMED_MAX);
             held.for_each(|member| text += &format!("skipped by {}", line(member)));

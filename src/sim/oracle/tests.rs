@@ -118,10 +118,10 @@ fn a_principal_outside_the_ring_is_seen() {
 #[test]
 fn a_living_principal_that_is_none_any_more_is_seen() {
     let whole = ideal(&[0, 2, 5, 7, 11], 2);
-    let before = judge(&whole, 2).principals;
-    assert_eq!(before, peers(&[0, 2, 5, 7, 11]));
+    let before = judge(&whole, 2).members;
+    assert_eq!(before, [0, 2, 5, 7, 11].map(|at| (peer(at), true)));
     let after = |mut ring: Ring| {
-        ring.set_principals(before.clone());
+        ring.set_before(before.clone());
         ring
     };
     let kept = |ring: Ring| keeps_principals(&after(ring), 2);
@@ -142,6 +142,9 @@ fn a_living_principal_that_is_none_any_more_is_seen() {
     reborn.members[2].me.incarnation = Incarnation::new(2);
     let joined: Ring = whole.members.into_iter().chain([member(9, 7, &[11, 0])]).collect();
     assert!(kept(died) && kept(reborn) && kept(joined));
+    // A joiner brings a list that is older than 5.
+    let late = with(ideal(&[0, 2, 5, 7, 11], 2), member(3, 2, &[7, 11]));
+    assert!(kept(late.clone()) && !judge(&late, 2).members[3].1);
 }
 
 #[test]

@@ -211,7 +211,10 @@ impl Watch {
             }
             self.hurt[at] = hurt;
         }
-        self.ring.set_principals(judgement.principals);
+        if self.every_event {
+            // Between two samples others may have taken over what a joiner brought.
+            self.ring.set_before(judgement.members);
+        }
         // A ring that is still forming has yet to make its base.
         let joining = || world.hosts().iter().filter(|host| host.node().is_some() && !host.is_ready(now)).count();
         let members = self.ring.members().len();

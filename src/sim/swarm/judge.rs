@@ -133,7 +133,7 @@ impl Swarm {
             return;
         }
         let mut ring = Ring::with_lists_in_flight(&mut self.world);
-        ring.set_principals(core::mem::take(&mut self.principals));
+        ring.set_before(core::mem::take(&mut self.judged));
         let members: Vec<Peer> = ring.members().iter().map(|member| member.me).collect();
         // What a node takes with it when it goes is not what the protocol did.
         let gone = !self.members.iter().all(|member| members.contains(member));
@@ -154,7 +154,7 @@ impl Swarm {
             self.tally.hurt[at] += u64::from(hurt && !self.hurt[at]);
             self.hurt[at] = hurt;
         }
-        self.principals = judgement.principals;
+        self.judged = judgement.members;
         // A ring that grows to this size has yet to make its base. What those who are about to join have pulled are
         // lists on their way too: they may skip each other.
         let grown = self.members.len() > self.profile.successors + self.joining.len();

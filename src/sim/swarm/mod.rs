@@ -103,8 +103,8 @@ pub struct Swarm {
     orphaned: BTreeMap<usize, (Instant, bool)>,
     shapes: BTreeMap<usize, (Option<Peer>, Vec<Peer>)>,
     hurt: [bool; INVARIANTS.len()],
-    /// Those of the ring when it was judged last.
-    principals: Vec<Peer>,
+    /// The members when the ring was judged last, and which were principals.
+    judged: Vec<(Peer, bool)>,
     /// The members when the invariants were last looked at.
     members: Vec<Peer>,
     /// Nobody alive was taken for dead since the ring had formed.
@@ -171,7 +171,7 @@ impl Swarm {
             orphaned: BTreeMap::new(),
             shapes: BTreeMap::new(),
             hurt: [false; INVARIANTS.len()],
-            principals: Vec::new(),
+            judged: Vec::new(),
             members: Vec::new(),
             nobody_wronged: true,
             formed: Instant::ZERO,
