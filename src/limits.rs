@@ -24,6 +24,9 @@ pub const SUCCESSORS_MAX: usize = 20;
 /// The shortest successor list that the ring's invariant was checked with while nodes are wrongly suspected.
 pub const SUCCESSORS_MIN: usize = 3;
 
+/// How many nodes half-way between fingers a node knows: enough for a thousand nodes, and of more those farthest.
+pub const HALVES_MAX: usize = 6;
+
 /// How many nodes that answer a lookup or a survey are named beside the answer.
 pub const ALTERNATIVES_MAX: usize = 6;
 

@@ -8,11 +8,11 @@ use core::time::Duration;
 
 impl Node {
     /// Gives a node that was just born its place on the ring, as if it had been there before: its predecessor, its
-    /// successors and its fingers, both in ring order. Its consents it has to ask for, and it settles as any node does;
+    /// successors, its fingers, both in ring order, and the nodes half-way between those. Its consents it has to ask for, and it settles as any node does;
     /// there must be nothing stored yet, anywhere on the ring.
     ///
     /// Does nothing if the node is a member already.
-    pub fn stand_amid(&mut self, predecessor: Peer, successors: &[Peer], fingers: &[Peer]) {
+    pub fn stand_amid(&mut self, predecessor: Peer, successors: &[Peer], fingers: &[Peer], halves: &[(u8, Peer)]) {
         if self.birth.member {
             return;
         }
@@ -34,6 +34,7 @@ impl Node {
                 self.fingers.set(exponent, *finger);
             }
         }
+        halves.iter().for_each(|(exponent, half)| self.fingers.set_half(*exponent, *half));
         self.fingers_rest();
     }
 }

@@ -7,6 +7,7 @@
 use super::Node;
 use super::lookup::Found;
 use super::pending::{Manner, Purpose};
+use super::trail::NamedBy;
 use crate::id::Id;
 use crate::wire::{Alternatives, Peer, Request, Step};
 use alloc::vec::Vec;
@@ -30,6 +31,8 @@ enum Word {
 pub(super) struct Ends {
     /// Whose list they are from, if not from our own.
     of: Option<Peer>,
+    /// On whose word the next of them is asked.
+    by: NamedBy,
     row: Vec<(Peer, Word)>,
     /// How long the row was when it was asked who comes after it.
     asked_beyond: usize,
@@ -48,15 +51,16 @@ enum Verdict {
 
 impl Ends {
     /// The row that one node named, or our own list.
-    pub fn new(of: Option<Peer>, row: impl IntoIterator<Item = Peer>) -> Self {
-        Self { of, row: row.into_iter().map(|peer| (peer, Word::Unasked)).collect(), asked_beyond: 0 }
+    pub fn new(of: Option<Peer>, by: NamedBy, row: impl IntoIterator<Item = Peer>) -> Self {
+        Self { of, by, row: row.into_iter().map(|peer| (peer, Word::Unasked)).collect(), asked_beyond: 0 }
     }
 
     /// More of them, behind the others.
-    pub fn extend(&mut self, more: impl IntoIterator<Item = Peer>) {
+    pub fn extend(&mut self, by: NamedBy, more: impl IntoIterator<Item = Peer>) {
         for peer in more {
             if !self.row.iter().any(|(known, _)| known.addr() == peer.addr()) {
                 self.row.push((peer, Word::Unasked));
+                self.by = by;
             }
         }
     }
@@ -130,7 +134,7 @@ impl Node {
             Verdict::Owner(owner, predecessor) => {
                 let (predecessor, fresh) = (predecessor.unwrap_or(owner), self.freshness(owner.id()));
                 let (successors, path) = (Alternatives::new(), Vec::new());
-                self.lookup_over(number, Found { predecessor, owner, successors, fresh, path });
+                self.lookup_over(number, owner, Found { predecessor, owner, successors, fresh, path });
             }
             Verdict::Ask(peer) if peer == self.me => {
                 let step = self.step_of_me();
@@ -147,7 +151,8 @@ impl Node {
     fn ends_ask(&mut self, number: u64, peer: Peer) {
         let silent = self.lookups.avoids(self.now.at, &peer);
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
-        lookup.asked(peer);
+        let by = lookup.ends.as_ref().and_then(|ends| ends.by);
+        lookup.asked(peer, by);
         if let Some(ends) = &mut lookup.ends {
             ends.set(&peer, if silent { Word::Slow } else { Word::Open });
         }
@@ -174,7 +179,8 @@ impl Node {
                 self.lookup_on(number);
             }
             Some(of) => {
-                lookup.asked(of);
+                let by = lookup.trail.named_by(&of);
+                lookup.asked(of, by);
                 if !self.ask(of, Request::FindSuccessor(next), Purpose::Lookup(number), self.coordinator()) {
                     self.lookup_failed(number);
                 }
@@ -186,7 +192,10 @@ impl Node {
     pub(super) fn lookup_stepped(&mut self, number: u64, from: Peer, step: &Step) {
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
         lookup.answered(&from);
+        let by = lookup.trail.named_by(&from);
         if let Some(ends) = &mut lookup.ends {
+            // It sends us on to its predecessor, or to the next of the row.
+            ends.by = by.or(ends.by);
             ends.set(&from, if step.established { Word::Settled(step.predecessor) } else { Word::Passed });
         }
         self.ends_on(number);

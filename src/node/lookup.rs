@@ -6,6 +6,7 @@ use super::command::{Hop, Ticket};
 use super::ends::Ends;
 use super::pending::{Manner, Purpose};
 use super::speak::Asked;
+use super::trail::{NamedBy, Trail};
 use crate::id::{Arc, Id};
 use crate::limits::{ALTERNATIVES_MAX, LOOKUP_STEPS_MAX};
 use crate::time::Instant;
@@ -34,6 +35,8 @@ pub(super) enum LookupFor {
     Myself,
     /// The finger with this exponent.
     Finger(u8),
+    /// The node half-way from the finger with this exponent to the next.
+    Half(u8),
     /// An entry that belongs to someone else.
     Stray(Item),
 }
@@ -57,8 +60,8 @@ pub(super) struct Found {
 pub(super) struct Lookup {
     pub id: Id,
     purpose: LookupFor,
-    path: Vec<Hop>,
-    candidates: Vec<Peer>,
+    pub trail: Trail,
+    candidates: Vec<(Peer, NamedBy)>,
     /// Those that were asked a moment ago.
     open: Vec<Peer>,
     /// Those that did not answer at once, but may still.
@@ -112,33 +115,29 @@ const CANDIDATES_MAX: usize = 16;
 impl Lookup {
     fn new(id: Id, purpose: LookupFor, ends: Option<Ends>) -> Self {
         let (open, slow) = (Vec::new(), Vec::new());
-        Self { id, purpose, path: Vec::new(), candidates: Vec::new(), open, slow, ends }
-    }
-
-    fn was_asked(&self, peer: &Peer) -> bool {
-        self.path.iter().any(|hop| hop.peer == *peer)
+        Self { id, purpose, trail: Trail::default(), candidates: Vec::new(), open, slow, ends }
     }
 
     /// True if one more may be asked: a lookup ends at some time, whatever it is told.
     pub fn goes_on(&self) -> bool {
-        self.path.len() < LOOKUP_STEPS_MAX
+        self.trail.len() < LOOKUP_STEPS_MAX
     }
 
     /// Adds a candidate; the nearest before the id stand first, and the farthest gives way.
-    fn add(&mut self, peer: Peer) {
-        if self.was_asked(&peer) || self.candidates.contains(&peer) {
+    fn add(&mut self, peer: Peer, by: NamedBy) {
+        if self.trail.was_asked(&peer) || self.candidates.iter().any(|(known, _)| *known == peer) {
             return;
         }
         let distance = peer.id().distance_to(self.id);
-        let at = self.candidates.partition_point(|known| known.id().distance_to(self.id) <= distance);
-        self.candidates.insert(at, peer);
+        let at = self.candidates.partition_point(|(known, _)| known.id().distance_to(self.id) <= distance);
+        self.candidates.insert(at, (peer, by));
         self.candidates.truncate(CANDIDATES_MAX);
     }
 
-    fn put_first(&mut self, first: Option<Peer>) {
+    fn put_first(&mut self, first: Option<Peer>, by: NamedBy) {
         if let Some(first) = first {
-            self.candidates.retain(|peer| *peer != first);
-            self.candidates.insert(0, first);
+            self.candidates.retain(|(peer, _)| *peer != first);
+            self.candidates.insert(0, (first, by));
         }
     }
 
@@ -156,23 +155,21 @@ impl Lookup {
     /// The place of the next candidate, if it is nearer than all that were asked a moment ago.
     fn next(&self, avoids: impl Fn(&Peer) -> bool) -> Option<usize> {
         let distance = |peer: &Peer| peer.id().distance_to(self.id);
-        let at = self.candidates.iter().position(|peer| !avoids(peer)).unwrap_or(0);
-        let best = self.candidates.get(at).map(distance)?;
+        let at = self.candidates.iter().position(|(peer, _)| !avoids(peer)).unwrap_or(0);
+        let best = self.candidates.get(at).map(|(peer, _)| distance(peer))?;
         self.open.iter().all(|open| distance(open) > best).then_some(at)
     }
 
     /// This one is asked now.
-    pub fn asked(&mut self, peer: Peer) {
-        self.path.push(Hop { peer, answered: false });
+    pub fn asked(&mut self, peer: Peer, by: NamedBy) {
+        self.trail.ask(peer, by);
         self.open.push(peer);
     }
 
     /// This one answered.
     pub fn answered(&mut self, from: &Peer) {
         self.close(from);
-        if let Some(hop) = self.path.iter_mut().rev().find(|hop| hop.peer.addr() == from.addr()) {
-            hop.answered = true;
-        }
+        self.trail.answer(from.addr());
     }
 }
 
@@ -186,8 +183,8 @@ impl Node {
         let owner = after[0];
         match purpose {
             LookupFor::Owner(_) => {
-                let mut lookup = Lookup::new(id, purpose, Some(Ends::new(None, after.iter().copied())));
-                contacts.iter().for_each(|peer| lookup.add(*peer));
+                let mut lookup = Lookup::new(id, purpose, Some(Ends::new(None, None, after.iter().copied())));
+                contacts.iter().for_each(|peer| lookup.add(*peer, None));
                 let number = self.next_number();
                 self.lookups.table.insert(number, Box::new(lookup));
                 self.ends_on(number);
@@ -206,8 +203,8 @@ impl Node {
     /// Begins a lookup from certain nodes: from the first, if there is one, and else from the nearest.
     pub(super) fn start_lookup_from(&mut self, id: Id, purpose: LookupFor, first: Option<Peer>, contacts: &[Peer]) {
         let mut lookup = Lookup::new(id, purpose, None);
-        contacts.iter().for_each(|peer| lookup.add(*peer));
-        lookup.put_first(first);
+        contacts.iter().for_each(|peer| lookup.add(*peer, None));
+        lookup.put_first(first, None);
         let number = self.next_number();
         self.lookups.table.insert(number, Box::new(lookup));
         self.lookup_on(number);
@@ -230,8 +227,7 @@ impl Node {
     /// The known nodes between this one and the id, nearest to the id first, but those that seem dead last.
     pub(super) fn closest_preceding(&self, id: Id) -> Vec<Peer> {
         let me = self.me.id();
-        let fingers = self.fingers.iter().map(|(_, peer)| peer);
-        let mut known: Vec<Peer> = self.successors.as_slice().iter().copied().chain(fingers).collect();
+        let mut known: Vec<Peer> = self.successors.as_slice().iter().copied().chain(self.fingers.all()).collect();
         known.retain(|peer| peer.id().is_between(me, id));
         known.sort_by_key(|peer| (self.avoids(peer), peer.id().distance_to(id)));
         known.dedup();
@@ -252,8 +248,8 @@ impl Node {
 
     fn lookup_ask(&mut self, number: u64, candidate: usize) {
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
-        let next = lookup.candidates.remove(candidate);
-        lookup.asked(next);
+        let (next, by) = lookup.candidates.remove(candidate);
+        lookup.asked(next, by);
         // With others in reserve there is less to lose.
         let tries = if lookup.candidates.is_empty() { self.config.tries } else { 2 };
         let manner = Manner { tries, timeout: None, client: true };
@@ -280,11 +276,12 @@ impl Node {
     pub(super) fn lookup_found(&mut self, number: u64, from: Peer, found: Found) {
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
         lookup.answered(&from);
+        let by = lookup.trail.named_by(&from);
         if let LookupFor::Owner(_) = lookup.purpose {
             let all = core::iter::once(found.owner).chain(found.successors);
             match &mut lookup.ends {
-                Some(ends) => ends.extend(all),
-                None => lookup.ends = Some(Ends::new(Some(from), all)),
+                Some(ends) => ends.extend(by, all),
+                None => lookup.ends = Some(Ends::new(Some(from), by, all)),
             }
             return self.ends_on(number);
         }
@@ -294,19 +291,19 @@ impl Node {
             _ => from,
         };
         if confirmed != from {
-            if lookup.was_asked(&confirmed) {
+            if lookup.trail.was_asked(&confirmed) {
                 return self.lookup_failed(number);
             }
-            lookup.put_first(Some(confirmed));
+            lookup.put_first(Some(confirmed), by);
             return self.lookup_on(number);
         }
-        self.lookup_over(number, found);
+        self.lookup_over(number, from, found);
     }
 
-    /// The lookup has come to its end.
-    pub(super) fn lookup_over(&mut self, number: u64, found: Found) {
+    /// The lookup has come to its end, with the answer of this one.
+    pub(super) fn lookup_over(&mut self, number: u64, last: Peer, found: Found) {
         if let Some(lookup) = self.lookups.table.remove(&number) {
-            self.lookup_ended(lookup.purpose, Some(Found { path: lookup.path, ..found }));
+            self.lookup_ended(lookup.purpose, Some(Found { path: lookup.trail.hops(Some(&last)), ..found }));
         }
     }
 
@@ -324,7 +321,8 @@ impl Node {
         // Only what leads on counts: a liar can cost steps, but not lead in a circle.
         let leads_on = |peer: &Peer| peer.id().is_between(from.id(), lookup.id) && peer.id() != me;
         let onward: Alternatives = closer.iter().copied().filter(leads_on).collect();
-        onward.into_iter().for_each(|peer| lookup.add(peer));
+        let by = lookup.trail.named_by(&from);
+        onward.into_iter().for_each(|peer| lookup.add(peer, by));
         self.lookup_on(number);
     }
 
@@ -342,7 +340,7 @@ impl Node {
     pub(super) fn lookup_failed(&mut self, number: u64) {
         if let Some(lookup) = self.lookups.table.remove(&number) {
             if let LookupFor::Owner(ticket) = lookup.purpose {
-                self.client_walked(ticket, lookup.path);
+                self.client_walked(ticket, lookup.trail.hops(None));
             }
             self.lookup_ended(lookup.purpose, None);
         }
@@ -354,6 +352,7 @@ impl Node {
             LookupFor::Join => self.join_found(found),
             LookupFor::Myself => self.myself_found(found),
             LookupFor::Finger(exponent) => self.finger_found(exponent, found),
+            LookupFor::Half(exponent) => self.half_found(exponent, found),
             LookupFor::Stray(item) => self.stray_found(item, found),
         }
     }

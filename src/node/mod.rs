@@ -13,7 +13,7 @@
 //! silence    being cut off, perhaps                            serve     which message is taken by whom
 //! pull       taking over what another node holds of an arc     leave     handing over, and good-bye
 //! reunion    rings that formed apart, loops                    mirror    which address others see
-//! amid       born on a ring that stands, for simulations
+//! amid       born on a ring that stands, for simulations     trail     whom a lookup asked, and on whose word
 //! ```
 
 mod amid;
@@ -46,6 +46,7 @@ mod status;
 mod suspect;
 mod terms;
 mod timers;
+mod trail;
 mod walk;
 
 pub use command::{Attempt, Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};

@@ -117,8 +117,12 @@ impl Remembered {
 #[derive(Debug, Default)]
 pub(super) struct FingerCursor {
     next: Option<u8>,
+    /// Before that the node half-way on from this one is looked up.
+    half: Option<u8>,
     pause: Duration,
     changed: bool,
+    /// The last time round nothing had changed. While the ring changes fast, the fingers themselves are enough to do.
+    calm: bool,
 }
 
 const FINGER_PAUSE_MIN: Duration = Duration::from_millis(2500);
@@ -273,16 +277,22 @@ impl Node {
             return;
         };
         let first = self.fingers.first_beyond(last.id());
+        if let Some(exponent) = self.finger_cursor.half.take() {
+            let known = self.fingers.get_half(exponent);
+            return self.look_at_finger(self.fingers.half(exponent), LookupFor::Half(exponent), known);
+        }
         match self.finger_cursor.next.or(first) {
-            Some(exponent) => self.look_at_finger(exponent),
+            Some(exponent) => {
+                let known = self.fingers.get(exponent);
+                self.look_at_finger(self.fingers.target(exponent), LookupFor::Finger(exponent), known);
+            }
             None => self.finger_cursor.pause = FINGER_PAUSE_MAX,
         }
     }
 
     /// Most likely it is still the same: then one question is enough.
-    fn look_at_finger(&mut self, exponent: u8) {
-        let (target, purpose) = (self.fingers.target(exponent), LookupFor::Finger(exponent));
-        match self.fingers.get(exponent) {
+    fn look_at_finger(&mut self, target: Id, purpose: LookupFor, known: Option<Peer>) {
+        match known {
             Some(known) => {
                 let contacts = self.closest_preceding(target);
                 self.start_lookup_from(target, purpose, Some(known), &contacts);
@@ -314,7 +324,11 @@ impl Node {
         cursor.next = match owner {
             Some(owner) if owner != self.me && !wraps(&owner) => {
                 cursor.changed |= self.fingers.set(exponent, owner);
-                self.fingers.first_beyond(owner.id())
+                let next = self.fingers.first_beyond(owner.id());
+                // If it is farther than the next target, nobody is between the two.
+                let apart = next.is_none_or(|next| next == exponent + 1);
+                cursor.half = Some(exponent).filter(|_| apart && cursor.calm && self.config.halves);
+                next
             }
             Some(_) => None,
             None => (exponent + 1 < Id::BITS as u8).then_some(exponent + 1),
@@ -322,7 +336,15 @@ impl Node {
         if cursor.next.is_none() {
             // Once round: slower if nothing changed.
             cursor.pause = if cursor.changed { FINGER_PAUSE_MIN } else { (cursor.pause * 2).max(FINGER_PAUSE_MIN) };
+            cursor.calm = !cursor.changed;
             cursor.changed = false;
+        }
+    }
+
+    /// A node half-way between two fingers was looked up.
+    pub(super) fn half_found(&mut self, exponent: u8, found: Option<Found>) {
+        if let Some(found) = found {
+            self.fingers.set_half(exponent, found.owner);
         }
     }
 

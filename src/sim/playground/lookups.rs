@@ -38,8 +38,11 @@ pub struct Results {
     pub failed: u64,
     /// The node that asked died before it had an answer: not counted among the others.
     pub withdrawn: u64,
-    /// How many answered lookups asked so many nodes, the owner included, the silent not.
+    /// How many answered lookups went over so many nodes, the owner included: those that led on, each named by the one
+    /// before it.
     hops: BTreeMap<usize, u64>,
+    /// Nodes that answered but did not lead on, in answered lookups.
+    pub beside: u64,
     /// Nodes asked that were silent, in answered lookups.
     pub timeouts: u64,
     /// From question to answer.
@@ -59,13 +62,13 @@ impl Results {
         self.answered() + self.failed
     }
 
-    /// How many nodes an answered lookup asked in the mean; zero if there was none.
+    /// How many nodes an answered lookup went over in the mean; zero if there was none.
     pub fn mean_hops(&self) -> f64 {
         let all: u64 = self.hops.iter().map(|(hops, times)| *hops as u64 * times).sum();
         all as f64 / self.answered().max(1) as f64
     }
 
-    /// How many nodes this share of the answered lookups asked at the most.
+    /// How many nodes this share of the answered lookups went over at the most.
     pub fn hops_quantile(&self, share: f64) -> usize {
         let wanted = (self.answered() as f64 * share).ceil() as u64;
         let mut seen = 0;
@@ -74,6 +77,11 @@ impl Results {
             seen >= wanted
         };
         self.hops.iter().find(|(_, times)| reaches(times)).map_or(0, |(hops, _)| *hops)
+    }
+
+    /// Nodes that answered but did not lead on, per answered lookup.
+    pub fn mean_beside(&self) -> f64 {
+        self.beside as f64 / self.answered().max(1) as f64
     }
 
     /// Silent nodes asked per answered lookup.
@@ -149,7 +157,9 @@ impl Lookups {
             Some(Reply::Owner { owner, path, .. }) if took <= ANSWER_MAX => {
                 let right = asked.owners.contains(&owner);
                 let silent = path.iter().filter(|hop| !hop.answered).count();
-                *results.hops.entry(path.len() - silent).or_default() += 1;
+                let hops = path.iter().filter(|hop| hop.led_on).count();
+                *results.hops.entry(hops).or_default() += 1;
+                results.beside += (path.len() - silent - hops) as u64;
                 results.timeouts += silent as u64;
                 results.latencies.push(took);
                 *if right { &mut results.right } else { &mut results.wrong } += 1;

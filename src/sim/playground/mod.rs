@@ -122,8 +122,8 @@ impl Playground {
     pub fn new(plan: Plan) -> Result<Self, String> {
         plan.check()?;
         let mut rng = Rng::new(plan.seed);
-        let (successors, reopen_after) = (plan.successors, plan.reopen_after);
-        let config = Config { successors, reopen_after, deadline: ANSWER_MAX, ..Config::default() };
+        let (successors, reopen_after, halves) = (plan.successors, plan.reopen_after, !plan.plain_fingers);
+        let config = Config { successors, reopen_after, halves, deadline: ANSWER_MAX, ..Config::default() };
         let mut world = World::new(rng.next_u64(), config);
         world.network.weather = plan.weather;
         let mut population = Population::new(rng.fork(), plan.clocks, Rng::new(plan.seed ^ 0xC10C));

@@ -21,6 +21,8 @@ pub struct Plan {
     pub ids: Vec<u128>,
     /// Length of the successor lists.
     pub successors: usize,
+    /// Nodes know the fingers of the Chord paper only, and nobody between them.
+    pub plain_fingers: bool,
     /// A node that is silent, since it may be cut off, answers again after this time.
     pub reopen_after: Option<Duration>,
     /// How the ring comes about.
@@ -135,6 +137,7 @@ impl Default for Plan {
             bits: Id::BITS,
             ids: Vec::new(),
             successors: 8,
+            plain_fingers: false,
             reopen_after: None,
             start: Start::Warm,
             warm_up: Duration::from_secs(10),

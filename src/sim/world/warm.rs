@@ -23,8 +23,9 @@ impl World {
             let before = peers[(at + peers.len() - 1) % peers.len()];
             let after: Vec<Peer> = peers.iter().cycle().skip(at + 1).take(listed).copied().collect();
             let fingers = fingers_of(*me, &after, &peers);
+            let halves = if self.config.halves { halves_of(*me, &fingers, &peers) } else { Vec::new() };
             if let Some(node) = &mut self.hosts[*host].node {
-                node.stand_amid(before, &after, &fingers);
+                node.stand_amid(before, &after, &fingers, &halves);
             }
             self.drain(*host);
         }
@@ -52,14 +53,25 @@ impl World {
 /// The fingers of a node on the ideal ring, those beyond its successor list, each node once.
 fn fingers_of(me: Peer, successors: &[Peer], ring: &[Peer]) -> Vec<Peer> {
     let table = Fingers::new(me.id());
-    let owner = |id: Id| ring[ring.partition_point(|peer| peer.id() < id) % ring.len()];
     let next = |last: &Peer| {
         let exponent = table.first_beyond(last.id())?;
-        let owner = owner(table.target(exponent));
+        let owner = owner_of(table.target(exponent), ring);
         // Beyond the last one the ring has come round.
         (me.id().distance_to(owner.id()) >= 1 << exponent).then_some(owner)
     };
     core::iter::successors(successors.last().and_then(next), next).collect()
+}
+
+/// The owner of an id on the ideal ring.
+fn owner_of(id: Id, ring: &[Peer]) -> Peer {
+    ring[ring.partition_point(|peer| peer.id() < id) % ring.len()]
+}
+
+/// The nodes half-way from each finger to the next, with the exponent of the finger.
+fn halves_of(me: Peer, fingers: &[Peer], ring: &[Peer]) -> Vec<(u8, Peer)> {
+    let table = Fingers::new(me.id());
+    let exponents = fingers.iter().map(|finger| table.first_beyond(finger.id()).unwrap_or(Id::BITS as u8) - 1);
+    exponents.map(|exponent| (exponent, owner_of(table.half(exponent), ring))).collect()
 }
 
 #[cfg(test)]

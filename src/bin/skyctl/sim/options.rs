@@ -42,6 +42,9 @@ pub struct Sim {
     /// silent nodes, which may be cut off, answer again after this time (default never)
     #[argh(option, arg_name = "t", from_str_fn(values::duration))]
     reopen_after: Option<Duration>,
+    /// only the fingers of the Chord paper, without the nodes half-way between them
+    #[argh(switch)]
+    plain_fingers: bool,
     /// let the nodes join one after the other; otherwise the ring stands at once
     #[argh(switch)]
     joining: bool,
@@ -169,6 +172,7 @@ impl Sim {
                 return Err(format!("{} nodes cannot have {} positions", plan.nodes, plan.ids.len()));
             }
         }
+        plan.plain_fingers |= self.plain_fingers;
         plan.reopen_after = self.reopen_after.or(plan.reopen_after);
         if self.swarm {
             if self.time.is_none() && self.preset.is_none() {

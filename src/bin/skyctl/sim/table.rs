@@ -39,6 +39,7 @@ pub fn text(plan: &Plan, report: &Report) -> String {
     let late = milliseconds(lookups.latencies.quantile(0.99));
     row("latency", format!("{} ms mean, {late} ms for 99 %", milliseconds(lookups.latencies.mean())));
     row("timeouts", format!("{:.2} a lookup", lookups.mean_timeouts()));
+    row("beside", format!("{:.2} a lookup answered that did not lead on", lookups.mean_beside()));
     let (bytes, datagrams) = (report.bytes_per_node(), report.datagrams_per_node());
     row("traffic", format!("{bytes:.0} B/s a node with IP and UDP headers, {datagrams:.2} datagrams/s"));
     let sampled = format!("the ring sampled every {} s, {} times", SAMPLING.as_secs(), findings.looks);
@@ -93,7 +94,7 @@ pub fn json(plan: &Plan, report: &Report) -> Value {
         "hops_mean": lookups.mean_hops(), "hops_99": lookups.hops_quantile(0.99),
         "latency_ms_mean": milliseconds(lookups.latencies.mean()),
         "latency_ms_99": milliseconds(lookups.latencies.quantile(0.99)),
-        "timeouts_mean": lookups.mean_timeouts(),
+        "timeouts_mean": lookups.mean_timeouts(), "beside_mean": lookups.mean_beside(),
         "bytes_per_second_per_node": report.bytes_per_node(),
         "datagrams_per_second_per_node": report.datagrams_per_node(),
         "violations": findings.total(), "excused": findings.excused, "every_event": report.every_event,
