@@ -43,8 +43,8 @@ pub struct Config {
     /// After how long a node ends its own silence: longer than any partition is expected to last. Default never, as
     /// only an operator can tell a partition from the death of three neighbours.
     pub reopen_after: Option<Duration>,
-    /// Whether a node knows a node half-way from each finger to the next as well. Default yes; without there are only the
-    /// fingers of the Chord paper, for comparison with it.
+    /// Whether a node knows a node half-way from each finger to the next as well. Default yes; without there are only
+    /// the fingers of the Chord paper, for comparison with it.
     pub halves: bool,
     /// How many living nodes a node must know, itself included, to answer for anything. Default 1. In a ring of three a
     /// node that is cut off from both others takes them for dead; with 2 or 3 it is silent instead.

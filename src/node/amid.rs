@@ -8,8 +8,8 @@ use core::time::Duration;
 
 impl Node {
     /// Gives a node that was just born its place on the ring, as if it had been there before: its predecessor, its
-    /// successors, its fingers, both in ring order, and the nodes half-way between those. Its consents it has to ask for, and it settles as any node does;
-    /// there must be nothing stored yet, anywhere on the ring.
+    /// successors, its fingers, both in ring order, and the nodes half-way between those. Its consents it has to ask
+    /// for, and it settles as any node does; there must be nothing stored yet, anywhere on the ring.
     ///
     /// Does nothing if the node is a member already.
     pub fn stand_amid(&mut self, predecessor: Peer, successors: &[Peer], fingers: &[Peer], halves: &[(u8, Peer)]) {

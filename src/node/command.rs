@@ -144,8 +144,8 @@ pub struct Hop {
     pub peer: Peer,
     /// It answered; otherwise it was skipped as silent.
     pub answered: bool,
-    /// It is on the way to the owner: it is the owner, or named the next one on the way. Others that answered were asked
-    /// beside it. In a try that came to nothing all that answered are.
+    /// It is on the way to the owner: it is the owner, or named the next one on the way. Others that answered were
+    /// asked beside it. In a try that came to nothing all that answered are.
     pub led_on: bool,
 }
 

@@ -70,3 +70,40 @@ impl Trail {
         hops
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+    use crate::wire::{Incarnation, Place};
+
+    fn peer(id: u8) -> Peer {
+        let place = Place { addr: ([10, 0, 0, id], 4321).into(), id: Id::new(id.into()) };
+        Peer { place, incarnation: Incarnation::new(1) }
+    }
+
+    /// A slow one, two asked in its place, and the owner, on the word of the slow one after all.
+    fn trail() -> Trail {
+        let mut trail = Trail::default();
+        trail.ask(peer(1), None);
+        trail.ask(peer(2), None);
+        trail.answer(peer(2).addr());
+        trail.ask(peer(3), trail.named_by(&peer(2)));
+        trail.answer(peer(1).addr());
+        trail.ask(peer(4), trail.named_by(&peer(1)));
+        trail.answer(peer(4).addr());
+        trail
+    }
+
+    #[test]
+    fn those_led_on_that_named_one_another_up_to_the_owner() {
+        let hops = trail().hops(Some(&peer(4)));
+        assert_eq!(hops.iter().map(|hop| hop.answered).collect::<Vec<_>>(), [true, true, false, true]);
+        assert_eq!(hops.iter().map(|hop| hop.led_on).collect::<Vec<_>>(), [true, false, false, true]);
+    }
+
+    #[test]
+    fn of_a_try_that_came_to_nothing_all_answers_count() {
+        assert!(trail().hops(None).iter().all(|hop| hop.led_on == hop.answered));
+    }
+}

@@ -1,6 +1,6 @@
 //! Fingers: shortcuts that halve the way (Stoica et al., SIGCOMM 2001, section 4.3). They are for speed only; nothing
-//! rests on their being right. Between two of them a node knows one more, half-way: a lookup that is led by the farthest
-//! of a binary order of distances has on the average a third less to go.
+//! rests on their being right. Between two of them a node knows one more, half-way: a step over the farthest known node
+//! before the id then saves three binary orders of distance in the mean, where it would save two.
 
 use crate::id::Id;
 use crate::limits::HALVES_MAX;
