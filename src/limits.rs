@@ -39,7 +39,8 @@ pub const DROPPED_MAX: usize = 4;
 /// From how many neighbours dropped in a row on a node must think itself cut off, and be silent.
 pub const ROW_MAX: usize = 3;
 
-/// How many nodes a settling node asks on either side.
+/// How many nodes a settling node asks on either side: two that have just joined, and lack copies, may stand before the
+/// one that holds them.
 pub const SETTLE_DEPTH: usize = 3;
 
 /// Peers of which a node remembers stamps and round-trip times. The one used longest ago makes room.

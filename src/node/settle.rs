@@ -1,5 +1,9 @@
 //! Settling: before a node answers for an arc it asks up to three nodes on either side what they hold of it, takes the
 //! highest version of each key, and has both neighbours store a term above all that it heard of.
+//!
+//! Of those who stored what the former owner acknowledged, or the term that it spoke under, the one that is left need
+//! not be a neighbour. When the former owner and its successor die just after two others have joined before them, these
+//! may have been given no copies yet, and the former predecessor, which has, is the third from whoever takes over.
 
 use super::Node;
 use super::command::{Life, Unsettled};

@@ -1,4 +1,8 @@
 //! Who is disturbed, and for how long: the bound within which the promises hold.
+//!
+//! Who only joins is disturbed less than others: nothing that was there is lost with it. But it has no copies yet, and
+//! stands between those who have; and while nobody but two neighbours knows of it, these must not go at once, for
+//! whoever takes over would not wait for the consents that they gave it.
 
 use super::world::World;
 use crate::id::Id;
@@ -9,8 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Of so many neighbours in a row ...
 pub const ROW: usize = 7;
-/// ... at most so many may be disturbed.
+/// ... at most so many may be disturbed ...
 pub const DISTURBED_MAX: usize = 2;
+/// ... and so many more be about to join.
+pub const NEWCOMERS_MAX: usize = 2;
 
 /// The keys that clients use, and the highest version of each that anyone was told of.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +101,8 @@ impl Keys {
 pub struct Bound {
     /// Until when at least.
     disturbed: BTreeMap<usize, Instant>,
+    /// Those of them that are so only as they join: new ones, to which nothing else has happened.
+    newcomers: BTreeSet<usize>,
 }
 
 impl Bound {
@@ -102,6 +110,18 @@ impl Bound {
     pub fn disturb(&mut self, host: usize, until: Instant) {
         let ends = self.disturbed.entry(host).or_insert(until);
         *ends = until.max(*ends);
+        self.newcomers.remove(&host);
+    }
+
+    /// A machine is disturbed only as it joins.
+    pub fn welcome(&mut self, host: usize, now: Instant) {
+        self.disturb(host, now);
+        self.newcomers.insert(host);
+    }
+
+    /// True if it is disturbed only as it joins.
+    pub fn is_newcomer(&self, host: usize) -> bool {
+        self.newcomers.contains(&host)
     }
 
     /// True if it is disturbed.
@@ -126,23 +146,54 @@ impl Bound {
             return;
         }
         self.disturbed.retain(|&host, until| *until > now || !is_whole(world, host));
+        self.newcomers.retain(|host| self.disturbed.contains_key(host));
     }
 
     /// True if these machines may be disturbed as well without leaving the bound.
     pub fn admits(&self, world: &World, more: &[usize]) -> bool {
-        let disturbed: BTreeSet<Id> = self.disturbed.keys().chain(more).map(|&host| world.host(host).id()).collect();
-        let on_ring: BTreeSet<Id> = world.members().map(|(_, node)| node.me().id()).chain(disturbed.clone()).collect();
-        is_within(&on_ring.iter().map(|id| disturbed.contains(id)).collect::<Vec<_>>())
+        let newcomers: BTreeSet<usize> = self.newcomers.iter().copied().filter(|host| !more.contains(host)).collect();
+        self.admits_with(world, more, &newcomers)
+    }
+
+    /// The same of machines that will do no more than to join.
+    pub fn admits_newcomers(&self, world: &World, more: &[usize]) -> bool {
+        self.admits_with(world, more, &self.newcomers.iter().chain(more).copied().collect())
+    }
+
+    fn admits_with(&self, world: &World, more: &[usize], newcomers: &BTreeSet<usize>) -> bool {
+        let mut on_ring: BTreeMap<Id, State> = world.members().map(|(_, node)| (node.me().id(), State::Well)).collect();
+        for host in self.disturbed.keys().chain(more) {
+            let state = if newcomers.contains(host) { State::Newcomer } else { State::Disturbed };
+            on_ring.insert(world.host(*host).id(), state);
+        }
+        is_within(&on_ring.into_values().collect::<Vec<_>>())
     }
 }
 
-/// True if of any [`ROW`] in a row, round the ring, at most [`DISTURBED_MAX`] are disturbed; in a ring of four or less,
-/// at most one.
-fn is_within(row: &[bool]) -> bool {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Well,
+    Newcomer,
+    Disturbed,
+}
+
+/// True if of any [`ROW`] in a row, round the ring, at most [`DISTURBED_MAX`] are disturbed, and [`NEWCOMERS_MAX`] are
+/// newcomers, who have somebody well on one side: nobody else may know of them yet. In a ring of four or less, not
+/// counting newcomers, at most one is disturbed.
+fn is_within(row: &[State]) -> bool {
     let n = row.len();
-    let in_window = |from: usize| (0..ROW.min(n)).filter(|step| row[(from + step) % n]).count();
-    let most = if n <= 4 { 1 } else { DISTURBED_MAX };
-    (0..n).all(|from| in_window(from) <= most)
+    let in_window = |from: usize, state| (0..ROW.min(n)).filter(|step| row[(from + step) % n] == state).count();
+    let others = row.iter().filter(|state| **state != State::Newcomer).count();
+    let most = if others <= 4 { 1 } else { DISTURBED_MAX };
+    let counts = |from| in_window(from, State::Disturbed) <= most && in_window(from, State::Newcomer) <= NEWCOMERS_MAX;
+    let is_enclosed = |at: usize| {
+        let beside = |step: usize| {
+            let mut others = (1..n).map(|far| row[(at + far * step) % n]);
+            others.find(|state| *state != State::Newcomer) == Some(State::Disturbed)
+        };
+        row[at] == State::Newcomer && beside(1) && beside(n - 1)
+    };
+    (0..n).all(|at| counts(at) && !is_enclosed(at))
 }
 
 /// True if a living node is settled and in all lists that span it, or a dead one in none; and if nobody counts it among
@@ -169,15 +220,33 @@ fn is_whole(world: &World, host: usize) -> bool {
 mod tests {
     use super::*;
 
+    fn row(text: &str) -> bool {
+        let state = |b| match b {
+            b'x' => State::Disturbed,
+            b'j' => State::Newcomer,
+            _ => State::Well,
+        };
+        is_within(&text.bytes().map(state).collect::<Vec<_>>())
+    }
+
     #[test]
     fn two_of_any_seven_in_a_row_are_within_the_bound() {
-        let row = |text: &str| is_within(&text.bytes().map(|b| b == b'x').collect::<Vec<_>>());
         for good in ["", "x", "xx...", "..", "x...", "xx.....xx.....", "x......xx.....", ".x....x.......", "xx....."] {
             assert!(row(good), "{good}");
         }
         for bad in
             ["xx", "xx..", "xxx", "x..x..x.......", "xx....xx......", "x..........xx.", "xx...........x", "xxx..."]
         {
+            assert!(!row(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn two_more_may_be_about_to_join() {
+        for good in ["jj...", "jjx...", ".jxxj..", "jjxx.....jj", "jj.....jjxx..."] {
+            assert!(row(good), "{good}");
+        }
+        for bad in ["jjj..", "jjxx..", "jxj.jx.", "jj....j..", "jjxxx....", "..xjx...", "..xjjx..."] {
             assert!(!row(bad), "{bad}");
         }
     }

@@ -1,6 +1,7 @@
 //! Faults drawn from a seed, swarm style: each run has its own rates, and some of them are zero, so that faults are
 //! seen alone as well as together (after A. Groce and others, "Swarm testing", 2012).
 
+mod batch;
 mod faults;
 mod profile;
 
@@ -12,6 +13,7 @@ use super::world::World;
 use crate::node::Node;
 use crate::rng::Rng;
 use crate::time::Instant;
+use core::ops::Range;
 use core::time::Duration;
 
 /// In a ring of three nobody is stopped or cut off: whoever is left cannot tell that from two crashes.
@@ -31,11 +33,13 @@ pub struct Chaos {
     stranded: Option<usize>,
     /// The owner that answers next dies at once: this one from a time on, or whoever it is.
     doomed: Option<(Option<usize>, Instant)>,
+    /// Machines that come together.
+    batch: Range<usize>,
 }
 
 impl Chaos {
-    /// Faults at these rates.
-    pub fn new(rates: [u64; FAULTS.len()], rng: Rng) -> Self {
+    /// Faults at these rates. The batch may be empty.
+    pub fn new(rates: [u64; FAULTS.len()], batch: Range<usize>, rng: Rng) -> Self {
         Self {
             bound: Bound::default(),
             rng,
@@ -44,6 +48,7 @@ impl Chaos {
             armed: false,
             stranded: None,
             doomed: None,
+            batch,
         }
     }
 
@@ -72,6 +77,12 @@ impl Chaos {
         }
         let fit = |host: &usize| world.host(*host).is_running() && !self.bound.is_disturbed(*host);
         (hosts.iter().all(fit) && self.bound.admits(world, &hosts)).then_some(hosts)
+    }
+
+    /// True if a machine may be disturbed, or is so already by more than that it joins.
+    fn may_hit(&self, world: &World, host: usize) -> bool {
+        let is_hit = self.bound.is_disturbed(host) && !self.bound.is_newcomer(host);
+        is_hit || self.bound.admits(world, &[host])
     }
 
     fn disturb(&mut self, hosts: &[usize], until: Instant) {
@@ -105,6 +116,7 @@ impl Chaos {
             }
             Fault::Isolate => self.isolate(world),
             Fault::Cut => self.cut(world),
+            Fault::Join if !self.batch.is_empty() => self.scale(world, enough, &mut orders),
             Fault::Join => orders.join = 1 + usize::from(self.rng.chance(0.3)),
             Fault::Strike if self.rng.chance(0.2) => self.doomed = Some((None, world.now())),
             Fault::Strike => self.armed = true,
@@ -125,7 +137,9 @@ impl Chaos {
         if self.rng.chance(0.3) {
             let disturbed: Vec<usize> = self.bound.hosts().filter(|&host| world.host(host).node().is_some()).collect();
             let chosen = disturbed.get(self.rng.index(disturbed.len())).copied();
+            let chosen = chosen.filter(|&host| self.may_hit(world, host));
             self.faults.crashes += u64::from(chosen.is_some());
+            chosen.into_iter().for_each(|host| self.bound.disturb(host, world.now()));
             return chosen.into_iter().collect();
         }
         let Some(hosts) = self.choose(world) else { return Vec::new() };
@@ -263,7 +277,7 @@ impl Chaos {
             return orders;
         }
         self.bound.review(world, keys);
-        if self.bound.is_disturbed(owner) || self.bound.admits(world, &[owner]) {
+        if self.may_hit(world, owner) {
             self.disturb(&[owner], world.now());
             self.faults.strikes += 1;
             self.faults.crashes += 1;

@@ -183,6 +183,8 @@ impl Tally {
         a.strikes += b.strikes;
         a.leaves += b.leaves;
         a.jumps += b.jumps;
+        a.batches += b.batches;
+        a.beside += b.beside;
         let (a, b) = (&mut self.outcomes, other.outcomes);
         a.values += b.values;
         a.not_found += b.not_found;
@@ -220,8 +222,12 @@ impl fmt::Display for Tally {
             faults.cuts
         )?;
         let (strikes, beyond, astray) = (faults.strikes, self.beyond, self.astray);
-        let (leaves, jumps) = (faults.leaves, faults.jumps);
+        let (leaves, jumps, batches, beside) = (faults.leaves, faults.jumps, faults.batches, faults.beside);
         writeln!(f, "                 {strikes} owners hit in a write, {leaves} leaves, {jumps} wall clocks set")?;
+        writeln!(
+            f,
+            "                 {batches} times two joined side by side, {beside} times two died beside a joiner"
+        )?;
         writeln!(
             f,
             "                 {beyond} runs beyond the bound with {astray} keys astray, {} leavers did not hand over",

@@ -11,7 +11,8 @@ pub enum Fault {
     Isolate,
     /// Two nodes that talk to each other, mostly neighbours, cannot do so in one direction or both.
     Cut,
-    /// A new node joins, sometimes two side by side.
+    /// A new node joins, sometimes two side by side; of a batch both together, and nodes beside them may die just
+    /// then; they go again as they came, or one by one.
     Join,
     /// A write is under way: its owner dies or stops just then.
     Strike,
@@ -44,6 +45,10 @@ pub struct Faults {
     pub leaves: u64,
     /// Wall clocks set to another time.
     pub jumps: u64,
+    /// Times that a batch came.
+    pub batches: u64,
+    /// Times that two died beside one that had just joined.
+    pub beside: u64,
 }
 
 /// What the driver has to do for a fault: the chaos itself only stops and cuts.
@@ -55,4 +60,6 @@ pub struct Orders {
     pub leave: Vec<usize>,
     /// Let so many join.
     pub join: usize,
+    /// Let these join together.
+    pub batch: Vec<usize>,
 }

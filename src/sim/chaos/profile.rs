@@ -1,9 +1,11 @@
 //! How one run is set up, as it follows from the seed.
 
-use super::FAULTS;
+use super::{FAULTS, Fault};
 use crate::rng::Rng;
+use crate::sim::bound::NEWCOMERS_MAX;
 use crate::sim::clock::Clock;
 use crate::sim::network::{Delay, Weather};
+use core::ops::Range;
 use core::time::Duration;
 
 /// How one run is set up.
@@ -44,6 +46,8 @@ pub struct Profile {
     pub crowded: bool,
     /// Datagrams of an attacker, each second.
     pub attack: u64,
+    /// The machines on which more may join stand side by side around one key, and come together: a batch.
+    pub batch: bool,
 }
 
 impl Profile {
@@ -54,10 +58,20 @@ impl Profile {
         let attack = if attacks.chance(0.2) { [20, 100, 500][attacks.index(3)] } else { 0 };
         let profile = Self { attack, ..Self::large(seed) };
         let mut rng = Rng::new(seed ^ 0x0053_4D41_4C4C);
-        if !rng.chance(0.25) {
-            return profile;
+        let small = rng.chance(0.25);
+        let mut profile = if small {
+            Self { nodes: 4 + rng.index(4), spares: 1 + rng.index(3), least: 3, ..profile }
+        } else {
+            profile
+        };
+        let mut batches = Rng::new(seed ^ 0x4241_5443_4845_5300);
+        if batches.chance(0.35) {
+            profile.batch = true;
+            profile.spares = NEWCOMERS_MAX;
+            let joins = FAULTS.into_iter().zip(&mut profile.rates).filter(|(fault, _)| *fault == Fault::Join);
+            joins.for_each(|(_, rate)| *rate += 2 + batches.below(5));
         }
-        Self { nodes: 4 + rng.index(4), spares: 1 + rng.index(3), least: 3, ..profile }
+        profile
     }
 
     fn large(seed: u64) -> Self {
@@ -104,6 +118,7 @@ impl Profile {
             founders: if rng.chance(0.5) { usize::MAX } else { 0 },
             crowded: rng.chance(0.2),
             attack: 0,
+            batch: false,
         }
     }
 
@@ -127,7 +142,13 @@ impl Profile {
             founders: 0,
             crowded: false,
             attack: 0,
+            batch: false,
         }
+    }
+
+    /// The machines that come together.
+    pub const fn batched(&self) -> Range<usize> {
+        if self.batch { self.nodes..self.nodes + self.spares } else { 0..0 }
     }
 
     /// A clock that is off by no more than the profile says.

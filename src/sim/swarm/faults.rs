@@ -12,7 +12,11 @@ use core::time::Duration;
 impl Swarm {
     /// A node was dropped by another: disturbed, if it was not before.
     pub(super) fn suspected(&mut self, host: usize) {
-        if self.chaos.bound.is_disturbed(host) {
+        if self.chaos.bound.is_disturbed(host) && !self.chaos.bound.is_newcomer(host) {
+            return;
+        }
+        if self.chaos.bound.is_newcomer(host) && self.world.host(host).node().is_none_or(|node| !node.is_member()) {
+            // That was an earlier life of it.
             return;
         }
         self.chaos.bound.review(&self.world, self.clients.keys());
@@ -67,6 +71,9 @@ impl Swarm {
             if self.may_go(host, &orders.leave[..at]) {
                 self.world.leave(host);
             }
+        }
+        if !orders.batch.is_empty() {
+            self.start_batch(&orders.batch);
         }
         for _ in 0..orders.join {
             let bound = &self.chaos.bound;
@@ -133,8 +140,11 @@ impl Swarm {
         self.shapes.remove(&host);
     }
 
-    /// Most come back; some within one period.
+    /// Most come back; some within one period. Those of a batch do so together.
     fn come_back(&mut self, host: usize) {
+        if self.profile.batched().contains(&host) {
+            return;
+        }
         if self.phase == Phase::Chaos && self.scene.is_none() && self.rng.chance(0.75) {
             let longest = [60, 800, 4000, 12_000][self.rng.index(4)];
             let after = self.rng.between(Duration::from_millis(10), Duration::from_millis(longest));

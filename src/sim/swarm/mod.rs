@@ -5,6 +5,7 @@
 //! is lost, or the ring does not heal within [`HEAL_MAX`]. The invariants of the ring are counted only: they hold
 //! while nobody alive is taken for dead, and here many are.
 
+mod batch;
 mod faults;
 mod judge;
 mod scene;
@@ -64,10 +65,20 @@ pub struct Outcome {
 /// What the run itself has to do at some time.
 #[derive(Clone, Debug)]
 enum Plan {
-    Start { host: usize },
+    Start {
+        host: usize,
+    },
     Client(usize),
     Chaos,
-    Strike { owner: usize },
+    Strike {
+        owner: usize,
+    },
+    /// Those of a batch that have yet to find their place stop for a while.
+    Stall,
+    /// Two die beside one that has just joined.
+    Beside {
+        joiner: usize,
+    },
     Scene,
     Poll,
 }
@@ -148,10 +159,11 @@ impl Swarm {
             let crowd = number % 2;
             let beside = u128::from(crowds[crowd].next_u64()) << 40;
             let id = profile.crowded.then(|| Id::new(middles[crowd].wrapping_add(beside)));
+            let id = if profile.batch && number >= profile.nodes { Some(batch::place(seed, number)) } else { id };
             let addr = SocketAddr::from(([10, subnet[0], subnet[1], number as u8 + 1], 4321));
             world.add(Machine { addr, id, clock: profile.clock(&mut rng) });
         }
-        let names = (0..profile.keys).map(|key| format!("key {key} of {seed}").into_bytes().into()).collect();
+        let names = (0..profile.keys).map(|key| batch::key_name(seed, key)).collect();
         let keys = Keys::new(names);
         let hosts: Vec<Id> = world.hosts().iter().map(Host::id).collect();
         let samples: Vec<Id> =
@@ -161,7 +173,7 @@ impl Swarm {
             speakers: Speakers::new(speakers::is_settled, samples.clone()),
             consented: Speakers::new(speakers::may_settle, samples),
             clients: Clients::new(profile.clients, keys, rng.fork()),
-            chaos: Chaos::new(profile.rates, rng.fork()),
+            chaos: Chaos::new(profile.rates, profile.batched(), rng.fork()),
             rng,
             plans: BTreeMap::new(),
             next_plan: 0,
@@ -280,6 +292,7 @@ impl Swarm {
                 }
                 if matches!(life, Life::Joined { .. }) {
                     self.look_at_joiner(by);
+                    self.beset(by);
                 }
                 // Who is disturbed suspects others; these are well.
                 if let Life::Dropped(peer) = life
@@ -325,7 +338,9 @@ impl Swarm {
                 let orders = self.chaos.strike(&mut self.world, self.clients.keys(), owner, enough);
                 self.obey(&orders);
             }
-            Plan::Chaos | Plan::Strike { .. } => {}
+            Plan::Stall if self.phase == Phase::Chaos => self.stall(),
+            Plan::Beside { joiner } if self.phase == Phase::Chaos => self.crash_beside(joiner),
+            Plan::Chaos | Plan::Strike { .. } | Plan::Stall | Plan::Beside { .. } => {}
             Plan::Scene => self.play(),
             Plan::Poll => self.poll(),
         }
