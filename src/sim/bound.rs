@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn two_more_may_be_about_to_join() {
-        for good in ["jj...", "jjx...", ".jxxj..", "jjxx.....jj", "jj.....jjxx..."] {
+        for good in ["jj...", "jjx...", ".jxxj..", "jjxx.....jj.....", "jj.....jjxx..."] {
             assert!(row(good), "{good}");
         }
         for bad in ["jjj..", "jjxx..", "jxj.jx.", "jj....j..", "jjxxx....", "..xjx...", "..xjjx..."] {
