@@ -258,8 +258,8 @@ fn outside(skipped: &[bool], cycles: &[Vec<usize>]) -> impl Iterator<Item = usiz
     (0..passed.len()).filter(move |&at| !passed[at])
 }
 
-/// Principals are lost only by failing, or by a joiner: whoever was one when the ring was judged before, and is a member
-/// still, is skipped by nobody who was there before. Judged as [`has_sufficient_principals`] is.
+/// Principals are lost only by failing, or by a joiner: whoever was one when the ring was judged before, and is still a
+/// member, is skipped by nobody who was there before. Judged as [`has_sufficient_principals`] is.
 ///
 /// In Zave's model a join is one step. Here a joiner shows itself with a list that it pulled a while before, and does
 /// not know of another that came to the ring meanwhile, even if all others do by then.
