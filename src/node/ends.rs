@@ -65,6 +65,11 @@ impl Ends {
         }
     }
 
+    /// What came of asking those of them that another row had as well.
+    pub fn remember(&mut self, former: &Self) {
+        former.row.iter().for_each(|(peer, word)| self.set(peer, *word));
+    }
+
     fn set(&mut self, peer: &Peer, word: Word) {
         let known = self.row.iter_mut().find(|(known, _)| known.addr() == peer.addr());
         if let Some((_, known)) = known {
@@ -105,11 +110,14 @@ impl Ends {
 
     fn judge(&mut self, id: Id) -> Verdict {
         self.note_nearer(id);
-        let mut waits = false;
+        let slow = self.row.iter().filter(|(_, word)| *word == Word::Slow).count();
+        let (mut open, mut waits) = (0, false);
         for (peer, word) in &self.row {
             match word {
-                Word::Unasked => return Verdict::Ask(*peer),
-                Word::Open => return Verdict::Wait,
+                // The more of them are slow, the more are asked at one time: a long row of dead ones is soon passed.
+                Word::Unasked if open <= slow => return Verdict::Ask(*peer),
+                Word::Unasked => return Verdict::Wait,
+                Word::Open => (open, waits) = (open + 1, true),
                 Word::Slow => waits = true,
                 Word::Passed => {}
                 Word::Settled(_) if waits => return Verdict::Wait,
@@ -117,7 +125,7 @@ impl Ends {
             }
         }
         match self.row.last() {
-            Some((last, _)) if !waits => Verdict::Beyond(last.id().plus(1)),
+            Some((last, _)) if open == 0 => Verdict::Beyond(last.id().plus(1)),
             _ => Verdict::Wait,
         }
     }
@@ -127,7 +135,7 @@ impl Node {
     /// Goes on where the lookup of an owner ends.
     pub(super) fn ends_on(&mut self, number: u64) {
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
-        let (id, goes_on, waits) = (lookup.id, lookup.goes_on(), lookup.waits());
+        let (id, goes_on) = (lookup.id, lookup.goes_on());
         let Some(verdict) = lookup.ends.as_mut().map(|ends| ends.judge(id)) else { return self.lookup_on(number) };
         match verdict {
             Verdict::Wait => {}
@@ -141,7 +149,6 @@ impl Node {
                 self.lookup_stepped(number, self.me, &step);
             }
             Verdict::Ask(peer) if goes_on => self.ends_ask(number, peer),
-            Verdict::Beyond(_) if waits => {}
             Verdict::Beyond(next) if goes_on => self.ends_beyond(number, next),
             Verdict::Ask(_) | Verdict::Beyond(_) => self.lookup_failed(number),
         }
@@ -160,7 +167,7 @@ impl Node {
         let manner = Manner { timeout: Some(timeout), ..self.coordinator() };
         if !self.ask(peer, Request::Walk, Purpose::Lookup(number), manner) {
             self.lookup_failed(number);
-        } else if silent {
+        } else {
             self.ends_on(number);
         }
     }
@@ -168,17 +175,20 @@ impl Node {
     /// Asks whoever named the row who comes after it.
     fn ends_beyond(&mut self, number: u64, next: Id) {
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
+        let waits = lookup.waits();
         let Some(ends) = &mut lookup.ends else { return };
         let again = ends.asked_beyond == ends.row.len();
-        ends.asked_beyond = ends.row.len();
         match ends.of {
-            _ if again => self.lookup_failed(number),
+            // Somebody may still answer.
+            of if waits && (again || of.is_none()) => {}
+            Some(_) if again => self.lookup_failed(number),
             // Our own list ends there: that of another reaches farther.
             None => {
                 lookup.ends = None;
                 self.lookup_on(number);
             }
             Some(of) => {
+                ends.asked_beyond = ends.row.len();
                 let by = lookup.trail.named_by(&of);
                 lookup.asked(of, by);
                 if !self.ask(of, Request::FindSuccessor(next), Purpose::Lookup(number), self.coordinator()) {
@@ -193,10 +203,12 @@ impl Node {
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
         lookup.answered(&from);
         let by = lookup.trail.named_by(&from);
+        let word = if step.established { Word::Settled(step.predecessor) } else { Word::Passed };
+        lookup.former.iter_mut().for_each(|former| former.set(&from, word));
         if let Some(ends) = &mut lookup.ends {
             // It sends us on to its predecessor, or to the next of the row.
             ends.by = by.or(ends.by);
-            ends.set(&from, if step.established { Word::Settled(step.predecessor) } else { Word::Passed });
+            ends.set(&from, word);
         }
         self.ends_on(number);
     }

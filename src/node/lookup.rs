@@ -68,6 +68,8 @@ pub(super) struct Lookup {
     slow: Vec<Peer>,
     /// Who may own the id, once that is known.
     pub ends: Option<Ends>,
+    /// Those of a list that came to nothing: another list may name them again.
+    pub former: Option<Ends>,
 }
 
 /// The lookups under way.
@@ -115,7 +117,7 @@ const CANDIDATES_MAX: usize = 16;
 impl Lookup {
     fn new(id: Id, purpose: LookupFor, ends: Option<Ends>) -> Self {
         let (open, slow) = (Vec::new(), Vec::new());
-        Self { id, purpose, trail: Trail::default(), candidates: Vec::new(), open, slow, ends }
+        Self { id, purpose, trail: Trail::default(), candidates: Vec::new(), open, slow, ends, former: None }
     }
 
     /// True if one more may be asked: a lookup ends at some time, whatever it is told.
@@ -152,12 +154,14 @@ impl Lookup {
         self.slow.retain(|slow| slow.addr() != peer.addr());
     }
 
-    /// The place of the next candidate, if it is nearer than all that were asked a moment ago.
+    /// The place of the next candidate, if it is nearer than all that were asked a moment ago, or if so many are slow
+    /// that more are better asked at one time.
     fn next(&self, avoids: impl Fn(&Peer) -> bool) -> Option<usize> {
         let distance = |peer: &Peer| peer.id().distance_to(self.id);
         let at = self.candidates.iter().position(|(peer, _)| !avoids(peer)).unwrap_or(0);
         let best = self.candidates.get(at).map(|(peer, _)| distance(peer))?;
-        self.open.iter().all(|open| distance(open) > best).then_some(at)
+        let more = self.open.len() <= self.slow.len() / 2;
+        (more || self.open.iter().all(|open| distance(open) > best)).then_some(at)
     }
 
     /// This one is asked now.
@@ -281,7 +285,11 @@ impl Node {
             let all = core::iter::once(found.owner).chain(found.successors);
             match &mut lookup.ends {
                 Some(ends) => ends.extend(by, all),
-                None => lookup.ends = Some(Ends::new(Some(from), by, all)),
+                None => {
+                    let mut ends = Ends::new(Some(from), by, all);
+                    lookup.former.iter().for_each(|former| ends.remember(former));
+                    lookup.ends = Some(ends);
+                }
             }
             return self.ends_on(number);
         }
@@ -314,7 +322,7 @@ impl Node {
         lookup.answered(&from);
         match &lookup.ends {
             // Its list ends there: others before the id have one that reaches farther.
-            Some(ends) if ends.knows_no_more(&from) => lookup.ends = None,
+            Some(ends) if ends.knows_no_more(&from) => lookup.former = lookup.ends.take(),
             Some(_) => return self.ends_on(number),
             None => {}
         }
@@ -330,6 +338,7 @@ impl Node {
     pub(super) fn lookup_silent(&mut self, number: u64, silent: Peer) {
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
         lookup.close(&silent);
+        lookup.former.iter_mut().for_each(|former| former.silent(&silent));
         if let Some(ends) = &mut lookup.ends {
             ends.silent(&silent);
             return self.ends_on(number);

@@ -212,8 +212,9 @@ impl Node {
         pending.proven_again |= again;
         let round_trip = (pending.copies == 1).then(|| self.now.at.since(pending.started));
         if again {
-            // Copies without a good stamp are all refused, whenever they arrive.
-            pending.copies = 0;
+            // Copies without a good stamp are all refused, whenever they arrive; and whoever refuses them is there.
+            (pending.copies, pending.sent) = (0, 1);
+            self.timers.set(super::Timer::Request(transaction), self.now.at + pending.timeout);
         }
         let expected = pending.to.incarnation;
         self.peers.answered(self.now.at, source, stamp, round_trip);

@@ -154,8 +154,12 @@ impl Swarm {
 
     /// A machine comes back: not between two that are disturbed, for a joiner is disturbed as well.
     pub(super) fn start_again(&mut self, host: usize) {
+        if self.phase == Phase::Healing {
+            self.chaos.bound.review(&self.world, self.clients.keys());
+        }
         let bound = &self.chaos.bound;
-        if self.phase == Phase::Chaos && !bound.is_disturbed(host) && !bound.admits(&self.world, &[host]) {
+        let wild = matches!(self.phase, Phase::Chaos | Phase::Healing);
+        if wild && !bound.is_disturbed(host) && !bound.admits(&self.world, &[host]) {
             return self.plan(Duration::from_secs(1), Plan::Start { host });
         }
         self.start(host);
@@ -171,7 +175,7 @@ impl Swarm {
         self.tally.attacks += self.world.set_attacker(None).map_or(0, |attacker| attacker.sent());
     }
 
-    /// All faults end. Half of the dead come back.
+    /// All faults end. Half of the dead come back, as soon as nobody beside them is disturbed.
     pub(super) fn heal(&mut self) {
         self.enter(Phase::Healing);
         self.world.network.heal();
@@ -179,7 +183,7 @@ impl Swarm {
         for host in 0..self.world.hosts().len() {
             let was_here = self.world.host(host).lives() > 0 && self.world.host(host).node().is_none();
             if was_here && self.rng.chance(0.5) {
-                self.start(host);
+                self.start_again(host);
             }
         }
     }
