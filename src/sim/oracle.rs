@@ -258,13 +258,17 @@ fn outside(skipped: &[bool], cycles: &[Vec<usize>]) -> impl Iterator<Item = usiz
     (0..passed.len()).filter(move |&at| !passed[at])
 }
 
+/// The number of this invariant among [`INVARIANTS`].
+pub const PRINCIPALS_KEPT: usize = 6;
+
 /// Principals are lost only by failing, or by a joiner: whoever was one when the ring was judged before, and is still a
 /// member, is skipped by nobody who was there before. Judged as [`has_sufficient_principals`] is.
 ///
 /// In Zave's model a join is one step. Here a joiner shows itself with a list that it pulled a while before, and does
-/// not know of another that came to the ring meanwhile, even if all others do by then.
+/// not know of another that came to the ring meanwhile, even if all others do by then; and it passes that list on. So this
+/// is demanded only while nobody is joining.
 pub fn keeps_principals(ring: &Ring, successors: usize) -> bool {
-    judge(ring, successors).holds[6]
+    judge(ring, successors).holds[PRINCIPALS_KEPT]
 }
 
 /// Those who live, were principals, and are skipped now by a list that no joiner has just brought.

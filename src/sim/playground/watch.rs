@@ -2,7 +2,7 @@
 
 use crate::id::Id;
 use crate::node::Life;
-use crate::sim::oracle::{self, INVARIANTS, Member, Ring};
+use crate::sim::oracle::{self, INVARIANTS, Member, PRINCIPALS_KEPT, Ring};
 use crate::sim::speakers::{self, Speakers};
 use crate::sim::world::World;
 use crate::time::Instant;
@@ -194,8 +194,10 @@ impl Watch {
         }
         self.ring.set_in_flight(world.lists_in_flight());
         let judgement = oracle::judge(&self.ring, self.successors);
+        let joining = || world.hosts().iter().filter(|host| host.node().is_some() && !host.is_ready(now)).count();
         for (at, (name, holds)) in INVARIANTS.iter().zip(judgement.holds).enumerate() {
-            let hurt = !holds;
+            // Those who have just come pass on lists that are older than others who came.
+            let hurt = !holds && (at != PRINCIPALS_KEPT || joining() == 0);
             if hurt && gone && at < 2 {
                 // Too many went at once: what the invariant rests on is not given any more.
                 self.excuse(now);
@@ -216,7 +218,6 @@ impl Watch {
             self.ring.set_before(judgement.members);
         }
         // A ring that is still forming has yet to make its base.
-        let joining = || world.hosts().iter().filter(|host| host.node().is_some() && !host.is_ready(now)).count();
         let members = self.ring.members().len();
         self.has_base = !self.hurt.contains(&true)
             && (members > self.successors * 4 || members > self.successors + joining())
