@@ -4,7 +4,7 @@ mod rule;
 
 pub use rule::Rule;
 
-use crate::limits::{SUCCESSORS_MAX, SUCCESSORS_MIN};
+use crate::limits::{SUCCESSORS_MAX, SUCCESSORS_MIN, VALUE_MAX};
 use alloc::string::String;
 use core::time::Duration;
 
@@ -49,6 +49,9 @@ pub struct Config {
     /// How many living nodes a node must know, itself included, to answer for anything. Default 1. In a ring of three a
     /// node that is cut off from both others takes them for dead; with 2 or 3 it is silent instead.
     pub min_nodes: usize,
+    /// The longest value that a client may write, in bytes. Default and limit 1 MiB. Copies of longer ones are kept all
+    /// the same, if another node took them.
+    pub value_max: usize,
     /// The rules that the node does without, so that a test sees what comes of it.
     #[cfg(feature = "mutations")]
     pub without: alloc::vec::Vec<Rule>,
@@ -72,6 +75,7 @@ impl Default for Config {
             reopen_after: None,
             halves: true,
             min_nodes: 1,
+            value_max: VALUE_MAX,
             #[cfg(feature = "mutations")]
             without: alloc::vec::Vec::new(),
         }
@@ -101,6 +105,7 @@ impl Config {
     pub fn checked(mut self) -> Self {
         self.successors = self.successors.clamp(SUCCESSORS_MIN, SUCCESSORS_MAX);
         self.tries = self.tries.max(2);
+        self.value_max = self.value_max.min(VALUE_MAX);
         self.min_nodes = self.min_nodes.clamp(1, self.successors + 1);
         self.stabilise_max = self.stabilise_max.max(self.stabilise_min);
         self.timeout_max = self.timeout_max.max(self.timeout_min);

@@ -50,8 +50,6 @@ pub struct Snapshot {
     pub status: Status,
     /// What the driver counts.
     pub driver: DriverCounters,
-    /// How many living nodes it must know to answer for anything.
-    pub min_nodes: usize,
 }
 
 /// What a driver counts beside the node's own counters.

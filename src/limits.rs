@@ -12,8 +12,29 @@ pub const FRAME_MAX: usize = DATAGRAM_MAX - SEAL_RESERVE;
 /// The longest key, in bytes. A key is any bytes, at least one.
 pub const KEY_MAX: usize = 255;
 
-/// The longest value, in bytes: with the longest key and a full log of operations it still fits one frame.
-pub const VALUE_MAX: usize = 640;
+/// The longest value, in bytes: 1 MiB. A node may be told to take less from its clients.
+pub const VALUE_MAX: usize = 1 << 20;
+
+/// The longest value, in bytes, that always goes in one frame: with the longest key and media type and a full log of
+/// operations. Longer ones do so if what is beside them is short; else the receiver asks for the rest.
+pub const FIRST_MAX: usize = 512;
+
+/// The longest media type of a value, in bytes.
+pub const KIND_MAX: usize = 96;
+
+/// The longest time to live of a value, in seconds: ten years.
+pub const TTL_MAX_S: u32 = 315_360_000;
+
+/// Bytes of a value that one answer brings of what did not fit.
+pub const PART_SIZE: usize = 1120;
+
+/// Values that a node receives in parts at one time, and as many parts of them all that are asked for at one time: a
+/// socket's buffer holds them.
+pub const TRANSFERS_MAX: usize = 16;
+/// See [`TRANSFERS_MAX`]: those that only the ring itself may still begin when clients have used up theirs.
+pub const TRANSFERS_RESERVE: usize = 4;
+/// See [`TRANSFERS_MAX`].
+pub const PARTS_MAX: usize = 64;
 
 /// How many of its last writes an entry remembers, so that a repeated write gets its first answer.
 pub const OPERATIONS_MAX: usize = 4;
@@ -102,11 +123,12 @@ pub const LOOKUP_STEPS_MAX: usize = 160;
 /// Nodes that one printing of the ring visits, unless asked for fewer.
 pub const WALK_MAX: usize = 1000;
 
-/// Bytes of a frame that are neither key nor value nor the log of operations: see `wire::codec`.
-const REPLICATE_OVERHEAD: usize =
-    // version, transaction, incarnations, stamp, kind, extension, tag; key length, rank, forgotten, log length, value
-    // length
-    (1 + 8 + 4 + 4 + 10 + 1 + 1 + 8) + (2 + RANK_SIZE + 20 + 1 + 3);
+/// Bytes of a frame with an entry that are neither key, media type, value nor log of operations.
+const ENTRY_OVERHEAD: usize =
+    // version, transaction, incarnations, stamp, kind of message, extension, tag; key length, rank, forgotten, log length
+    (1 + 8 + 4 + 4 + 10 + 1 + 1 + 8) + (2 + RANK_SIZE + 20 + 1)
+    // a value is there; length of its media type, end, length, hash, length of the first part
+    + (1 + 1 + 10 + 5 + 33 + 2);
 /// A rank at its longest: version, ballot, chosen.
 const RANK_SIZE: usize = 28 + 10 + 1;
 /// One entry of the log of operations: id and version.
@@ -115,8 +137,16 @@ const OPERATION_SIZE: usize = 16 + 28;
 const PEER_SIZE: usize = 17 + 20 + 4;
 const ITEM_SIZE: usize = 16 + RANK_SIZE;
 
-const _: () = assert!(REPLICATE_OVERHEAD + KEY_MAX + VALUE_MAX + OPERATIONS_MAX * OPERATION_SIZE <= FRAME_MAX);
-const _: () = assert!(VALUE_MAX >= 512);
+/// How many bytes of a value fit one frame beside a key and a media type of these lengths and a log of so many
+/// operations.
+pub const fn room_for_value(key: usize, kind: usize, operations: usize) -> usize {
+    FRAME_MAX.saturating_sub(ENTRY_OVERHEAD + key + kind + operations * OPERATION_SIZE)
+}
+
+const _: () = assert!(room_for_value(KEY_MAX, KIND_MAX, OPERATIONS_MAX) >= FIRST_MAX);
+const _: () = assert!(37 + 3 + PART_SIZE <= FRAME_MAX);
+const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PARTS_MAX);
+const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);
 const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(37 + 40 + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(SUCCESSORS_MIN >= 2 && SUCCESSORS_MIN < SUCCESSORS_MAX);

@@ -1,8 +1,12 @@
 //! The table of versioned entries, in ring order. It knows nothing of peers: the rank of an entry tells which wins.
 
+mod content;
+
+pub use content::Content;
+
 use crate::id::{Arc, Id};
 use crate::limits::ENTRIES_MAX;
-use crate::wire::{Entry, Item, OperationLog, Rank, Version};
+use crate::wire::{Entry, Hash, Item, OperationLog, Rank, Version};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::ops::Bound;
@@ -15,7 +19,7 @@ pub struct Stored {
     /// The writes that led to it.
     pub log: OperationLog,
     /// The value; `None` is a tombstone.
-    pub value: Option<Box<[u8]>>,
+    pub value: Option<Content>,
     /// When it was last changed, on the store's own count of changes.
     pub changed: u64,
     /// Marked by the owner once both neighbours hold it: the number of the neighbourhood it counts in, or zero.
@@ -29,8 +33,14 @@ impl Stored {
         self.value.is_some().then_some(self.rank.version)
     }
 
+    /// The entry as it goes over the wire: as much of its value as fits.
     fn entry<'a>(&'a self, key: &'a [u8]) -> Entry<'a> {
-        Entry { key, rank: self.rank, log: self.log.clone(), value: self.value.as_deref() }
+        let value = self.value.as_ref().map(|content| content.framed(key.len(), self.log.len()));
+        Entry { key, rank: self.rank, log: self.log.clone(), value }
+    }
+
+    fn size(&self) -> usize {
+        self.value.as_ref().map_or(0, Content::size)
     }
 }
 
@@ -46,9 +56,16 @@ pub struct Store {
     digests: [Option<(Arc, u64, u64)>; 4],
 }
 
-/// The store has `limits::ENTRIES_MAX` entries; nothing was changed.
+/// Why an entry was not taken. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
+pub enum Untaken {
+    /// There is no room: the store has `limits::ENTRIES_MAX` entries.
+    Full,
+    /// It could not have come about by itself.
+    Unsound,
+    /// It would win, but a part of its value is missing.
+    Partial,
+}
 
 impl Store {
     /// How many entries there are, tombstones included.
@@ -113,40 +130,76 @@ impl Store {
         }
     }
 
-    /// Takes the entry if it beats the one that is here. Returns whether it did.
+    /// Takes the entry if it beats the one that is here. Returns whether it did. Where the value is missing it may be
+    /// here already, under the same version.
     ///
     /// # Errors
-    /// [`Full`] if the key is new and there is no room.
-    pub fn merge(&mut self, entry: &Entry<'_>) -> Result<bool, Full> {
-        let (changed, full) = (self.changes + 1, self.entries.len() >= ENTRIES_MAX);
-        let fresh = || Stored {
-            rank: entry.rank,
-            log: entry.log.clone(),
-            value: entry.value.map(Box::from),
-            changed,
-            confirmed: 0,
-            hash: item_hash(entry.key, &entry.rank),
-        };
-        match self.get_mut(entry.key) {
-            Some(stored) => {
-                let chosen = entry.rank.version == stored.rank.version && (entry.rank.chosen || stored.rank.chosen);
-                stored.rank.chosen |= chosen;
-                if !entry.rank.beats(&stored.rank) {
-                    return Ok(false);
-                }
-                let old = core::mem::replace(stored, fresh());
-                stored.rank.chosen |= chosen;
-                self.discount(entry.key.len(), &old);
+    /// [`Untaken`] if there is no room, or the entry is not sound, or not whole.
+    pub fn merge(&mut self, entry: &Entry<'_>) -> Result<bool, Untaken> {
+        if !entry.is_sound() {
+            return Err(Untaken::Unsound);
+        }
+        let whole = entry.is_whole();
+        self.take(entry.key, entry.rank, &entry.log, || match entry.value {
+            Some(value) if whole => Ok(Some(Content::from(value))),
+            Some(_) => Err(Untaken::Partial),
+            None => Ok(None),
+        })
+    }
+
+    /// The same with a value that shares its bytes with whoever else has it; none for a tombstone.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn write(&mut self, key: &[u8], rank: Rank, log: OperationLog, content: Option<Content>) -> Result<bool, Untaken> {
+        if !rank.is_sound() {
+            return Err(Untaken::Unsound);
+        }
+        self.take(key, rank, &log, || Ok(content))
+    }
+
+    fn take(
+        &mut self,
+        key: &[u8],
+        rank: Rank,
+        log: &OperationLog,
+        content: impl FnOnce() -> Result<Option<Content>, Untaken>,
+    ) -> Result<bool, Untaken> {
+        let changed = self.changes + 1;
+        let here = self.get_mut(key);
+        let is_new = here.is_none();
+        if let Some(stored) = here {
+            let same = rank.version == stored.rank.version;
+            stored.rank.chosen |= same && rank.chosen;
+            if !rank.beats(&stored.rank) {
+                return Ok(false);
             }
-            None if full => return Err(Full),
-            None => {
-                self.entries.insert((Id::of_key(entry.key), Box::from(entry.key)), fresh());
+            if same {
+                // The same value under a higher ballot.
+                stored.rank.ballot = rank.ballot;
+                stored.log = log.clone();
+                stored.hash = item_hash(key, &stored.rank);
+                (stored.changed, stored.confirmed) = (changed, 0);
+                self.changes = changed;
+                return Ok(true);
             }
         }
-        self.changes = changed;
-        self.bytes += entry.key.len() + entry.value.map_or(0, <[u8]>::len);
-        self.tombstones += usize::from(entry.value.is_none());
+        let value = content()?;
+        if is_new && self.entries.len() >= ENTRIES_MAX {
+            return Err(Untaken::Full);
+        }
+        let (log, hash) = (log.clone(), item_hash(key, &rank));
+        self.put(key, Stored { rank, log, value, changed, confirmed: 0, hash });
         Ok(true)
+    }
+
+    fn put(&mut self, key: &[u8], stored: Stored) {
+        self.changes = stored.changed;
+        self.bytes += key.len() + stored.size();
+        self.tombstones += usize::from(stored.value.is_none());
+        if let Some(old) = self.entries.insert((Id::of_key(key), Box::from(key)), stored) {
+            self.discount(key.len(), &old);
+        }
     }
 
     /// Removes the entry under this id altogether, if it has just this rank. Only for strays that others are known
@@ -163,7 +216,7 @@ impl Store {
     }
 
     fn discount(&mut self, key_length: usize, old: &Stored) {
-        self.bytes -= key_length + old.value.as_ref().map_or(0, |value| value.len());
+        self.bytes -= key_length + old.size();
         self.tombstones -= usize::from(old.value.is_none());
     }
 
@@ -189,6 +242,13 @@ impl Store {
         self.digests.rotate_right(1);
         self.digests[0] = Some((arc, self.changes, sum));
         sum
+    }
+
+    /// The value under this id with this hash, of those that do not always fit a frame.
+    pub fn content(&self, id: Id, hash: &Hash) -> Option<&Content> {
+        let of_id = self.range(Arc::new(id.plus(u128::MAX), id));
+        let contents = of_id.filter_map(|(_, _, stored)| stored.value.as_ref());
+        contents.into_iter().find(|content| content.hash() == Some(hash))
     }
 
     /// True if the id has an entry of this rank or one that beats it.
@@ -230,13 +290,14 @@ fn item_hash(key: &[u8], rank: &Rank) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Value;
 
     fn rank(time_ms: u64) -> Rank {
         Rank::of_write(Version { term: 1, time_ms, writer: 0 })
     }
 
     fn entry<'a>(key: &'a [u8], time_ms: u64, value: Option<&'a [u8]>) -> Entry<'a> {
-        Entry { key, rank: rank(time_ms), log: OperationLog::default(), value }
+        Entry { key, rank: rank(time_ms), log: OperationLog::default(), value: value.map(Value::plain) }
     }
 
     fn filled(n: u32) -> Store {

@@ -66,7 +66,6 @@ pub struct Driver {
     handle: Handle,
     waiting: BTreeMap<Ticket, Sender<Reply>>,
     seeds: Vec<String>,
-    min_nodes: usize,
     /// Once the node has left: whether it handed over all that it held.
     left: Option<bool>,
     counters: DriverCounters,
@@ -83,11 +82,11 @@ enum Wake {
 
 impl Driver {
     /// A driver for the node, and the way for others to reach it. `seeds` are names or addresses, each with its port,
-    /// that are resolved whenever the node asks for them; `min_nodes` is shown to those who ask why the node is silent.
+    /// that are resolved whenever the node asks for them.
     ///
     /// # Errors
     /// The socket cannot be watched by the reactor.
-    pub fn new(node: Node, socket: UdpSocket, seeds: Vec<String>, min_nodes: usize) -> io::Result<(Self, Handle)> {
+    pub fn new(node: Node, socket: UdpSocket, seeds: Vec<String>) -> io::Result<(Self, Handle)> {
         let is_v6 = socket.local_addr()?.is_ipv6();
         let (handle, requests) = Handle::new();
         let driver = Self {
@@ -98,7 +97,6 @@ impl Driver {
             handle: handle.clone(),
             waiting: BTreeMap::new(),
             seeds,
-            min_nodes,
             left: None,
             counters: DriverCounters::default(),
             datagram: [0; DATAGRAM_MAX + 1],
@@ -199,7 +197,7 @@ impl Driver {
             // Who asked may be gone; the answer is dropped then.
             Request::Status(to) => {
                 let status = self.node.status(now.at);
-                let _ = to.try_send(Snapshot { status, driver: self.counters, min_nodes: self.min_nodes });
+                let _ = to.try_send(Snapshot { status, driver: self.counters });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));

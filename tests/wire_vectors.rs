@@ -57,7 +57,7 @@ fn operation() -> Operation {
 fn entry(value: Option<&'static [u8]>) -> Entry<'static> {
     let mut log = OperationLog::default();
     log.push(OperationId([0xaa; 16]), version(1));
-    Entry { key: b"key", rank: rank(1), log, value }
+    Entry { key: b"key", rank: rank(1), log, value: value.map(Value::plain) }
 }
 
 fn stabilise(dropped: &[u8]) -> Stabilise {
@@ -74,6 +74,16 @@ fn stabilise(dropped: &[u8]) -> Stabilise {
 
 fn neighbours(predecessor: Named, successors: Option<PeerList>, dropped: &[u8]) -> Neighbours {
     Neighbours { predecessor, successors, consents: false, wait_ms: 2625, dropped: peers(dropped), matched: true }
+}
+
+/// A value of which a part is missing.
+fn cut() -> Value<'static> {
+    let body = Body { length: 70_000, hash: [0xbb; 32], first: b"first" };
+    Value { kind: b"text/plain", expires_ms: 1_800_000_000_000, body }
+}
+
+fn put(condition: Condition, body: Body<'static>) -> Request<'static> {
+    Request::Put { operation: operation(), key: b"key", condition, min_copies: 2, ttl_s: 300, kind: b"a/b", body }
 }
 
 #[rustfmt::skip]
@@ -126,32 +136,41 @@ fn requests() -> Vec<Row> {
             "0008 11111111111111111111111111111111 22222222222222222222222222222222 ac02",
             "d01d48cf591f3715"),
         row(Replicate(entry(Some(b"value"))),
-            "0009 036b6579 0181d095ffbc311111111111111101 0301 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
-             0181d095ffbc311111111111111101 0000010576616c7565",
-            "95417ab1b159c5da"),
+            "0009 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
+             c311111111111111101000001000005000576616c7565",
+            "3e45781278d90a40"),
         row(Replicate(entry(None)),
             "0009 036b6579 0181d095ffbc311111111111111101 0301 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
              0181d095ffbc311111111111111101 000000",
             "b2a56b9d35022cdd"),
+        row(Offer(Entry { value: Some(cut()), ..entry(None) }),
+            "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
+             c3111111111111111010000010a746578742f706c61696e80a0f1c2b134f0a20401bbbbbbbbbbbbbbbbbbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "793c26e79b5979c1"),
         row(Offer(entry(Some(b""))),
-            "000a 036b6579 0181d095ffbc311111111111111101 0301 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
-             0181d095ffbc311111111111111101 00000100",
-            "1c98b37f3610336e"),
+            "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
+             c3111111111111111010000010000000000",
+            "f4438333eadd16f1"),
         row(Get { key: b"key" },
             "000b 036b6579",
             "fd1d3f0fda6c9adb"),
-        row(Put { operation: operation(), key: b"key", condition: Condition::None, value: b"value" },
-            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 03ac02036b6579000576616c7565",
-            "ef62eec9808b4533"),
-        row(Put { operation: operation(), key: b"key", condition: Condition::Absent, value: b"value" },
-            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 03ac02036b6579010576616c7565",
-            "85a73c266945601f"),
-        row(Put { operation: operation(), key: b"key", condition: Condition::Present, value: b"value" },
-            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 03ac02036b6579020576616c7565",
-            "c356134099f92c75"),
-        row(Delete { operation: operation(), key: b"key", condition: Condition::Match(version(1)) },
-            "000d eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee 03ac02036b657903 0181d095ffbc311111111111111101",
-            "22147860cfc8bf75"),
+        row(put(Condition::None, Body::whole(b"value")),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b65790002ac0203612f6205000576616c7565",
+            "3e4b3998575ea3db"),
+        row(put(Condition::Absent, Body::whole(b"value")),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b65790102ac0203612f6205000576616c7565",
+            "ba6aec330d3a341e"),
+        row(put(Condition::Present, Body::whole(b"value")),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b65790202ac0203612f6205000576616c7565",
+            "7b7814778a990117"),
+        row(put(Condition::None, cut().body),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b65790002ac0203612f62f0a20401bbbbbbbbbbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "8c02a85ca9b64dd1"),
+        row(Delete { operation: operation(), key: b"key", condition: Condition::Match(version(1)), min_copies: 2 },
+            "000d eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b6579030181d095ffbc31111111111111110102",
+            "9a55bf182b20c8e0"),
         row(Walk,
             "000e",
             "08d37225da209f33"),
@@ -166,6 +185,10 @@ fn requests() -> Vec<Row> {
         row(Mirror,
             "0011",
             "7bb98550d102d32c"),
+        row(Part { id: id(0x1b), hash: [0xbb; 32], offset: 1632 },
+            "0012 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb \
+             bbbbbbbbbe00c",
+            "302a1dd73053b7b3"),
     ]
 }
 
@@ -214,15 +237,16 @@ fn answers() -> Vec<Row> {
              0400 01",
             "928fee7b8115e92e"),
         row(Fetched(entry(Some(b"value"))),
-            "0105 036b6579 0181d095ffbc311111111111111101 0301 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
-             0181d095ffbc311111111111111101 0000010576616c7565",
-            "a8617c312aed1275"),
+            "0105 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
+             c311111111111111101000001000005000576616c7565",
+            "5929d19914a557ed"),
         row(Offered { confirmed: true },
             "0106 01",
             "93e9aa1b2f54339c"),
-        row(Value { version: version(1), copies: 3, value: b"value" },
-            "0107 0181d095ffbc311111111111111101 030576616c7565",
-            "a3dbe31e4eb4b1b7"),
+        row(Value { version: version(1), copies: 3, value: cut() },
+            "0107 0181d095ffbc311111111111111101030a746578742f706c61696e80a0f1c2b134f0a20401bbbbbbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "2430a6576e6fbe76"),
         row(Stored { version: version(1), copies: 3, created: true },
             "0108 0181d095ffbc311111111111111101 0301",
             "bdf847f8c9e9c544"),
@@ -250,6 +274,9 @@ fn answers() -> Vec<Row> {
         row(Mirrored(peer_v6().addr()),
             "010c 01fd000000000000000000000000000001e121",
             "05a733bd09bd877d"),
+        row(Part(b"part"),
+            "010d 0470617274",
+            "ebe85ec9b6ec4ca3"),
     ]
 }
 
@@ -312,6 +339,9 @@ fn refusals() -> Vec<Row> {
         row(Leaving,
             "010b 10",
             "2fb7c280f3184eac"),
+        row(TooFew { copies: 2 },
+            "010b 1102",
+            "df87afaaed987a27"),
     ]
 }
 
@@ -336,12 +366,12 @@ macro_rules! variants {
 
 variants!(request_number, REQUESTS, Request<'_>,
     Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk Adopt
-    Leave Mirror);
+    Leave Mirror Part);
 variants!(answer_number, ANSWERS, Answer<'_>,
-    Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored);
+    Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored Part);
 variants!(refusal_number, REFUSALS, Refusal,
     Unproven NotMember NotOwner NotSettled NotNeighbour Stale Conflict NotFound Newer TooLarge Busy Unreachable Unknown
-    Forgotten Full Silent Leaving);
+    Forgotten Full Silent Leaving TooFew);
 
 /// Which list a message's variant is in, and at what number.
 fn variant(message: &Message<'_>) -> (&'static [&'static str], usize) {

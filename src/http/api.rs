@@ -3,7 +3,8 @@
 //! [`plan`] looks at a request before its body has come, so that a client which waits for `100 Continue` is refused
 //! without sending it; [`Plan::run`] does the rest.
 
-use super::conditions::{ReadConditions, no_condition, read_conditions, write_condition};
+use super::conditions::{ReadConditions, no_condition, read_conditions};
+use super::fields::{WriteFields, kind, number, parameter, write_fields};
 use super::host::Hosts;
 use super::json;
 use super::operator;
@@ -14,13 +15,19 @@ use super::response::{Response, Status};
 use super::walk::{self, Start};
 use crate::handle::{Gone, Handle};
 use crate::id::Id;
-use crate::limits::{KEY_MAX, VALUE_MAX, WALK_MAX};
-use crate::node::{Attempt, Command, Reply, RingNode};
+use crate::limits::{KEY_MAX, WALK_MAX};
+use crate::node::{Command, Reply, RingNode};
+use crate::store::Content;
 use crate::wire::Condition;
 use serde::Deserialize;
 
 /// The longest body of `POST /storage`: key and value with every byte escaped as `\u0000`, and what stands around them.
-const JSON_MAX: usize = 6 * (KEY_MAX + VALUE_MAX) + 256;
+const fn json_max(value_max: usize) -> usize {
+    6 * (KEY_MAX + value_max) + 256
+}
+
+/// The media type of a value that came as text in JSON.
+const TEXT: &[u8] = b"text/plain; charset=utf-8";
 
 /// The longest body that is read where none is wanted, so that the connection may go on after it.
 const IGNORED_MAX: usize = 4096;
@@ -34,6 +41,8 @@ const PAGE: usize = 100;
 pub struct Plan {
     /// The longest body that the request may have, in bytes.
     pub body_max: usize,
+    /// The longest value, in bytes.
+    value_max: usize,
     action: Action,
 }
 
@@ -41,9 +50,9 @@ pub struct Plan {
 enum Action {
     Answer(Response),
     Get { key: Box<[u8]>, conditions: ReadConditions },
-    Put { key: Box<[u8]>, condition: Condition, attempt: Option<Attempt> },
-    Create { attempt: Option<Attempt> },
-    Delete { key: Box<[u8]>, condition: Condition, attempt: Option<Attempt> },
+    Put { key: Box<[u8]>, fields: WriteFields, kind: Box<[u8]> },
+    Create { fields: WriteFields },
+    Delete { key: Box<[u8]>, fields: WriteFields },
     Keys { after: Option<Box<[u8]>>, limit: usize },
     Node,
     Ring { from: Option<Start>, max: usize },
@@ -54,16 +63,16 @@ enum Action {
     Order(Command),
 }
 
-/// Finds out what a request wants of a node with these names.
-pub fn plan(head: &Head<'_>, hosts: &Hosts) -> Plan {
+/// Finds out what a request wants of a node with these names, which takes values of so many bytes.
+pub fn plan(head: &Head<'_>, hosts: &Hosts, value_max: usize) -> Plan {
     let allowed = hosts.check(head).and_then(|()| origin::check(head));
     let action = allowed.and_then(|()| route(head)).unwrap_or_else(Action::Answer);
     let body_max = match action {
-        Action::Put { .. } => VALUE_MAX,
-        Action::Create { .. } => JSON_MAX,
+        Action::Put { .. } => value_max,
+        Action::Create { .. } => json_max(value_max),
         _ => IGNORED_MAX,
     };
-    Plan { body_max, action }
+    Plan { body_max, value_max, action }
 }
 
 fn route(head: &Head<'_>) -> Result<Action, Response> {
@@ -85,7 +94,7 @@ fn route(head: &Head<'_>) -> Result<Action, Response> {
         "/storage" if head.method == Post => {
             has_body(head)?;
             no_condition(head, &["if-match", "if-none-match"])?;
-            Ok(Action::Create { attempt: attempt(head)? })
+            Ok(Action::Create { fields: WriteFields { condition: Condition::Absent, ..write_fields(head)? } })
         }
         "/storage" => Err(not_allowed("GET, HEAD, POST")),
         path => {
@@ -99,13 +108,12 @@ fn route(head: &Head<'_>) -> Result<Action, Response> {
                 Get | HeadOnly => Ok(Action::Get { key: key(name)?, conditions: read_conditions(head)? }),
                 Put => {
                     has_body(head)?;
-                    let condition = write_condition(head)?;
-                    Ok(Action::Put { key: key(name)?, condition, attempt: attempt(head)? })
+                    let (fields, kind) = (write_fields(head)?, kind(head)?.as_bytes().into());
+                    Ok(Action::Put { key: key(name)?, fields, kind })
                 }
                 Delete => {
                     no_condition(head, &["if-none-match"])?;
-                    let condition = write_condition(head)?;
-                    Ok(Action::Delete { key: key(name)?, condition, attempt: attempt(head)? })
+                    Ok(Action::Delete { key: key(name)?, fields: write_fields(head)? })
                 }
                 _ => Err(not_allowed("GET, HEAD, PUT, DELETE")),
             }
@@ -148,61 +156,6 @@ fn has_body(head: &Head<'_>) -> Result<(), Response> {
     }
 }
 
-/// The one value of a field that may be given once.
-fn once<'a>(head: &Head<'a>, name: &str) -> Result<Option<&'a str>, Response> {
-    let mut values = head.values(name);
-    let Some(value) = values.next() else { return Ok(None) };
-    match (values.next(), str::from_utf8(value)) {
-        (None, Ok(text)) => Ok(Some(text)),
-        _ => Err(bad(format_args!("Give one {name} field, in ASCII."))),
-    }
-}
-
-/// The name under which a write is sent, perhaps not for the first time.
-fn attempt(head: &Head<'_>) -> Result<Option<Attempt>, Response> {
-    if head.values("sky-min-copies").next().is_some() {
-        let detail = "Sky-Min-Copies is not supported yet: look at Sky-Copies of the answer instead.";
-        return Err(Response::problem(Status::NotImplemented, detail));
-    }
-    let Some(text) = once(head, "sky-operation")? else { return Ok(None) };
-    let attempt = text.parse().map(Attempt::First).or_else(|_| text.parse().map(Attempt::Again));
-    let sound = |attempt: &Attempt| !matches!(attempt, Attempt::Again(operation) if !operation.fresh.is_sound());
-    attempt.ok().filter(sound).map(Some).ok_or_else(|| {
-        let detail = "Sky-Operation is what an answer 504 said, to repeat a write, or 32 random hexadecimal digits, \
-                      to name a new one.";
-        bad(detail)
-    })
-}
-
-/// The parameters of a query, unescaped.
-fn parameter(head: &Head<'_>, name: &str) -> Result<Option<Vec<u8>>, Response> {
-    let mut found = None;
-    for part in head.query.split('&').filter(|part| !part.is_empty()) {
-        let (known, value) = part.split_once('=').unwrap_or((part, ""));
-        let (Some(known), Some(value)) = (unescape(known, true), unescape(value, true)) else {
-            return Err(bad(
-                "The query holds a percent sign without two hexadecimal digits after it: escape it as %25.",
-            ));
-        };
-        if known == name.as_bytes() && found.replace(value).is_some() {
-            return Err(bad(format_args!("Give {name} once.")));
-        }
-    }
-    Ok(found)
-}
-
-/// A number from 1 on; what is beyond the highest counts as the highest.
-fn number(head: &Head<'_>, name: &str, default: usize, highest: usize) -> Result<usize, Response> {
-    let Some(text) = parameter(head, name)? else { return Ok(default) };
-    let digits = str::from_utf8(&text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    match digits.map(str::parse) {
-        Some(Ok(0)) | None => Err(bad(format_args!("{name} is a number from 1 to {highest}."))),
-        Some(Ok(number)) => Ok(highest.min(number)),
-        Some(Err(_)) if text.is_empty() => Err(bad(format_args!("{name} is a number from 1 to {highest}."))),
-        Some(Err(_)) => Ok(highest),
-    }
-}
-
 fn walk_range(head: &Head<'_>) -> Result<(Option<Start>, usize), Response> {
     let from = parameter(head, "from")?;
     let wrong = || bad("from is what an earlier answer gave as next, or the address of a node, ip:port.");
@@ -227,7 +180,7 @@ impl Plan {
         match &self.action {
             // The first thing that is wrong is told.
             Action::Answer(refusal) if self.is_refusal() => refusal.clone(),
-            Action::Put { .. } => too_large(),
+            Action::Put { .. } => too_large(self.value_max),
             _ => {
                 let detail = format!("The body of this request has at most {} bytes.", self.body_max);
                 Response::problem(Status::ContentTooLarge, detail)
@@ -237,40 +190,43 @@ impl Plan {
 
     /// Does what was asked, with the body that came.
     pub async fn run(self, body: Vec<u8>, node: &Handle) -> Response {
-        perform(self.action, body, node).await.unwrap_or_else(|Gone| {
+        perform(self.action, body, self.value_max, node).await.unwrap_or_else(|Gone| {
             let detail = "The node is stopping; whether a write was stored is unknown: ask another node.";
             Response::problem(Status::GatewayTimeout, detail)
         })
     }
 }
 
-async fn perform(action: Action, body: Vec<u8>, node: &Handle) -> Result<Response, Gone> {
+async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle) -> Result<Response, Gone> {
+    let failure = |reply| reply::failure(reply, value_max);
     Ok(match action {
         Action::Answer(response) => response,
         Action::Get { key, conditions } => match node.ask(Command::Get { key }).await? {
-            Reply::Value { value, version, copies, owner } => {
+            Reply::Value { content, version, copies, owner } => {
                 let instead = conditions.instead(version);
-                reply::value(value, version, copies, &owner, instead)
+                reply::value(&content, version, copies, &owner, instead)
             }
-            other => reply::failure(other),
+            other => failure(other),
         },
-        Action::Put { key, condition, attempt } => {
+        Action::Put { key, fields, kind } => {
             let location = format!("/storage/{}", escape(&key));
-            let command = Command::Put { key, value: body.into(), condition, attempt };
-            reply::written(node.ask(command).await?, &location)
+            let reply = node.ask(put(key, Content::new(body, &kind, 0), fields)).await?;
+            reply::written(reply, &location).unwrap_or_else(failure)
         }
-        Action::Create { attempt } => {
-            let Create { key, value } = match create(&body) {
+        Action::Create { fields } => {
+            let Create { key, value } = match create(&body, value_max) {
                 Ok(create) => create,
                 Err(response) => return Ok(response),
             };
             let location = format!("/storage/{}", escape(key.as_bytes()));
-            let (key, value) = (key.into_bytes().into(), value.into_bytes().into());
-            let reply = node.ask(Command::Put { key, value, condition: Condition::Absent, attempt }).await?;
-            reply::created(reply, &location)
+            let content = Content::new(value.into_bytes(), TEXT, 0);
+            let reply = node.ask(put(key.into_bytes().into(), content, fields)).await?;
+            reply::created(reply, &location).unwrap_or_else(failure)
         }
-        Action::Delete { key, condition, attempt } => {
-            reply::deleted(node.ask(Command::Delete { key, condition, attempt }).await?)
+        Action::Delete { key, fields } => {
+            let WriteFields { condition, attempt, min_copies, .. } = fields;
+            let reply = node.ask(Command::Delete { key, condition, min_copies, attempt }).await?;
+            reply::deleted(reply).unwrap_or_else(failure)
         }
         Action::Keys { after, limit } => Response::json(&json::keys(&node.held(after, limit).await?, limit)),
         Action::Node => Response::json(&json::node(&node.status().await?)),
@@ -286,7 +242,7 @@ async fn perform(action: Action, body: Vec<u8>, node: &Handle) -> Result<Respons
             let id = Id::of_key(&key);
             match node.ask(Command::Lookup { id }).await? {
                 Reply::Owner { owner, arc, path } => Response::json(&json::lookup(id, &owner, arc, &path)),
-                other => reply::failure(other),
+                other => failure(other),
             }
         }
         Action::Alive => {
@@ -304,7 +260,7 @@ async fn walk(node: &Handle, from: Option<Start>, max: usize) -> Result<Result<P
     let command = Command::Walk { from: from.map(|from| from.addr), max };
     Ok(match node.ask(command).await? {
         Reply::Ring { nodes, next } => walk::page(nodes, next, from.and_then(|from| from.start)),
-        other => Err(reply::failure(other)),
+        other => Err(reply::failure(other, 0)),
     })
 }
 
@@ -316,20 +272,25 @@ struct Create {
     value: String,
 }
 
-fn create(body: &[u8]) -> Result<Create, Response> {
+fn put(key: Box<[u8]>, content: Content, fields: WriteFields) -> Command {
+    let WriteFields { condition, attempt, min_copies, ttl_s } = fields;
+    Command::Put { key, content, ttl_s, condition, min_copies, attempt }
+}
+
+fn create(body: &[u8], value_max: usize) -> Result<Create, Response> {
     let create: Create = serde_json::from_slice(body).map_err(|error| {
         bad(format_args!("The body is to be {{\"key\": \"...\", \"value\": \"...\"}} in JSON: {error}."))
     })?;
     check_key(create.key.as_bytes())?;
-    if create.value.len() > VALUE_MAX {
-        return Err(too_large());
+    if create.value.len() > value_max {
+        return Err(too_large(value_max));
     }
     Ok(create)
 }
 
 /// The answer to a value beyond the limit.
-pub fn too_large() -> Response {
-    let detail = format!("A value has at most {VALUE_MAX} bytes: store it in parts.");
+pub fn too_large(value_max: usize) -> Response {
+    let detail = format!("A value has at most {value_max} bytes: store it in parts.");
     Response::problem(Status::ContentTooLarge, detail)
 }
 

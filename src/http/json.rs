@@ -7,7 +7,7 @@ use super::walk::Start;
 use super::words::{state_name, why_silent};
 use crate::handle::Snapshot;
 use crate::id::{Arc, Id};
-use crate::limits::{KEY_MAX, VALUE_MAX};
+use crate::limits::KEY_MAX;
 use crate::node::{Counters, Finger, Held, Hop, RingNode, Status};
 use crate::wire::{Flaw, Peer};
 use serde::{Serialize, Serializer};
@@ -98,7 +98,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         addr: me.addr(),
         incarnation: Text(me.incarnation),
         state: state_name(*state),
-        silenced: silenced.map(|why| why_silent(why, snapshot.min_nodes)),
+        silenced: silenced.map(|why| why_silent(why, snapshot.status.min_nodes)),
         predecessor: predecessor.as_ref().map(PeerJson::from),
         successors: peers(successors),
         fingers: fingers
@@ -113,7 +113,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         tombstones,
         bytes,
         counters: counts,
-        limits: Limits { key_bytes: KEY_MAX, value_bytes: VALUE_MAX },
+        limits: Limits { key_bytes: KEY_MAX, value_bytes: snapshot.status.value_max },
         version: env!("CARGO_PKG_VERSION"),
     }
 }

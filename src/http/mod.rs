@@ -5,9 +5,11 @@
 //! [`Handle`](crate::handle::Handle).
 
 pub mod api;
+mod budget;
 pub mod chunks;
 mod conditions;
 mod date;
+mod fields;
 pub mod host;
 mod json;
 mod operator;

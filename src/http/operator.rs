@@ -27,6 +27,7 @@ pub fn obeyed(command: &Command, reply: Reply) -> Response {
             );
             Response::problem(Status::Conflict, detail)
         }
-        (_, other) => failure(other),
+        // None of these is about a value.
+        (_, other) => failure(other, 0),
     }
 }

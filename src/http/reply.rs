@@ -4,19 +4,22 @@
 //! is safe.
 
 use super::api::too_large;
+use super::fields::is_printable;
 use super::response::{Response, Status};
 use super::words::{state_name, why_silent};
 use crate::handle::Snapshot;
 use crate::node::{Reply, State, Unavailable};
+use crate::store::Content;
 use crate::wire::{Peer, Version};
+use std::time::SystemTime;
 
 /// How long a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
 /// A value, or what a condition wants instead of it.
-pub fn value(value: Box<[u8]>, version: Version, copies: u8, owner: &Peer, instead: Option<Status>) -> Response {
+pub fn value(content: &Content, version: Version, copies: u8, owner: &Peer, instead: Option<Status>) -> Response {
     let response = match instead {
-        None => Response::with_body(Status::Ok, "application/octet-stream", value)
+        None => Response::with_body(Status::Ok, media_type(content), content.bytes())
             // Values share the origin of the node's own pages, so a browser must not run them.
             .field("X-Content-Type-Options", "nosniff")
             .field("Content-Security-Policy", "sandbox"),
@@ -24,7 +27,23 @@ pub fn value(value: Box<[u8]>, version: Version, copies: u8, owner: &Peer, inste
         Some(status) => Response::problem(status, "The key has another version than If-Match says: see ETag."),
     };
     // A cache may keep it, but has to ask whether it is still the newest.
-    stored(response.field("Cache-Control", "no-cache"), Some(version), copies, owner)
+    let response = stored(response.field("Cache-Control", "no-cache"), Some(version), copies, owner);
+    match content.expires_ms {
+        0 => response,
+        end => response.field("Sky-TTL", seconds_until(end)),
+    }
+}
+
+/// The media type that a value was stored with. One that came from another node may be anything.
+fn media_type(content: &Content) -> &str {
+    let kind = Some(content.kind()).filter(|kind| !kind.is_empty() && is_printable(kind));
+    kind.and_then(|kind| str::from_utf8(kind).ok()).unwrap_or("application/octet-stream")
+}
+
+/// How long it is until then, rounded up. By another clock than the owner's it may be over already.
+fn seconds_until(end_ms: u64) -> u64 {
+    let now_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis());
+    u128::from(end_ms).saturating_sub(now_ms).div_ceil(1000) as u64
 }
 
 fn stored(response: Response, version: Option<Version>, copies: u8, owner: &Peer) -> Response {
@@ -36,8 +55,8 @@ fn stored(response: Response, version: Option<Version>, copies: u8, owner: &Peer
 }
 
 /// The outcome of `PUT /storage/{key}`.
-pub fn written(reply: Reply, location: &str) -> Response {
-    match reply {
+pub fn written(reply: Reply, location: &str) -> Result<Response, Reply> {
+    Ok(match reply {
         Reply::Stored { version, copies, created, owner, operation } => {
             let response = if created {
                 Response::new(Status::Created).field("Location", location)
@@ -46,13 +65,13 @@ pub fn written(reply: Reply, location: &str) -> Response {
             };
             stored(response, Some(version), copies, &owner).field("Sky-Operation", operation)
         }
-        other => failure(other),
-    }
+        other => return Err(other),
+    })
 }
 
 /// The outcome of `POST /storage`.
-pub fn created(reply: Reply, location: &str) -> Response {
-    match reply {
+pub fn created(reply: Reply, location: &str) -> Result<Response, Reply> {
+    Ok(match reply {
         Reply::Stored { version, copies, owner, operation, .. } => {
             let response = Response::new(Status::Created).field("Location", location);
             stored(response, Some(version), copies, &owner).field("Sky-Operation", operation)
@@ -61,18 +80,18 @@ pub fn created(reply: Reply, location: &str) -> Response {
             let detail = "The key exists, and nothing was changed: PUT replaces it, GET reads it.";
             tagged(Response::problem(Status::Conflict, detail).field("Location", location), version)
         }
-        other => failure(other),
-    }
+        other => return Err(other),
+    })
 }
 
 /// The outcome of `DELETE /storage/{key}`.
-pub fn deleted(reply: Reply) -> Response {
-    match reply {
+pub fn deleted(reply: Reply) -> Result<Response, Reply> {
+    Ok(match reply {
         Reply::Stored { copies, owner, operation, .. } => {
             stored(Response::new(Status::NoContent), None, copies, &owner).field("Sky-Operation", operation)
         }
-        other => failure(other),
-    }
+        other => return Err(other),
+    })
 }
 
 fn tagged(response: Response, version: Option<Version>) -> Response {
@@ -82,8 +101,8 @@ fn tagged(response: Response, version: Option<Version>) -> Response {
     }
 }
 
-/// Everything that is not success.
-pub fn failure(reply: Reply) -> Response {
+/// Everything that is not success, of a node that takes values of so many bytes.
+pub fn failure(reply: Reply, value_max: usize) -> Response {
     match reply {
         Reply::NotFound => Response::problem(Status::NotFound, "There is no such key: PUT it to create it."),
         Reply::Conflict { version } => {
@@ -93,7 +112,7 @@ pub fn failure(reply: Reply) -> Response {
             };
             tagged(Response::problem(Status::PreconditionFailed, detail), version)
         }
-        Reply::TooLarge => too_large(),
+        Reply::TooLarge => too_large(value_max),
         Reply::Unavailable(why) => unavailable(why),
         Reply::Unknown { operation } => {
             let detail = format!(
@@ -134,6 +153,13 @@ fn unavailable(why: Unavailable) -> Response {
             "The node responsible for this key is silent, as it may be cut off from a larger ring; nothing was \
              changed: try again later. Its GET /readyz says what it waits for.",
         ),
+        Unavailable::TooFew { copies } => {
+            let detail = format!(
+                "Only {copies} nodes would hold it, fewer than Sky-Min-Copies; nothing was changed: try again when more \
+                 have joined."
+            );
+            return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
+        }
         Unavailable::Full => {
             let detail =
                 "The store of the node responsible for this key is full, nothing was changed: delete something.";
@@ -149,7 +175,7 @@ pub fn readiness(snapshot: &Snapshot) -> Response {
     let detail = match (status.state, status.silenced) {
         (State::Settled, _) => return Response::line(Status::Ok, "ready"),
         (State::Leaving, _) => String::from("It hands over what it holds: ask another one."),
-        (_, Some(why)) => why_silent(why, snapshot.min_nodes),
+        (_, Some(why)) => why_silent(why, status.min_nodes),
         (State::Joining, None) => String::from("It looks for its place on the ring."),
         (State::Settling, None) => {
             String::from("It has a place on the ring, and waits for the consent or the data of its neighbours.")

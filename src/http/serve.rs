@@ -3,13 +3,16 @@
 //! One task per connection on the node's thread; requests of a connection are answered one after another, in the order
 //! in which they came.
 
+mod body;
+
 use super::api::{self, Plan};
-use super::chunks::Chunks;
+use super::budget::{Budget, Share};
 use super::host::Hosts;
 use super::parse::{Framing, Method, Refusal, parse};
 use super::response::{Line, Response, Status};
 use super::table::{Seat, Table};
 use crate::handle::Handle;
+use crate::limits::VALUE_MAX;
 use log::{debug, warn};
 use smol::io::AsyncWriteExt;
 use smol::{Async, LocalExecutor, Timer, future};
@@ -51,6 +54,8 @@ pub struct Limits {
     pub body: Duration,
     /// How long an answer may take to be sent. Default 30 s.
     pub write: Duration,
+    /// The longest value that clients may write, in bytes. Default 1 MiB.
+    pub value_max: usize,
 }
 
 impl Default for Limits {
@@ -61,6 +66,7 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
+            value_max: VALUE_MAX,
         }
     }
 }
@@ -109,6 +115,7 @@ async fn accept(
     hosts: &Rc<Hosts>,
     limits: Limits,
 ) {
+    let budget = Rc::new(Budget::default());
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -131,8 +138,9 @@ async fn accept(
         }
         let seat = Table::seat(table);
         let number = seat.number();
-        let (node, hosts) = (node.clone(), Rc::clone(hosts));
-        let connection = Connection { stream, client, node, hosts, limits, seat, buffer: Vec::new(), out: Vec::new() };
+        let (node, hosts, budget) = (node.clone(), Rc::clone(hosts), Rc::clone(&budget));
+        let (buffer, out) = (Vec::new(), Vec::new());
+        let connection = Connection { stream, client, node, hosts, limits, seat, budget, buffer, out };
         let task = executor.spawn(async move {
             if let Err(error) = connection.run().await {
                 debug!("{client}: {error}");
@@ -165,6 +173,8 @@ struct Connection {
     hosts: Rc<Hosts>,
     limits: Limits,
     seat: Seat,
+    /// Shared by all connections.
+    budget: Rc<Budget>,
     /// What has come and was not understood yet.
     buffer: Vec<u8>,
     /// The answer that is being sent.
@@ -229,9 +239,14 @@ impl Connection {
             // The body that the client holds back is not wanted; whether it comes all the same is not known.
             return Err(Stop::Refuse(turn.plan.run(Vec::new(), &self.node).await));
         }
-        let body = self.body(&turn).await?;
+        let mut share = Share::new(&self.budget);
+        let body = self.body(&turn, &mut share).await?;
         self.seat.set_waiting(None);
-        let response = turn.plan.run(body, &self.node).await;
+        let mut response = turn.plan.run(body, &self.node).await;
+        // It is in memory twice while it is sent.
+        if !share.grow(2 * response.body.len()) {
+            response = body::crowded();
+        }
         if log::log_enabled!(log::Level::Debug) {
             debug!("{}: {} {}", self.client, turn.name, response.status.code());
         }
@@ -247,7 +262,7 @@ impl Connection {
     async fn next_turn(&mut self) -> Result<Option<Turn>, Stop> {
         let mut deadline = None;
         loop {
-            if let Some(turn) = understand(&self.buffer, &self.hosts)? {
+            if let Some(turn) = understand(&self.buffer, &self.hosts, self.limits.value_max)? {
                 self.buffer.drain(..turn.taken.min(self.buffer.len()));
                 return Ok(Some(turn));
             }
@@ -262,61 +277,6 @@ impl Connection {
                 }
                 Err(error) => return Err(error.into()),
             }
-        }
-    }
-
-    async fn body(&mut self, turn: &Turn) -> Result<Vec<u8>, Stop> {
-        let max = turn.plan.body_max;
-        let deadline = Instant::now() + self.limits.body;
-        let mut body = Vec::new();
-        let mut expected = turn.expects_continue;
-        match turn.framing {
-            Framing::Absent => {}
-            Framing::Length(length) => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                if length > max {
-                    return Err(Stop::Refuse(turn.plan.too_large()));
-                }
-                body.reserve_exact(length);
-                loop {
-                    let here = self.buffer.len().min(length - body.len());
-                    body.extend(self.buffer.drain(..here));
-                    if body.len() == length {
-                        break;
-                    }
-                    self.more(deadline, &mut expected).await?;
-                }
-            }
-            Framing::Chunked => {
-                let mut chunks = Chunks::default();
-                loop {
-                    let used = chunks.read(&self.buffer, &mut body, max).map_err(|refusal| match refusal.status {
-                        Status::ContentTooLarge => Stop::Refuse(turn.plan.too_large()),
-                        _ => refusal.into(),
-                    })?;
-                    self.buffer.drain(..used.min(self.buffer.len()));
-                    if chunks.is_done() {
-                        break;
-                    }
-                    self.more(deadline, &mut expected).await?;
-                }
-            }
-        }
-        Ok(body)
-    }
-
-    /// Waits for more of a body; says first that it may come, if the client waits for that.
-    async fn more(&mut self, deadline: Instant, expected: &mut bool) -> Result<(), Stop> {
-        if std::mem::take(expected) && self.buffer.is_empty() {
-            self.out.clear();
-            self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-            self.send().await?;
-        }
-        match self.read(deadline).await {
-            Ok(0) => Err(Stop::Quiet(io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Stop::Refuse(too_slow())),
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -369,12 +329,12 @@ impl Connection {
     }
 }
 
-fn understand(buffer: &[u8], hosts: &Hosts) -> Result<Option<Turn>, Refusal> {
+fn understand(buffer: &[u8], hosts: &Hosts, value_max: usize) -> Result<Option<Turn>, Refusal> {
     let Some((head, taken)) = parse(buffer)? else { return Ok(None) };
     let name =
         if log::log_enabled!(log::Level::Debug) { format!("{:?} {}", head.method, head.path) } else { String::new() };
     Ok(Some(Turn {
-        plan: api::plan(&head, hosts),
+        plan: api::plan(&head, hosts, value_max),
         framing: head.framing,
         expects_continue: head.expects_continue,
         line: Line { head_only: head.method == Method::Head, keep_alive: head.keep_alive, old: head.old, unix_time: 0 },

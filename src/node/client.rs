@@ -8,10 +8,12 @@ use super::keys::{Asker, Deed};
 use super::lookup::{Found, LookupFor};
 use super::pending::{Pending, Purpose, Silence};
 use super::timers::Timer;
+use super::transfer::{Parcel, Read};
 use crate::id::{Arc, Id};
-use crate::limits::{AHEAD_MAX_MS, CLIENT_MAX, KEY_MAX, LOOKUP_STEPS_MAX, VALUE_MAX};
+use crate::limits::{AHEAD_MAX_MS, CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, TTL_MAX_S};
+use crate::store::Content;
 use crate::time::Instant;
-use crate::wire::{Answer, Condition, Freshness, Operation, OperationId, Peer, Refusal, Request};
+use crate::wire::{Answer, Condition, Freshness, Hash, Operation, OperationId, Peer, Refusal, Request, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -24,7 +26,9 @@ enum Wish {
         /// Read at the first lookup, and kept for all repetitions.
         fresh: Option<Freshness>,
         condition: Condition,
-        value: Option<Box<[u8]>>,
+        min_copies: u8,
+        /// With its time to live in seconds.
+        value: Option<(Content, u32)>,
     },
     Owner,
 }
@@ -47,23 +51,40 @@ pub(super) struct ClientOp {
     path: Vec<Hop>,
 }
 
+impl ClientOp {
+    /// True if it is about a key of this id.
+    pub fn is_for(&self, id: Id) -> bool {
+        self.id == id
+    }
+
+    /// The value that it writes, if it is the one with this hash.
+    pub fn offers(&self, id: Id, hash: &Hash) -> Option<&Content> {
+        let Wish::Write { value: Some((content, _)), .. } = &self.wish else { return None };
+        (self.id == id && content.hash() == Some(hash)).then_some(content)
+    }
+}
+
 impl Node {
     /// Begins a client's operation.
     pub(super) fn start_client(&mut self, ticket: Ticket, command: Command) {
         let (key, wish) = match command {
             Command::Get { key } => (key, Wish::Get),
-            Command::Put { key, value, condition, attempt } => {
+            Command::Put { key, content, ttl_s, condition, min_copies, attempt } => {
                 let (name, fresh) = self.name(attempt);
-                (key, Wish::Write { name, fresh, condition, value: Some(value) })
+                (key, Wish::Write { name, fresh, condition, min_copies, value: Some((content, ttl_s)) })
             }
-            Command::Delete { key, condition, attempt } => {
+            Command::Delete { key, condition, min_copies, attempt } => {
                 let (name, fresh) = self.name(attempt);
-                (key, Wish::Write { name, fresh, condition, value: None })
+                (key, Wish::Write { name, fresh, condition, min_copies, value: None })
             }
             Command::Lookup { id } => return self.insert_client(ticket, id, Box::default(), Wish::Owner),
             Command::Walk { .. } | Command::Seeds(_) | Command::Leave | Command::Reopen => return,
         };
-        let too_long = matches!(&wish, Wish::Write { value: Some(value), .. } if value.len() > VALUE_MAX);
+        let beyond = |content: &Content, ttl_s: u32| {
+            let (length, kind) = (content.bytes().len(), content.kind().len());
+            length > self.config.value_max || kind > KIND_MAX || ttl_s > TTL_MAX_S
+        };
+        let too_long = matches!(&wish, Wish::Write { value: Some((content, ttl_s)), .. } if beyond(content, *ttl_s));
         // Nobody was told a name from the future.
         let latest = self.clock_ms.max(self.now.wall_ms).saturating_add(AHEAD_MAX_MS);
         let invented =
@@ -155,9 +176,10 @@ impl Node {
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let key = op.key.clone();
         let deed = match &mut op.wish {
-            Wish::Write { name, fresh, condition, value } => {
+            Wish::Write { name, fresh, condition, min_copies, value } => {
                 let operation = Operation { id: *name, fresh: *fresh.get_or_insert(now_fresh) };
-                Deed::Write { operation, condition: *condition, value: value.clone() }
+                let (condition, min_copies) = (*condition, *min_copies);
+                Deed::Write { operation, condition, min_copies, value: value.clone() }
             }
             Wish::Get | Wish::Owner => Deed::Get,
         };
@@ -192,12 +214,16 @@ impl Node {
             other => other.clone(),
         };
         let request = match &wish {
-            Wish::Write { name, fresh, condition, value } => {
+            Wish::Write { name, fresh, condition, min_copies, value } => {
                 let operation = Operation { id: *name, fresh: fresh.unwrap_or_default() };
-                let (key, condition) = (&*key, *condition);
+                let (key, condition, min_copies) = (&*key, *condition, *min_copies);
                 match value {
-                    Some(value) => Request::Put { operation, key, condition, value },
-                    None => Request::Delete { operation, key, condition },
+                    Some((content, ttl_s)) => {
+                        // A name and a condition take no more room than two writes of a log.
+                        let (Value { kind, body, .. }, ttl_s) = (content.framed(key.len(), 2), *ttl_s);
+                        Request::Put { operation, key, condition, min_copies, ttl_s, kind, body }
+                    }
+                    None => Request::Delete { operation, key, condition, min_copies },
                 }
             }
             Wish::Get | Wish::Owner => Request::Get { key: &key },
@@ -240,15 +266,28 @@ impl Node {
         let silent = *answer == Answer::Refused(Refusal::Silent);
         op.why = if silent { Unavailable::Silent } else { Unavailable::NoOwner };
         let reply = match (answer, name) {
+            (Answer::Value { value, .. }, None) if !value.is_sound() => return self.client_retry(ticket),
+            (Answer::Value { version, copies, value }, None) if !value.body.is_whole() => {
+                let read = Read { version: *version, copies: *copies, value: (*value).into() };
+                let (id, body) = (op.id, value.body);
+                if self.start_transfer(owner, id, &body, Parcel::Read(ticket, read)).is_err() {
+                    self.client_retry(ticket);
+                }
+                return;
+            }
             (Answer::Value { version, copies, value }, None) => {
-                Reply::Value { value: (*value).into(), version: *version, copies: *copies, owner }
+                Reply::Value { content: (*value).into(), version: *version, copies: *copies, owner }
             }
             (Answer::Stored { version, copies, created }, Some(operation)) => {
                 let (version, copies, created) = (*version, *copies, *created);
                 Reply::Stored { version, copies, created, owner, operation }
             }
             (Answer::Refused(refusal), _) => match refusal {
-                Refusal::NotFound | Refusal::Conflict { .. } | Refusal::TooLarge | Refusal::Full
+                Refusal::NotFound
+                | Refusal::Conflict { .. }
+                | Refusal::TooLarge
+                | Refusal::Full
+                | Refusal::TooFew { .. }
                     if let Some(operation) = name.filter(|_| uncertain) =>
                 {
                     // An owner before this one may have stored it, and may come back.
@@ -258,6 +297,7 @@ impl Node {
                 Refusal::Conflict { version } => Reply::Conflict { version: *version },
                 Refusal::TooLarge => Reply::TooLarge,
                 Refusal::Full => Reply::Unavailable(Unavailable::Full),
+                Refusal::TooFew { copies } => Reply::Unavailable(Unavailable::TooFew { copies: *copies }),
                 Refusal::Unknown => {
                     op.uncertain = true;
                     return self.client_retry(ticket);
@@ -282,7 +322,7 @@ impl Node {
     }
 
     /// Tries again in a moment.
-    fn client_retry(&mut self, ticket: Ticket) {
+    pub(super) fn client_retry(&mut self, ticket: Ticket) {
         let jitter = self.jitter(0, 30);
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         op.busy = false;
@@ -332,6 +372,7 @@ impl Node {
         if self.client_ops.remove(&ticket).is_some() {
             let ours = |purpose: &Purpose| matches!(purpose, Purpose::Operation(of) if *of == ticket);
             self.requests.abandon(&mut self.timers, ours);
+            self.abandon_read(ticket);
             self.emit(Event::Reply(ticket, reply));
         }
     }

@@ -1,6 +1,7 @@
 //! What a driver may ask of its node, and what the node tells it.
 
 use crate::id::{Arc, Id};
+use crate::store::Content;
 use crate::wire::{Condition, Operation, OperationId, Peer, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -23,10 +24,14 @@ pub enum Command {
     Put {
         /// 1 to 255 bytes.
         key: Box<[u8]>,
-        /// At most `limits::VALUE_MAX` bytes.
-        value: Box<[u8]>,
+        /// At most `Config::value_max` bytes, of a media type of at most `limits::KIND_MAX`.
+        content: Content,
+        /// For how many seconds it is to live, at most `limits::TTL_MAX_S`; zero for ever.
+        ttl_s: u32,
         /// When to refuse.
         condition: Condition,
+        /// Refuse if the group of the key has fewer nodes.
+        min_copies: u8,
         /// The name of the write, if the client has one; otherwise the node chooses.
         attempt: Option<Attempt>,
     },
@@ -36,6 +41,8 @@ pub enum Command {
         key: Box<[u8]>,
         /// When to refuse.
         condition: Condition,
+        /// As in `Put`.
+        min_copies: u8,
         /// As in `Put`.
         attempt: Option<Attempt>,
     },
@@ -75,7 +82,7 @@ pub enum Reply {
     /// The newest value.
     Value {
         /// The value.
-        value: Box<[u8]>,
+        content: Content,
         /// Its version.
         version: Version,
         /// How many nodes hold it.
@@ -179,6 +186,11 @@ pub enum Unavailable {
     Leaving,
     /// The owner is silent, as it may be cut off from a larger ring.
     Silent,
+    /// The group of the key has fewer nodes than the write asks for.
+    TooFew {
+        /// So many.
+        copies: u8,
+    },
 }
 
 /// What a node tells its driver.

@@ -221,6 +221,7 @@ impl Node {
         self.requests.abandon(&mut self.timers, Purpose::is_of_this_life);
         self.counters.repeated += self.pulls.adoptions();
         self.pulls.abandon(|_| true);
+        self.abandon_transfers();
         self.remembered.forget_question();
         self.ring.forget_review();
         self.rights.established = false;

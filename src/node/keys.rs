@@ -5,17 +5,20 @@
 
 use super::Node;
 use super::command::Ticket;
-use super::pending::Purpose;
+use super::owned::OwnedWrite;
+use super::pending::{Purpose, Silence};
 use super::speak::Asked;
 use super::spread::Spreading;
 use super::timers::Timer;
+use super::transfer::Parcel;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
-use crate::limits::{KEY_MAX, OWNER_MAX, VALUE_MAX};
-use crate::store::{Full, Stored};
+use crate::limits::{KEY_MAX, KIND_MAX, OWNER_MAX, TTL_MAX_S};
+use crate::store::{Content, Stored, Untaken};
 use crate::time::Instant;
-use crate::wire::{Answer, Condition, Entry, Freshness, Operation, Rank, Refusal, Version};
+use crate::wire::{Answer, Body, Condition, Freshness, Operation, Rank, Refusal, Version};
 use alloc::boxed::Box;
+use alloc::sync::Arc as Shared;
 use core::time::Duration;
 
 /// Who waits for an operation at its owner.
@@ -40,8 +43,10 @@ pub(super) enum Deed {
         operation: Operation,
         /// When to refuse.
         condition: Condition,
-        /// The value.
-        value: Option<Box<[u8]>>,
+        /// Refuse if the group has fewer nodes.
+        min_copies: u8,
+        /// The value, which ends so many seconds after it was taken; zero for never.
+        value: Option<(Content, u32)>,
     },
 }
 
@@ -78,46 +83,72 @@ impl Node {
     fn answers_at_once(&self, key: &[u8]) -> bool {
         let id = Id::of_key(key);
         self.is_settled_for(self.now.at, id)
+            && !self.has_ended(key)
             && self.store.get(key).is_none_or(|stored| self.is_confirmed(id, stored))
             && !self.owner_ops.values().any(|op| *op.key == *key)
     }
 
-    /// A coordinator writes a key, or deletes it.
-    pub(super) fn serve_write(
-        &mut self,
-        asked: &Asked,
-        operation: Operation,
-        key: &[u8],
-        condition: Condition,
-        value: Option<&[u8]>,
-    ) {
+    /// A coordinator writes a key, or deletes it. What did not fit of the value is asked for first, so that nobody
+    /// waits behind a slow sender.
+    pub(super) fn serve_write(&mut self, asked: &Asked, write: OwnedWrite, body: Option<&Body<'_>>) {
         if let Some(refusal) = self.refusals.find_copy(asked) {
             return self.refuse(asked, refusal);
         }
-        if !operation.fresh.is_sound() {
+        let too_long = body.is_some_and(|body| !body.is_sound() || body.length as usize > self.config.value_max);
+        let sound = (1..=KEY_MAX).contains(&write.key.len())
+            && write.kind.len() <= KIND_MAX
+            && write.ttl_s <= TTL_MAX_S
+            && write.operation.fresh.is_sound();
+        if too_long || !sound {
             return self.refuse(asked, Refusal::TooLarge);
         }
-        let value = value.map(Box::from);
-        self.start_owner(Asker::Remote(*asked), key, Deed::Write { operation, condition, value });
+        if self.repeats(&Asker::Remote(*asked), &write.key, &write.operation) {
+            return;
+        }
+        match body {
+            Some(body) if body.is_whole() => self.write_whole(asked, write, body.first),
+            Some(body) => {
+                let id = Id::of_key(&write.key);
+                if let Err(parcel) = self.start_transfer(asked.sender(), id, body, Parcel::Write(*asked, write)) {
+                    self.untransferred(parcel, Silence::Refused(Refusal::Busy));
+                }
+            }
+            None => self.start_write(Asker::Remote(*asked), write, None),
+        }
+    }
+
+    /// A write whose value is here.
+    pub(super) fn write_whole(&mut self, asked: &Asked, write: OwnedWrite, bytes: impl Into<Shared<[u8]>>) {
+        let content = Content::new(bytes, &write.kind, 0);
+        self.start_write(Asker::Remote(*asked), write, Some(content));
+    }
+
+    fn start_write(&mut self, asker: Asker, write: OwnedWrite, content: Option<Content>) {
+        let OwnedWrite { operation, key, condition, min_copies, ttl_s, .. } = write;
+        let value = content.map(|content| (content, ttl_s));
+        self.start_owner(asker, &key, Deed::Write { operation, condition, min_copies, value });
+    }
+
+    /// True if the same write is under way: its answer goes where it was asked for last.
+    fn repeats(&mut self, asker: &Asker, key: &[u8], name: &Operation) -> bool {
+        let same = |op: &&mut OwnerOp| {
+            *op.key == *key && matches!(&op.deed, Deed::Write { operation, .. } if operation.id == name.id)
+        };
+        let Some(under_way) = self.owner_ops.values_mut().find(same) else { return false };
+        let former = core::mem::replace(&mut under_way.asker, *asker);
+        self.counters.repeated += u64::from(matches!(former, Asker::Remote(_)));
+        true
     }
 
     /// Begins an operation, or puts it behind another on the same key.
     pub(super) fn start_owner(&mut self, asker: Asker, key: &[u8], deed: Deed) {
-        let too_long = matches!(&deed, Deed::Write { value: Some(value), .. } if value.len() > VALUE_MAX);
-        if !(1..=KEY_MAX).contains(&key.len()) || too_long {
+        if !(1..=KEY_MAX).contains(&key.len()) {
             return self.tell(asker, Answer::Refused(Refusal::TooLarge));
         }
-        if let Deed::Write { operation, .. } = &deed {
-            let name = operation.id;
-            let same = |op: &&mut OwnerOp| {
-                *op.key == *key && matches!(&op.deed, Deed::Write { operation, .. } if operation.id == name)
-            };
-            if let Some(under_way) = self.owner_ops.values_mut().find(same) {
-                // The same write again: its answer goes where it was asked for last.
-                let former = core::mem::replace(&mut under_way.asker, asker);
-                self.counters.repeated += u64::from(matches!(former, Asker::Remote(_)));
-                return;
-            }
+        if let Deed::Write { operation, .. } = &deed
+            && self.repeats(&asker, key, operation)
+        {
+            return;
         }
         if self.owner_ops.len() >= OWNER_MAX {
             let done = matches!(&deed, Deed::Write { operation, .. } if self.may_have_done(key, operation));
@@ -155,12 +186,15 @@ impl Node {
             self.settle();
             return self.end_owner(number, Answer::Refused(refusal));
         }
+        if self.has_ended(&key) {
+            return self.expire(number, &key);
+        }
         let stored = self.store.get(&key);
         let confirmed = stored.is_none_or(|stored| self.is_confirmed(id, stored))
             || !self.config.keeps(Rule::CompleteBeforeAnswering);
         let rests_on_it = match &deed {
             Deed::Get => true,
-            Deed::Write { operation, condition, value } => {
+            Deed::Write { operation, condition, value, .. } => {
                 *condition != Condition::None || value.is_none() || self.has_logged(&key, operation)
             }
         };
@@ -169,8 +203,11 @@ impl Node {
         }
         match deed {
             Deed::Get => self.finish_get(number, &key),
-            Deed::Write { operation, condition, value } => {
-                self.run_write(number, &key, operation, condition, value.as_deref());
+            Deed::Write { operation, condition, min_copies, value } => {
+                if self.copies() < min_copies && !self.has_logged(&key, &operation) {
+                    return self.refuse_write(number, &operation, Refusal::TooFew { copies: self.copies() });
+                }
+                self.run_write(number, &key, operation, condition, value);
             }
         }
     }
@@ -187,17 +224,27 @@ impl Node {
 
     fn finish_get(&mut self, number: u64, key: &[u8]) {
         let found = self.store.get(key).and_then(|stored| Some((stored.rank.version, stored.value.clone()?)));
+        let op = self.owner_ops.get(&number);
+        let is_here = op.is_some_and(|op| matches!(op.asker, Asker::Local(_)));
         self.counters.reads += 1;
         match found {
-            Some((version, value)) => {
+            Some((version, content)) => {
                 let copies = self.copies();
-                self.end_owner(number, Answer::Value { version, copies, value: &value });
+                let value = if is_here { content.whole() } else { content.framed(0, 0) };
+                self.end_owner(number, Answer::Value { version, copies, value });
             }
             None => self.end_owner(number, Answer::Refused(Refusal::NotFound)),
         }
     }
 
-    fn run_write(&mut self, number: u64, key: &[u8], operation: Operation, condition: Condition, value: Option<&[u8]>) {
+    fn run_write(
+        &mut self,
+        number: u64,
+        key: &[u8],
+        operation: Operation,
+        condition: Condition,
+        value: Option<(Content, u32)>,
+    ) {
         let stored = self.store.get(key);
         let present = stored.and_then(Stored::present);
         let mut log = stored.map(|stored| stored.log.clone()).unwrap_or_default();
@@ -235,13 +282,14 @@ impl Node {
         }
         let after = last.time_ms.max(operation.fresh.time_ms).saturating_add(1);
         self.clock_ms = self.tick().max(after);
-        let version = Version { term, time_ms: self.clock_ms, writer: (self.me.id().get() >> 64) as u64 };
+        let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
         log.push(operation.id, version);
-        match self.store.merge(&Entry { key, rank: Rank::of_write(version), log, value }) {
+        let content = value.map(|(content, ttl_s)| content.until(self.end_of(ttl_s)));
+        match self.store.write(key, Rank::of_write(version), log, content) {
             Ok(true) => self.begin_spreading(number, version, Some(present.is_none())),
             // Only where the clock has come to its end.
-            Ok(false) => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
-            Err(Full) => self.refuse_write(number, &operation, Refusal::Full),
+            Ok(false) | Err(Untaken::Unsound) => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
+            Err(Untaken::Full | Untaken::Partial) => self.refuse_write(number, &operation, Refusal::Full),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::Node;
 use crate::limits::{
     CLIENT_MAX, EVENTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX, REFUSALS_MAX, REMEMBERED_MAX,
-    TERMS_MAX,
+    TERMS_MAX, TRANSFERS_MAX,
 };
 
 /// How many entries each table of a node has, in the order of [`Load::LIMITS`].
@@ -11,7 +11,7 @@ use crate::limits::{
 pub struct Load([usize; Load::TABLES]);
 
 impl Load {
-    const TABLES: usize = 13;
+    const TABLES: usize = 14;
 
     /// The tables by name, each with the most that it may hold, and with the most that it may hold in a node at rest.
     pub const LIMITS: [(&str, usize, usize); Self::TABLES] = [
@@ -20,7 +20,8 @@ impl Load {
         ("operations of clients", CLIENT_MAX, 0),
         ("operations as owner", OWNER_MAX, 0),
         ("walks", CLIENT_MAX, 0),
-        ("transfers", PULLS_MAX, 2),
+        ("pulled arcs", PULLS_MAX, 2),
+        ("transfers of values", TRANSFERS_MAX, 0),
         ("dropped nodes and acquaintances", 2 * REMEMBERED_MAX, 2 * REMEMBERED_MAX),
         ("paths and relations", 2 * PEERS_MAX, 2 * PEERS_MAX),
         ("refusals", 4 * REFUSALS_MAX, 4 * REFUSALS_MAX),
@@ -53,6 +54,7 @@ impl Node {
             self.owner_ops.len(),
             self.walks.len(),
             self.pulls.len(),
+            self.transfers.len(),
             self.remembered.len(),
             self.peers.len(),
             self.refusals.len(),

@@ -5,15 +5,17 @@
 //! ```text
 //! birth      who creates a ring, how seeds are tried           client    operations of this node's own clients
 //! join       the way to a place on the ring                    lookup    finding the successor of an id
-//! stabilise  successor and predecessor                         walk      printing the ring
-//! suspect    finding out and dropping the silent               keys      operations at the owner
-//! recover    dropped nodes, being alone, fingers, strays       spread    copies on both neighbours
-//! consent    pledges, consents, claim: who may answer          refusals  late copies of refused writes
-//! settle     asking around before answering                    speak     requests, answers, repetition
-//! silence    being cut off, perhaps                            serve     which message is taken by whom
-//! pull       taking over what another node holds of an arc     leave     handing over, and good-bye
-//! reunion    rings that formed apart, loops                    mirror    which address others see
-//! amid       born on a ring that stands, for simulations     trail     whom a lookup asked, and on whose word
+//! stabilise  successor and predecessor                         trail     whom a lookup asked, and on whose word
+//! suspect    finding out and dropping the silent               ends      where the lookup of an owner ends
+//! recover    dropped nodes, being alone, fingers, strays       walk      printing the ring
+//! consent    pledges, consents, claim: who may answer          keys      operations at the owner
+//! settle     asking around before answering                    write     writes at the owner
+//! silence    being cut off, perhaps                            expire    the end of values that live for a time
+//! pull       taking over what another node holds of an arc     spread    copies on both neighbours
+//! transfer   values in parts                                   refusals  late copies of refused writes
+//! reunion    rings that formed apart, loops                    speak     requests, answers, repetition
+//! leave      handing over, and good-bye                        serve     which message is taken by whom
+//! mirror     which address others see                          amid      born on a ring that stands, for simulations
 //! ```
 
 mod amid;
@@ -22,6 +24,7 @@ mod client;
 mod command;
 mod consent;
 mod ends;
+mod expire;
 mod join;
 mod keys;
 mod leave;
@@ -29,6 +32,7 @@ mod load;
 mod lookup;
 mod mirror;
 mod outbox;
+mod owned;
 mod peers;
 mod pending;
 mod pull;
@@ -47,6 +51,7 @@ mod suspect;
 mod terms;
 mod timers;
 mod trail;
+mod transfer;
 mod walk;
 
 pub use command::{Attempt, Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};
@@ -117,6 +122,7 @@ pub struct Node {
     terms: terms::Terms,
     settling: Option<Box<settle::Settling>>,
     pulls: pull::Pulls,
+    transfers: transfer::Transfers,
     lookups: lookup::Lookups,
     owner_ops: BTreeMap<u64, keys::OwnerOp>,
     refusals: refusals::Refusals,
@@ -171,6 +177,7 @@ impl Node {
             terms: terms::Terms::default(),
             settling: None,
             pulls: pull::Pulls::default(),
+            transfers: transfer::Transfers::default(),
             lookups: lookup::Lookups::default(),
             owner_ops: BTreeMap::new(),
             refusals: refusals::Refusals::default(),

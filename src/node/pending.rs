@@ -36,6 +36,8 @@ pub(super) enum Purpose {
     Survey(u64),
     /// Fetch, for a transfer.
     Fetch(u64, Item),
+    /// Part, from this offset, for a value.
+    Part(u64, u32),
     /// Settle.
     Settle(u64),
     /// Replicate, for an operation at its owner.
@@ -60,7 +62,8 @@ impl Purpose {
         match self {
             Self::Probe(probe) => !matches!(probe, Probe::Seed | Probe::Remembered),
             Self::Stabilise(_) | Self::Candidate | Self::Indirect { .. } => true,
-            Self::Survey(_) | Self::Fetch(..) | Self::Settle(_) | Self::Replicate(_) | Self::Newer(_) => true,
+            Self::Survey(_) | Self::Fetch(..) | Self::Part(..) | Self::Settle(_) | Self::Replicate(_) => true,
+            Self::Newer(_) => true,
             Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) | Self::Operation(_) | Self::Walk(_) => {
                 false
             }
@@ -256,6 +259,16 @@ impl Requests {
         }
         counters.timeouts += 1;
         Some(Due::GiveUp { late })
+    }
+
+    /// The one asked shows by other means that it is at work: such requests have all their tries before them again.
+    pub fn wait_anew(&mut self, now: Instant, timers: &mut Timers, mut like: impl FnMut(&Peer, &Purpose) -> bool) {
+        for (transaction, pending) in &mut self.table {
+            if like(&pending.to, &pending.purpose) {
+                pending.sent = 1;
+                timers.set(Timer::Request(*transaction), now + pending.timeout);
+            }
+        }
     }
 
     /// One more copy of a request goes out.

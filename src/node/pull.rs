@@ -7,10 +7,11 @@ use super::join::JoinPart;
 use super::pending::{Purpose, Silence};
 use super::settle::Side;
 use super::speak::Asked;
+use super::transfer::Parcel;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
-use crate::limits::{KEY_MAX, PULL_WINDOW, PULLS_MAX, TERM_MAX, VALUE_MAX};
-use crate::store::Full;
+use crate::limits::{PULL_WINDOW, PULLS_MAX, TERM_MAX};
+use crate::store::Untaken;
 use crate::time::Instant;
 use crate::wire::{Answer, Entry, Item, Peer, Refusal, Request, Surveyed};
 use alloc::boxed::Box;
@@ -55,6 +56,10 @@ struct Pull {
     more: bool,
     wanted: VecDeque<Item>,
     in_flight: usize,
+    /// No value can be received in parts just now.
+    stalled: bool,
+    /// How often an entry changed while it was received.
+    renewed: u32,
     merged: u32,
     standing: Option<Standing>,
 }
@@ -92,6 +97,9 @@ impl Pulls {
 /// For how long an adopted arc is kept even if it belongs elsewhere.
 const ADOPTION: Duration = Duration::from_secs(10);
 
+/// So many times a pull begins anew with an entry that changed under it. An honest sender has no more.
+const RENEWALS_MAX: u32 = 256;
+
 /// Arcs that are adopted at one time: those of two leavers.
 const ADOPTIONS_MAX: usize = 4;
 
@@ -102,9 +110,19 @@ impl Node {
             return false;
         }
         let number = self.next_number();
-        let (more, wanted) = (true, VecDeque::new());
-        let (listed_upto, in_flight, merged, standing) = (None, 0, 0, None);
-        let pull = Pull { peer, arc, purpose, listed_upto, more, wanted, in_flight, merged, standing };
+        let pull = Pull {
+            peer,
+            arc,
+            purpose,
+            listed_upto: None,
+            more: true,
+            wanted: VecDeque::new(),
+            in_flight: 0,
+            stalled: false,
+            renewed: 0,
+            merged: 0,
+            standing: None,
+        };
         self.pulls.table.insert(number, Box::new(pull));
         self.pull_on(number);
         true
@@ -152,7 +170,7 @@ impl Node {
         loop {
             let Some(pull) = self.pulls.table.get_mut(&number) else { return };
             let (peer, arc, from) = (pull.peer, pull.arc, pull.listed_upto);
-            if pull.in_flight >= PULL_WINDOW {
+            if pull.in_flight >= PULL_WINDOW || pull.stalled {
                 return;
             }
             if let Some(item) = pull.wanted.pop_front() {
@@ -199,8 +217,12 @@ impl Node {
     }
 
     /// An entry arrived.
-    pub(super) fn pull_fetched(&mut self, number: u64, item: Item, entry: &Entry<'_>) {
-        let newer = Id::of_key(entry.key) == item.id && self.take_entry(entry) == Ok(true);
+    pub(super) fn pull_fetched(&mut self, number: u64, item: Item, from: Peer, entry: &Entry<'_>) {
+        let taken = if Id::of_key(entry.key) == item.id { self.take_entry(entry) } else { Ok(false) };
+        if taken == Err(Untaken::Partial) {
+            return self.take_parcel(from, entry, |entry| Parcel::Fetched(number, item, entry));
+        }
+        let newer = taken == Ok(true);
         let Some(pull) = self.pulls.table.get_mut(&number) else { return };
         pull.in_flight -= 1;
         pull.merged += u32::from(newer);
@@ -217,6 +239,30 @@ impl Node {
         if let Some(pull) = self.pulls.table.get_mut(&number) {
             pull.in_flight -= 1;
             self.pull_on(number);
+        }
+    }
+
+    /// The value of an entry did not arrive. It may have been replaced by another meanwhile: that one is asked for.
+    pub(super) fn fetch_again(&mut self, number: u64, item: Item, silence: Silence) {
+        let Some(pull) = self.pulls.table.get_mut(&number) else { return };
+        match silence {
+            Silence::Refused(Refusal::Busy) => pull.stalled = true,
+            Silence::Refused(Refusal::NotFound) if pull.renewed < RENEWALS_MAX => pull.renewed += 1,
+            _ => return self.pull_failed(number),
+        }
+        pull.in_flight -= 1;
+        pull.wanted.push_front(item);
+        self.pull_on(number);
+    }
+
+    /// There is room for another value to be received: whoever waited for that goes on.
+    pub(super) fn pulls_on(&mut self) {
+        let stalled = self.pulls.table.iter().filter(|(_, pull)| pull.stalled).map(|(number, _)| *number);
+        for number in stalled.collect::<Vec<_>>() {
+            if let Some(pull) = self.pulls.table.get_mut(&number) {
+                pull.stalled = false;
+                self.pull_on(number);
+            }
         }
     }
 
@@ -249,15 +295,12 @@ impl Node {
     /// Takes an entry into the store if it is sound and beats what is there. Tells whether it did.
     ///
     /// # Errors
-    /// [`Full`] if there is no room, or the entry is beyond the limits; nothing was changed.
-    pub(super) fn take_entry(&mut self, entry: &Entry<'_>) -> Result<bool, Full> {
-        let sound = (1..=KEY_MAX).contains(&entry.key.len())
-            && entry.value.is_none_or(|value| value.len() <= VALUE_MAX)
-            && entry.rank.is_sound();
-        if !sound {
-            return Err(Full);
+    /// [`Untaken`]; nothing was changed.
+    pub(super) fn take_entry(&mut self, entry: &Entry<'_>) -> Result<bool, Untaken> {
+        let taken = self.store.merge(entry);
+        if taken.is_ok() {
+            self.clock_ms = self.clock_ms.max(entry.rank.version.time_ms);
         }
-        self.clock_ms = self.clock_ms.max(entry.rank.version.time_ms);
-        self.store.merge(entry)
+        taken
     }
 }

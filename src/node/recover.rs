@@ -375,7 +375,7 @@ impl Node {
     /// The owner of a stray was found.
     pub(super) fn stray_found(&mut self, item: Item, found: Option<Found>) {
         let Some(owner) = found.map(|found| found.owner).filter(|owner| *owner != self.me) else { return };
-        let Some(entry) = self.store.fetch(item).map(super::serve::owned) else { return };
+        let Some(entry) = self.store.fetch(item).map(super::owned::OwnedEntry::from) else { return };
         let manner = Manner { client: true, ..self.patient() };
         self.ask(owner, Request::Offer(entry.borrow()), Purpose::Offer(item), manner);
     }

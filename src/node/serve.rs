@@ -3,6 +3,7 @@
 use super::Node;
 use super::command::{Command, Event, Ticket};
 use super::lookup::Found;
+use super::owned::{OwnedEntry, OwnedWrite};
 use super::pending::{Manner, Pending, Probe, Purpose, Silence};
 use super::speak::Asked;
 use crate::limits::{RELAYS_EACH_MAX, RELAYS_MAX};
@@ -31,7 +32,7 @@ impl Node {
                 let surveyed = self.survey(arc, digest, from);
                 self.answer(asked, Answer::Surveyed(surveyed));
             }
-            Request::Fetch(item) => match self.store.fetch(item).map(owned) {
+            Request::Fetch(item) => match self.store.fetch(item).map(OwnedEntry::from) {
                 Some(entry) => self.answer(asked, Answer::Fetched(entry.borrow())),
                 None => self.refuse(asked, Refusal::NotFound),
             },
@@ -39,10 +40,17 @@ impl Node {
             Request::Replicate(entry) => self.serve_replicate(asked, &entry),
             Request::Offer(entry) => self.serve_offer(asked, &entry),
             Request::Get { key } => self.serve_get(asked, key),
-            Request::Put { operation, key, condition, value } => {
-                self.serve_write(asked, operation, key, condition, Some(value));
+            Request::Put { operation, key, condition, min_copies, ttl_s, kind, body } => {
+                let (key, kind) = (key.into(), kind.into());
+                let write = OwnedWrite { operation, key, condition, min_copies, ttl_s, kind };
+                self.serve_write(asked, write, Some(&body));
             }
-            Request::Delete { operation, key, condition } => self.serve_write(asked, operation, key, condition, None),
+            Request::Delete { operation, key, condition, min_copies } => {
+                let (key, kind, ttl_s) = (key.into(), [].into(), 0);
+                let write = OwnedWrite { operation, key, condition, min_copies, ttl_s, kind };
+                self.serve_write(asked, write, None);
+            }
+            Request::Part { id, hash, offset } => self.serve_part(asked, id, &hash, offset),
             Request::Adopt { place, arc } => {
                 let leaver = Peer { place, incarnation: asked.incarnation };
                 if place.addr == asked.source {
@@ -80,8 +88,9 @@ impl Node {
             (Purpose::Lookup(lookup), Answer::Step(step)) => self.lookup_stepped(lookup, to, &step),
             (Purpose::Lookup(lookup), Answer::Closer(peers)) => self.lookup_closer(lookup, to, &peers),
             (Purpose::Survey(pull), Answer::Surveyed(answer)) => self.pull_surveyed(pull, answer),
-            (Purpose::Fetch(pull, item), Answer::Fetched(entry)) => self.pull_fetched(pull, item, &entry),
-            (Purpose::Newer(op), Answer::Fetched(entry)) => self.newer_fetched(op, &entry),
+            (Purpose::Fetch(pull, item), Answer::Fetched(entry)) => self.pull_fetched(pull, item, to, &entry),
+            (Purpose::Newer(op), Answer::Fetched(entry)) => self.newer_fetched(op, to, &entry),
+            (Purpose::Part(number, offset), Answer::Part(part)) => self.part_arrived(number, offset, part),
             (Purpose::Settle(number), Answer::Done) => self.settle_term_stored(number, to),
             (Purpose::Replicate(op), Answer::Done) => self.replicated(op, to),
             (Purpose::Offer(item), Answer::Offered { confirmed }) => self.stray_offered(item, confirmed),
@@ -110,6 +119,7 @@ impl Node {
             Purpose::Lookup(lookup) => self.lookup_silent(lookup, to),
             Purpose::Survey(pull) => self.pull_failed(pull),
             Purpose::Fetch(pull, _) => self.fetch_failed(pull, silence),
+            Purpose::Part(number, _) => self.transfer_failed(number, silence),
             Purpose::Settle(number) => self.settle_refused(number, silence),
             Purpose::Replicate(op) => self.replicate_refused(op, to, silence),
             Purpose::Newer(op) => self.owner_retry(op),
@@ -246,27 +256,5 @@ impl Node {
             Probe::Predecessor => self.predecessor_silent(peer, since, silence, None),
             Probe::Rectify(candidate) => self.predecessor_silent(peer, since, silence, Some(candidate)),
         }
-    }
-}
-
-/// An entry with its own copy of key and value, so that the store is free meanwhile.
-pub(super) struct OwnedEntry {
-    key: alloc::boxed::Box<[u8]>,
-    rank: crate::wire::Rank,
-    log: crate::wire::OperationLog,
-    value: Option<alloc::boxed::Box<[u8]>>,
-}
-
-/// Copies an entry.
-pub(super) fn owned(entry: crate::wire::Entry<'_>) -> OwnedEntry {
-    let (key, value) = (entry.key.into(), entry.value.map(Into::into));
-    OwnedEntry { key, rank: entry.rank, log: entry.log, value }
-}
-
-impl OwnedEntry {
-    /// The entry again.
-    pub fn borrow(&self) -> crate::wire::Entry<'_> {
-        let (key, value) = (&*self.key, self.value.as_deref());
-        crate::wire::Entry { key, rank: self.rank, log: self.log.clone(), value }
     }
 }

@@ -3,6 +3,7 @@
 use super::Node;
 use super::pending::{Due, Manner, Pending, Purpose, Silence};
 use super::stabilise::Said;
+use crate::id::Id;
 use crate::limits::FRAME_MAX;
 use crate::time::Instant;
 use crate::wire::{Answer, Frame, Incarnation, Message, Peer, Place, Refusal, Request, Stamp};
@@ -28,6 +29,11 @@ impl Asked {
     /// True if it came from this peer.
     pub fn is_from(&self, peer: &Peer) -> bool {
         peer.addr() == self.source && peer.incarnation == self.incarnation
+    }
+
+    /// Who sent it, for questions back.
+    pub const fn sender(&self) -> Peer {
+        Peer { place: Place { addr: self.source, id: Id::new(0) }, incarnation: self.incarnation }
     }
 
     /// True if it is a repetition of the other.

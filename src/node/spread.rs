@@ -2,11 +2,13 @@
 
 use super::Node;
 use super::keys::{Asker, Deed};
+use super::owned::OwnedEntry;
 use super::pending::{Manner, Purpose, Silence};
 use super::speak::Asked;
+use super::transfer::Parcel;
 use crate::config::Rule;
 use crate::id::Id;
-use crate::store::{Full, Stored};
+use crate::store::{Stored, Untaken};
 use crate::wire::{Answer, Entry, Item, Peer, Refusal, Request, Version};
 use alloc::vec::Vec;
 
@@ -74,7 +76,7 @@ impl Node {
             self.outranked(id, ballot);
             return self.owner_retry(number);
         }
-        let entry = super::serve::owned(entry);
+        let entry = OwnedEntry::from(entry);
         for peer in missing {
             let asking =
                 |to: &Peer, purpose: &Purpose| *to == peer && matches!(purpose, Purpose::Replicate(n) if *n == number);
@@ -157,10 +159,21 @@ impl Node {
     }
 
     /// A neighbour's entry that beats ours arrived.
-    pub(super) fn newer_fetched(&mut self, number: u64, entry: &Entry<'_>) {
+    pub(super) fn newer_fetched(&mut self, number: u64, from: Peer, entry: &Entry<'_>) {
         // If there is no room for it the operation runs into its deadline.
-        let _ = self.take_entry(entry);
+        if self.take_entry(entry) == Err(Untaken::Partial) {
+            return self.take_parcel(from, entry, |entry| Parcel::Newer(number, entry));
+        }
         self.owner_retry(number);
+    }
+
+    /// Asks for the rest of an entry's value.
+    pub(super) fn take_parcel(&mut self, from: Peer, entry: &Entry<'_>, parcel: impl FnOnce(OwnedEntry) -> Parcel) {
+        let Some(value) = entry.value else { return };
+        let parcel = parcel(OwnedEntry::from(entry.clone()));
+        if let Err(parcel) = self.start_transfer(from, Id::of_key(entry.key), &value.body, parcel) {
+            self.untransferred(parcel, Silence::Refused(Refusal::Busy));
+        }
     }
 
     /// The owner of a key, our neighbour, gives us a copy.
@@ -180,7 +193,10 @@ impl Node {
         }
         match self.take_entry(entry) {
             Ok(_) => self.answer(asked, Answer::Done),
-            Err(Full) => self.refuse(asked, Refusal::Full),
+            Err(Untaken::Partial) => {
+                self.take_parcel(asked.sender(), entry, |entry| Parcel::Replicate(*asked, entry));
+            }
+            Err(Untaken::Full | Untaken::Unsound) => self.refuse(asked, Refusal::Full),
         }
     }
 
@@ -189,8 +205,12 @@ impl Node {
         if !self.is_settled_for(self.now.at, Id::of_key(entry.key)) {
             return self.refuse(asked, Refusal::NotSettled);
         }
-        if self.take_entry(entry).is_err() {
-            return self.refuse(asked, Refusal::Full);
+        match self.take_entry(entry) {
+            Ok(_) => {}
+            Err(Untaken::Partial) => {
+                return self.take_parcel(asked.sender(), entry, |entry| Parcel::Offer(*asked, entry));
+            }
+            Err(Untaken::Full | Untaken::Unsound) => return self.refuse(asked, Refusal::Full),
         }
         let stored = self.store.get(entry.key);
         let confirmed = stored.is_some_and(|stored| self.is_confirmed(Id::of_key(entry.key), stored))

@@ -68,7 +68,7 @@ impl Counters {
     }
 
     /// The kinds of refusal by the names that they are shown under.
-    pub const REFUSED: [&str; 17] = [
+    pub const REFUSED: [&str; 18] = [
         "refused_unproven",
         "refused_not_member",
         "refused_not_owner",
@@ -86,6 +86,7 @@ impl Counters {
         "refused_full",
         "refused_silent",
         "refused_leaving",
+        "refused_too_few",
     ];
 
     pub(super) const fn count_refusal(&mut self, refusal: Refusal) {
@@ -124,6 +125,7 @@ const fn place_of(refusal: Refusal) -> usize {
         Refusal::Full => 14,
         Refusal::Silent => 15,
         Refusal::Leaving => 16,
+        Refusal::TooFew { .. } => 17,
     }
 }
 
@@ -196,6 +198,10 @@ pub struct Status {
     pub tombstones: usize,
     /// Bytes of keys and values.
     pub bytes: usize,
+    /// How many living nodes it must know to answer for anything.
+    pub min_nodes: usize,
+    /// The longest value that it takes of clients, in bytes.
+    pub value_max: usize,
     /// Its counters.
     pub counters: Counters,
 }

@@ -80,6 +80,8 @@ impl Node {
             owned: claim.map_or(0, |claim| self.store.range(claim).count()),
             tombstones: self.store.tombstones(),
             bytes: self.store.bytes(),
+            min_nodes: self.config.min_nodes,
+            value_max: self.config.value_max,
             counters: self.counters,
         }
     }
@@ -100,7 +102,7 @@ impl Node {
                 key: key.to_vec(),
                 id,
                 version: stored.rank.version,
-                length: stored.value.as_ref().map_or(0, |value| value.len()),
+                length: stored.value.as_ref().map_or(0, |content| content.bytes().len()),
                 owned: claim.is_some_and(|claim| claim.contains(id)),
             })
             .collect()

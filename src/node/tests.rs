@@ -1,6 +1,7 @@
 //! A handful of nodes on a perfect network: the smallest driver there can be. What is hard is tested in the simulator.
 
 use super::*;
+use crate::store::Content;
 use crate::wire::{Condition, Freshness, Operation, OperationId};
 use std::collections::BTreeMap;
 
@@ -15,6 +16,11 @@ struct Net {
 
 fn addr(n: u16) -> SocketAddr {
     ([10, 0, 0, 1], n).into()
+}
+
+fn put(key: &[u8], value: &[u8], attempt: Option<Attempt>) -> Command {
+    let (key, content) = (key.into(), Content::new(value, b"", 0));
+    Command::Put { key, content, ttl_s: 0, condition: Condition::None, min_copies: 0, attempt }
 }
 
 impl Net {
@@ -108,13 +114,12 @@ impl Net {
     }
 
     fn put(&mut self, n: u16, key: &str, value: &str) -> Reply {
-        let (key, value) = (key.as_bytes().into(), value.as_bytes().into());
-        self.ask(n, Command::Put { key, value, condition: Condition::None, attempt: None })
+        self.ask(n, put(key.as_bytes(), value.as_bytes(), None))
     }
 
     fn get(&mut self, n: u16, key: &str) -> Option<String> {
         match self.ask(n, Command::Get { key: key.as_bytes().into() }) {
-            Reply::Value { value, .. } => Some(String::from_utf8(value.to_vec()).unwrap()),
+            Reply::Value { content, .. } => Some(String::from_utf8(content.bytes().to_vec()).unwrap()),
             Reply::NotFound => None,
             other => panic!("{other:?}"),
         }
@@ -240,15 +245,9 @@ fn an_invented_name_of_a_write_is_refused_and_spoils_no_clock() {
     net.start(1);
     let fresh = Freshness { term: 0, time_ms: u64::MAX };
     let attempt = Some(Attempt::Again(Operation { id: OperationId([1; 16]), fresh }));
-    let put = |value: &[u8], attempt| Command::Put {
-        key: b"k"[..].into(),
-        value: value.into(),
-        condition: Condition::None,
-        attempt,
-    };
-    assert_eq!(net.ask(1, put(b"v", attempt)), Reply::TooLarge);
+    assert_eq!(net.ask(1, put(b"k", b"v", attempt)), Reply::TooLarge);
     for value in [b"v", b"w", b"x"] {
-        assert!(matches!(net.ask(1, put(value, None)), Reply::Stored { .. }));
+        assert!(matches!(net.ask(1, put(b"k", value, None)), Reply::Stored { .. }));
     }
     assert_eq!(net.get(1, "k").as_deref(), Some("x"));
 }
@@ -454,7 +453,7 @@ mod replays {
     //! What was said once comes again, from where it came.
 
     use super::*;
-    use crate::wire::{Answer, Condition, Frame, Incarnation, Message, Place, Refusal, Request, RingKey};
+    use crate::wire::{Answer, Frame, Incarnation, Message, Place, Refusal, Request, RingKey};
 
     /// A ring of eight that is recorded for three seconds.
     fn recorded() -> (Net, Vec<(SocketAddr, SocketAddr, Vec<u8>)>) {
@@ -548,9 +547,9 @@ mod replays {
         net.run(5000);
         let id = Id::of_key(b"k");
         let owner = net.nodes.values().find(|node| node.is_settled_for(net.now.at, id)).unwrap().me().addr();
-        let (key, value, now) = (b"k"[..].into(), b"v"[..].into(), net.now);
+        let now = net.now;
         let node = net.nodes.get_mut(&owner).unwrap();
-        node.handle_command(now, Command::Put { key, value, condition: Condition::None, attempt: None });
+        node.handle_command(now, put(b"k", b"v", None));
         let (under_way, unproven_before) = (node.owner_ops.len(), node.counters().refusals(Refusal::Unproven));
         for n in 0..1000 {
             node.handle_datagram(now, addr(99), &unproven(Request::Get { key: b"k" }, n));
@@ -588,5 +587,83 @@ mod replays {
             }
         }
         assert_eq!(pinged, crate::limits::RELAYS_EACH_MAX);
+    }
+}
+
+mod values {
+    use super::*;
+    use crate::limits::VALUE_MAX;
+
+    fn long(length: usize) -> Vec<u8> {
+        (0..length).map(|n| (n * 31 % 251) as u8).collect()
+    }
+
+    fn read(net: &mut Net, n: u16, key: &[u8]) -> Option<Content> {
+        match net.ask(n, Command::Get { key: key.into() }) {
+            Reply::Value { content, .. } => Some(content),
+            Reply::NotFound => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn write(content: Content, ttl_s: u32, min_copies: u8) -> Command {
+        Command::Put { key: b"k"[..].into(), content, ttl_s, condition: Condition::None, min_copies, attempt: None }
+    }
+
+    #[test]
+    fn of_any_length_are_written_and_read_through_every_node_with_their_media_type() {
+        let mut net = Net::new();
+        (1..=5).for_each(|n| net.start(n));
+        net.run(6000);
+        for length in [0, 511, 513, 1000, 5000, 200_000, VALUE_MAX] {
+            for n in 1..=5 {
+                let content = Content::new(long(length), b"text/html", 0);
+                let reply = net.ask(n, write(content.clone(), 0, 3));
+                assert!(matches!(reply, Reply::Stored { copies: 3, .. }), "{length} through {n}: {reply:?}");
+                let reader = n % 5 + 1;
+                assert_eq!(read(&mut net, reader, b"k"), Some(content), "{length} through {reader}");
+            }
+        }
+        let reply = net.ask(1, write(Content::new(long(VALUE_MAX + 1), b"", 0), 0, 0));
+        assert_eq!(reply, Reply::TooLarge);
+        net.run(3000);
+        assert_eq!(net.nodes.values().filter(|node| node.version_of(b"k").is_some()).count(), 3);
+        assert!(net.nodes.values().all(|node| node.load().overfull(true).is_none()));
+    }
+
+    #[test]
+    fn that_live_for_a_time_end_for_all_and_stay_ended() {
+        let mut net = Net::new();
+        (1..=4).for_each(|n| net.start(n));
+        net.run(6000);
+        let reply = net.ask(1, write(Content::new(*b"v", b"", 0), 5, 0));
+        assert!(matches!(reply, Reply::Stored { .. }), "{reply:?}");
+        let end = read(&mut net, 2, b"k").expect("it lives").expires_ms;
+        assert!(end > net.now.wall_ms && end <= net.now.wall_ms + 5000);
+        net.run(5000);
+        assert_eq!(read(&mut net, 3, b"k"), None);
+        // With a clock that went back it does not come back.
+        net.now.wall_ms -= 5000;
+        for n in 1..=4 {
+            assert_eq!(read(&mut net, n, b"k"), None);
+        }
+        let condition = Condition::Absent;
+        let content = Content::new(*b"w", b"", 0);
+        let create =
+            Command::Put { key: b"k"[..].into(), content, ttl_s: 0, condition, min_copies: 0, attempt: None };
+        assert!(matches!(net.ask(4, create), Reply::Stored { created: true, .. }));
+    }
+
+    #[test]
+    fn that_want_more_copies_than_there_are_nodes_are_refused() {
+        let mut net = Net::new();
+        (1..=2).for_each(|n| net.start(n));
+        net.run(6000);
+        for n in 1..=2 {
+            let reply = net.ask(n, write(Content::new(*b"v", b"", 0), 0, 3));
+            assert_eq!(reply, Reply::Unavailable(Unavailable::TooFew { copies: 2 }));
+            assert_eq!(read(&mut net, n, b"k"), None);
+        }
+        assert!(matches!(net.ask(1, write(Content::new(*b"v", b"", 0), 0, 2)), Reply::Stored { copies: 2, .. }));
     }
 }

@@ -6,6 +6,7 @@ use super::ledger::{Act, Ledger, Question};
 use super::world::World;
 use crate::node::{Attempt as Naming, Command, Reply};
 use crate::rng::Rng;
+use crate::store::Content;
 use crate::time::Instant;
 use crate::wire::{Condition, OperationId, Version};
 use core::fmt;
@@ -228,9 +229,10 @@ impl Clients {
         let command = match attempt.question.act {
             Act::Get => Command::Get { key },
             Act::Put { value, condition } => {
-                Command::Put { key, value: self.ledger.bytes_of(value), condition, attempt: name }
+                let content = Content::new(self.ledger.bytes_of(value), b"", 0);
+                Command::Put { key, content, ttl_s: 0, condition, min_copies: 0, attempt: name }
             }
-            Act::Delete { condition } => Command::Delete { key, condition, attempt: name },
+            Act::Delete { condition } => Command::Delete { key, condition, min_copies: 0, attempt: name },
         };
         if attempt.question.act != Act::Get {
             self.writing = Some(attempt.question.key);
@@ -253,9 +255,9 @@ impl Clients {
             self.last_look[key].insert(found);
         }
         match reply {
-            Some(Reply::Value { version, value, .. }) => {
+            Some(Reply::Value { version, content, .. }) => {
                 self.outcomes.values += 1;
-                let found = self.ledger.number_of(&value, key);
+                let found = self.ledger.number_of(content.bytes(), key);
                 let learned = self.ledger.learn(now, key, version, found);
                 self.failures.extend(learned.err());
                 self.ledger.read(question, now, found);
@@ -315,7 +317,7 @@ impl Clients {
     fn judge_alone(&mut self, world: &World, attempt: &Attempt, reply: &Reply) {
         let Question { host, key, act, client, .. } = attempt.question;
         let fits = match (act, reply) {
-            (Act::Get, Reply::Value { value, .. }) => self.ledger.number_of(value, key).is_some(),
+            (Act::Get, Reply::Value { content, .. }) => self.ledger.number_of(content.bytes(), key).is_some(),
             (Act::Get | Act::Delete { .. }, Reply::NotFound) | (_, Reply::Unavailable(_)) => true,
             (Act::Put { .. } | Act::Delete { .. }, Reply::Stored { operation, copies, .. }) => {
                 operation.id == attempt.id() && (1..=3).contains(copies)

@@ -87,10 +87,16 @@ impl Ledger {
         (self.values.len() - 1) as history::Value
     }
 
-    /// How the value of this number looks: its number, and some bytes so that lengths differ.
+    /// How the value of this number looks: its number, and some bytes so that lengths differ. Some take many datagrams.
     pub fn bytes_of(&self, value: history::Value) -> Box<[u8]> {
         let mut text = format!("{value} of key {} ", self.values.get(value as usize).copied().unwrap_or_default());
-        text.extend(core::iter::repeat_n('.', value as usize * 37 % 400));
+        let rest = value as usize * 37 % 400;
+        let more = match value % 40 {
+            7 => 60 * rest,
+            n if n % 5 == 0 => 10 * rest,
+            _ => 0,
+        };
+        text.extend(core::iter::repeat_n('.', rest + more));
         text.into_bytes().into()
     }
 

@@ -1,6 +1,7 @@
 //! What is stored: versions, operations, entries.
 
-use crate::limits::{OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS};
+use super::value::Value;
+use crate::limits::{KEY_MAX, OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS};
 use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
@@ -181,6 +182,16 @@ impl OperationLog {
         self.recent.iter().find(|(known, _)| *known == id).map(|(_, version)| *version)
     }
 
+    /// How many writes it remembers.
+    pub fn len(&self) -> usize {
+        self.recent.len()
+    }
+
+    /// True if it remembers none.
+    pub fn is_empty(&self) -> bool {
+        self.recent.is_empty()
+    }
+
     /// True if the operation may have been applied and forgotten since. A fresher one was not: its coordinator had seen
     /// an arc newer than every write that this log has forgotten.
     pub fn may_have_forgotten(&self, operation: &Operation) -> bool {
@@ -233,7 +244,22 @@ pub struct Entry<'a> {
     /// The writes that led to it.
     pub log: OperationLog,
     /// The value; `None` is a tombstone.
-    pub value: Option<&'a [u8]>,
+    #[serde(borrow)]
+    pub value: Option<Value<'a>>,
+}
+
+impl Entry<'_> {
+    /// True if nothing of its value is missing.
+    pub fn is_whole(&self) -> bool {
+        self.value.is_none_or(|value| value.body.is_whole())
+    }
+
+    /// True if it may have come about by itself: a node builds no other.
+    pub fn is_sound(&self) -> bool {
+        (1..=KEY_MAX).contains(&self.key.len())
+            && self.rank.is_sound()
+            && self.value.is_none_or(|value| value.is_sound())
+    }
 }
 
 /// An entry as a survey lists it.

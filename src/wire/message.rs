@@ -15,6 +15,7 @@
 //! leaver   --Adopt-->                  three around it   "pull what you are to hold when I am gone"
 //! leaver   --Leave-->                  both neighbours   "I answer for nothing any more"
 //! newcomer --Mirror-->                 its seeds         "which address of mine do you see?"
+//! receiver --Part-->                   the sender        the rest of a value that did not fit: copies, reads and writes
 //! ```
 //!
 //! Every request has one kind of answer, named beside it, or a [`Refusal`]. All are idempotent: a request may arrive
@@ -23,6 +24,7 @@
 use super::entry::{Condition, Entry, Freshness, Item, Operation, Rank, Version};
 use super::peer::{Peer, Place};
 use super::stamp::Stamp;
+use super::value::{Body, Hash, Value};
 use crate::id::{Arc, Id};
 use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, ITEMS_MAX, SUCCESSORS_MAX};
 use core::net::SocketAddr;
@@ -107,8 +109,14 @@ pub enum Request<'a> {
         key: &'a [u8],
         /// When to refuse.
         condition: Condition,
+        /// Refuse if the group has fewer nodes.
+        min_copies: u8,
+        /// For how many seconds it is to live; zero for ever.
+        ttl_s: u32,
+        /// The media type.
+        kind: &'a [u8],
         /// The value.
-        value: &'a [u8],
+        body: Body<'a>,
     },
     /// Remove the key. → `Stored`, with the version of the tombstone.
     Delete {
@@ -118,6 +126,8 @@ pub enum Request<'a> {
         key: &'a [u8],
         /// When to refuse.
         condition: Condition,
+        /// Refuse if the group has fewer nodes.
+        min_copies: u8,
     },
     /// Tell me your place on the ring, for a picture of it. → `Step`.
     Walk,
@@ -138,6 +148,15 @@ pub enum Request<'a> {
     },
     /// Which address do you see me at? → `Mirrored`.
     Mirror,
+    /// You offered me a value that did not fit: give me what comes at this offset. → `Part`.
+    Part {
+        /// The id of its key.
+        id: Id,
+        /// BLAKE3 of it.
+        hash: Hash,
+        /// From which byte on.
+        offset: u32,
+    },
 }
 
 /// What may be answered.
@@ -184,7 +203,7 @@ pub enum Answer<'a> {
         /// How many nodes hold it.
         copies: u8,
         /// The value.
-        value: &'a [u8],
+        value: Value<'a>,
     },
     /// The write is stored by the whole group.
     Stored {
@@ -203,6 +222,8 @@ pub enum Answer<'a> {
     Refused(Refusal),
     /// The address that your question came from.
     Mirrored(SocketAddr),
+    /// [`PART_SIZE`](crate::limits::PART_SIZE) bytes of the value, or what is left of it.
+    Part(&'a [u8]),
 }
 
 /// Why a request was refused. Nothing was changed, except where it says so.
@@ -251,6 +272,11 @@ pub enum Refusal {
     Silent,
     /// I am leaving too, and go first: again when I am gone.
     Leaving,
+    /// The group of the key has fewer nodes than the write asks for.
+    TooFew {
+        /// So many.
+        copies: u8,
+    },
 }
 
 /// Which side a promise is on, seen from the one who gave it and named after the holder's pointer to it.
@@ -350,7 +376,7 @@ pub struct Step {
 impl Request<'_> {
     /// True if it may change something at the receiver, or makes it work: then the asker's address must be proven.
     pub const fn changes(&self) -> bool {
-        use Request::{Fetch, FindSuccessor, Get, Mirror, Ping, Walk};
-        !matches!(self, Ping | FindSuccessor(_) | Fetch(_) | Get { .. } | Walk | Mirror)
+        use Request::{Fetch, FindSuccessor, Get, Mirror, Part, Ping, Walk};
+        !matches!(self, Ping | FindSuccessor(_) | Fetch(_) | Get { .. } | Walk | Mirror | Part { .. })
     }
 }

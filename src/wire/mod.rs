@@ -21,6 +21,7 @@ mod entry;
 mod message;
 mod peer;
 mod stamp;
+mod value;
 
 pub use codec::{Flaw, Frame, RingKey, VERSION};
 pub use entry::{
@@ -32,6 +33,7 @@ pub use message::{
 };
 pub use peer::{Incarnation, Peer, Place};
 pub use stamp::{Stamp, Stamper};
+pub use value::{Body, Hash, Value};
 
 #[cfg(test)]
 mod tests;

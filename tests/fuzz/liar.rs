@@ -86,6 +86,7 @@ const fn kinds_of_answer(request: &Request<'_>) -> &'static [usize] {
         Request::Get { .. } => &[7],
         Request::Put { .. } | Request::Delete { .. } => &[8],
         Request::Walk => &[9],
+        Request::Part { .. } => &[13],
         _ => &[],
     }
 }

@@ -14,6 +14,7 @@ use skynode::sim::oracle::{self, Ring};
 use skynode::sim::{
     Clients, Clock, Detail, Fate, Happening, Host, Keys, Machine, Speakers, World, is_settled, may_settle,
 };
+use skynode::store::Content;
 use skynode::time::Instant;
 use skynode::wire::{Condition, Freshness, Operation, OperationId, RingKey};
 use std::collections::BTreeMap;
@@ -203,8 +204,10 @@ impl Run {
         let key: Box<[u8]> = key.into();
         let put = |length, attempt| Command::Put {
             key: key.clone(),
-            value: vec![b'v'; length].into(),
+            content: Content::new(vec![b'v'; length], b"", 0),
+            ttl_s: 0,
             condition: Condition::None,
+            min_copies: 0,
             attempt,
         };
         let command = match ask {
@@ -214,7 +217,7 @@ impl Run {
                 let fresh = Freshness { term: *term, time_ms: *time_ms };
                 put(9, Some(Attempt::Again(Operation { id: OperationId([5; 16]), fresh })))
             }
-            Ask::Delete => Command::Delete { key, condition: Condition::None, attempt: None },
+            Ask::Delete => Command::Delete { key, condition: Condition::None, min_copies: 0, attempt: None },
             Ask::Lookup => Command::Lookup { id: Id::of_key(&key) },
             Ask::Walk { from } => Command::Walk { from: from.map(addr), max: 9 },
             Ask::Reopen => Command::Reopen,

@@ -101,7 +101,7 @@ async fn live(
 ) -> Result<ExitCode, String> {
     let Sockets { udp, tcp, addr } = sockets;
     let Options { join, config, id, hosts, http, .. } = options;
-    let min_nodes = config.min_nodes;
+    let value_max = config.value_max;
     let people = match &tcp {
         None => None,
         Some(_) if http == Http::Beside => Some(advertised),
@@ -111,13 +111,13 @@ async fn live(
     info!("{at}, other nodes at {advertised} over UDP; it listens on {addr}");
     let node = Node::new(config, Identity { addr: advertised, id }, !join.is_empty(), fresh_entropy()?, now());
     let (driver, handle) =
-        Driver::new(node, udp, join, min_nodes).map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
+        Driver::new(node, udp, join).map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
     // Tasks of their own, so that what wakes one does not poll the other.
     let driven = executor.spawn(driver.run());
     let told_to_end = executor.spawn(signals::obey(signals, handle.clone()));
     let served = tcp.map(|tcp| {
         let own = Rc::clone(executor);
-        executor.spawn(async move { serve(&own, tcp, handle, hosts, Limits::default()).await })
+        executor.spawn(async move { serve(&own, tcp, handle, hosts, Limits { value_max, ..Limits::default() }).await })
     });
     let left = async {
         // The server ends after the node, once the last answers are sent.

@@ -7,11 +7,12 @@ use log::LevelFilter;
 use skynode::config::Config;
 use skynode::http::host::Hosts;
 use skynode::id::Id;
+use skynode::limits::VALUE_MAX;
 use skynode::udp::Http;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
-use values::{advertise, host, http, id, join, leave_timeout, level, listen, min_nodes, reopen_after, ring};
+use values::{advertise, host, http, id, join, leave_timeout, level, listen, max_value, min_nodes, reopen_after, ring};
 
 /// The command line as argh reads it.
 #[derive(FromArgs, Debug)]
@@ -39,7 +40,7 @@ use values::{advertise, host, http, id, join, leave_timeout, level, listen, min_
             with 0. A second signal ends it at once.",
     note = "What is not given here is taken from the environment, where every flag but the last three has a variable:\n\
             SKY_LISTEN, SKY_JOIN and SKY_HOST (several separated by commas), SKY_ADVERTISE, SKY_HTTP, SKY_ID,\n\
-            SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_LOG. An empty one counts as not there.",
+            SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE, SKY_LOG. An empty one counts as not there.",
     note = "A node that listens on 0.0.0.0 or [::] asks its seeds which address they see, and takes that for its own;\n\
             one without seeds takes the address from which its machine would reach the Internet. --advertise says it\n\
             instead.",
@@ -93,6 +94,10 @@ struct Arguments {
     /// how many living nodes this one must know, itself included, to answer for any key (default 1)
     #[argh(option, arg_name = "n", from_str_fn(min_nodes))]
     min_nodes: Option<usize>,
+
+    /// longest value that clients may write through this node, in bytes, 512 to 1048576 (default 1048576)
+    #[argh(option, arg_name = "bytes", from_str_fn(max_value))]
+    max_value: Option<usize>,
 
     /// how much is written to standard error: error, warn, info, debug, trace or off (default info)
     #[argh(option, arg_name = "level", from_str_fn(level))]
@@ -168,6 +173,7 @@ pub fn read(
         leave_timeout: given.one(arguments.leave_timeout, "SKY_LEAVE_TIMEOUT", leave_timeout)?.unwrap_or(leaves_within),
         reopen_after: given.one(arguments.reopen_after, "SKY_REOPEN_AFTER", reopen_after)?,
         min_nodes: given.one(arguments.min_nodes, "SKY_MIN_NODES", min_nodes)?.unwrap_or(nodes),
+        value_max: given.one(arguments.max_value, "SKY_MAX_VALUE", max_value)?.unwrap_or(VALUE_MAX),
         ..Config::default()
     };
     let listens = given.one(arguments.listen, "SKY_LISTEN", listen)?;

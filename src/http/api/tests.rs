@@ -2,6 +2,7 @@ use super::*;
 use crate::handle::Snapshot;
 use crate::http::parse::parse;
 use crate::id::Arc;
+use crate::limits::VALUE_MAX;
 use crate::node::{Attempt, Silenced, State, Unavailable};
 use crate::wire::{Freshness, Incarnation, Operation, OperationId, Peer, Place, Version};
 use smol::future;
@@ -24,14 +25,15 @@ fn stored(created: bool) -> Reply {
 }
 
 fn value(text: &str) -> Reply {
-    Reply::Value { value: text.as_bytes().into(), version: VERSION, copies: 2, owner: owner() }
+    let content = Content::new(text.as_bytes(), b"", 0);
+    Reply::Value { content, version: VERSION, copies: 2, owner: owner() }
 }
 
 /// Has a request with these lines and this body planned and run; the node, if it is asked, gives the reply.
 fn ask(lines: &str, body: &str, reply: Reply) -> (Response, Option<Command>) {
     let text = format!("{lines}\r\nHost: h\r\n\r\n");
     let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
-    let plan = plan(&head, &Hosts::default());
+    let plan = plan(&head, &Hosts::default(), VALUE_MAX);
     let (handle, requests) = Handle::new();
     let asked = std::cell::RefCell::new(None);
     let node = async {
@@ -67,8 +69,9 @@ fn put_creates_or_replaces_raw_bytes() {
     assert_eq!(field(&response, "Sky-Copies"), Some("3"));
     assert_eq!(field(&response, "Sky-Owner"), Some("192.0.2.1:4321"));
     assert_eq!(field(&response, "Sky-Operation"), Some(OPERATION_TEXT));
-    let (key, value) = (b"a/b/c".as_slice().into(), b"\0v".as_slice().into());
-    assert_eq!(command, Some(Command::Put { key, value, condition: Condition::None, attempt: None }));
+    let (key, content) = (b"a/b/c".as_slice().into(), Content::new(&b"\0v"[..], b"", 0));
+    let condition = Condition::None;
+    assert_eq!(command, Some(Command::Put { key, content, ttl_s: 0, condition, min_copies: 0, attempt: None }));
     let (response, _) = ask("PUT /storage/k HTTP/1.1\r\nContent-Length: 0", "", stored(false));
     assert_eq!((response.status, field(&response, "Location")), (Status::NoContent, None));
 }
@@ -89,6 +92,27 @@ fn conditions_of_writes_reach_the_owner() {
 }
 
 #[test]
+fn a_value_keeps_its_media_type_and_tells_what_is_left_of_its_life() {
+    let put = "PUT /storage/k HTTP/1.1\r\nContent-Length: 1\r\nContent-Type: text/html\r\nSky-TTL: 60\r\n\
+               Sky-Min-Copies: 3";
+    let (_, command) = ask(put, "v", stored(true));
+    let Some(Command::Put { content, ttl_s, min_copies, .. }) = command else { panic!("{command:?}") };
+    assert_eq!((content.kind(), ttl_s, min_copies), (&b"text/html"[..], 60, 3));
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
+    let get = |kind: &[u8], end| {
+        let content = Content::new(&b"v"[..], kind, end);
+        ask("GET /storage/k HTTP/1.1", "", Reply::Value { content, version: VERSION, copies: 2, owner: owner() }).0
+    };
+    let (response, long_over) = (get(b"text/html", now + 60_000), get(b"a\r\nb", 1));
+    assert_eq!(field(&response, "Content-Type"), Some("text/html"));
+    assert!(matches!(field(&response, "Sky-TTL"), Some("59" | "60")), "{response:?}");
+    assert_eq!(field(&long_over, "Content-Type"), Some("application/octet-stream"));
+    assert_eq!(field(&long_over, "Sky-TTL"), Some("0"));
+    let (few, _) = ask(put, "v", Reply::Unavailable(Unavailable::TooFew { copies: 2 }));
+    assert_eq!((few.status, field(&few, "Retry-After")), (Status::ServiceUnavailable, Some("1")));
+}
+
+#[test]
 fn conditions_that_no_owner_understands_are_refused() {
     for (lines, status) in [
         (format!("If-Match: W/\"{TAG}\""), Status::BadRequest),
@@ -103,7 +127,13 @@ fn conditions_that_no_owner_understands_are_refused() {
         ("Sky-Operation: 12".into(), Status::BadRequest),
         (format!("Sky-Operation: {NAME_TEXT}-1"), Status::BadRequest),
         (format!("Sky-Operation: {OPERATION_TEXT}\r\nSky-Operation: {OPERATION_TEXT}"), Status::BadRequest),
-        ("Sky-Min-Copies: 3".into(), Status::NotImplemented),
+        ("Sky-Min-Copies: 0".into(), Status::BadRequest),
+        ("Sky-Min-Copies: 4".into(), Status::BadRequest),
+        ("Sky-TTL: 0".into(), Status::BadRequest),
+        ("Sky-TTL: 1.5".into(), Status::BadRequest),
+        ("Sky-TTL: 315360001".into(), Status::BadRequest),
+        (format!("Content-Type: {}", "x".repeat(97)), Status::BadRequest),
+        ("Content-Type: a\tb".into(), Status::BadRequest),
     ] {
         assert_eq!(refused(&format!("PUT /storage/k HTTP/1.1\r\nContent-Length: 0\r\n{lines}")), status, "{lines}");
     }
@@ -117,8 +147,9 @@ fn post_creates_from_json_and_only_that() {
     let body = r#"{"key": "a b", "value": "\u0000ü"}"#;
     let (response, command) = ask(POST, body, stored(true));
     assert_eq!((response.status, field(&response, "Location")), (Status::Created, Some("/storage/a%20b")));
-    let Some(Command::Put { key, value, condition, .. }) = command else { panic!("{command:?}") };
-    assert_eq!((&*key, &*value, condition), (b"a b".as_slice(), "\0ü".as_bytes(), Condition::Absent));
+    let Some(Command::Put { key, content, condition, .. }) = command else { panic!("{command:?}") };
+    assert_eq!((&*key, content.bytes(), condition), (b"a b".as_slice(), "\0ü".as_bytes(), Condition::Absent));
+    assert_eq!(content.kind(), b"text/plain; charset=utf-8");
     let (response, _) = ask(POST, body, Reply::Conflict { version: Some(VERSION) });
     assert_eq!((response.status, field(&response, "ETag").is_some()), (Status::Conflict, true));
     let long_key = format!(r#"{{"key": "{}", "value": ""}}"#, "k".repeat(KEY_MAX + 1));
@@ -278,7 +309,7 @@ fn a_node_that_has_ended_does_nothing_and_promises_nothing() {
     let status = |lines: &str| {
         let text = format!("{lines}\r\nHost: h\r\n\r\n");
         let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
-        smol::block_on(plan(&head, &Hosts::default()).run(Vec::new(), &handle)).status
+        smol::block_on(plan(&head, &Hosts::default(), VALUE_MAX).run(Vec::new(), &handle)).status
     };
     assert_eq!(status("DELETE /storage/k HTTP/1.1"), Status::ServiceUnavailable, "it was not even asked");
     let again = format!("DELETE /storage/k HTTP/1.1\r\nSky-Operation: {OPERATION_TEXT}");
@@ -294,7 +325,7 @@ fn of_a_write_that_the_node_did_not_live_to_answer_nothing_is_known() {
         drop(requests.recv().await);
         future::pending().await
     };
-    let response = smol::block_on(future::or(plan(&head, &Hosts::default()).run(Vec::new(), &handle), ends));
+    let response = smol::block_on(future::or(plan(&head, &Hosts::default(), VALUE_MAX).run(Vec::new(), &handle), ends));
     assert_eq!(response.status, Status::GatewayTimeout);
 }
 
@@ -330,7 +361,7 @@ fn a_name_that_is_not_this_nodes_reads_and_changes_nothing() {
             let path = if method == "POST" { "/leave" } else { "/" };
             let text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n\r\n");
             let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
-            let plan = plan(&head, &hosts);
+            let plan = plan(&head, &hosts, VALUE_MAX);
             assert_eq!(plan.is_refusal(), status == 421, "{method} of {host}: {plan:?}");
         }
     }
@@ -359,7 +390,7 @@ fn no_page_of_another_site_gives_orders() {
     let (read, _) = ask("GET /storage/k HTTP/1.1\r\nOrigin: http://elsewhere", "", value("v"));
     assert_eq!(read.status, Status::Ok, "a browser keeps the answer from the page that asked");
     let (head, _) = parse(b"POST /leave HTTP/1.0\r\nOrigin: http://\r\n\r\n").unwrap().unwrap();
-    assert!(plan(&head, &Hosts::default()).is_refusal(), "whoever names no host has no pages");
+    assert!(plan(&head, &Hosts::default(), VALUE_MAX).is_refusal(), "whoever names no host has no pages");
 }
 
 /// What a node in this state, silent for this reason, shows at `/readyz` and in `/node`.
@@ -378,9 +409,11 @@ fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Val
         owned: 0,
         tombstones: 0,
         bytes: 0,
+        min_nodes: 3,
+        value_max: VALUE_MAX,
         counters: Default::default(),
     };
-    let snapshot = Snapshot { status, driver: Default::default(), min_nodes: 3 };
+    let snapshot = Snapshot { status, driver: Default::default() };
     (reply::readiness(&snapshot), serde_json::to_value(json::node(&snapshot)).unwrap())
 }
 

@@ -1,6 +1,7 @@
 //! The server over real sockets, with a node that answers every read with the key and remembers nothing.
 
 use super::*;
+use crate::store::Content;
 use crate::handle::Request;
 use crate::node::{Command, Reply, Unavailable};
 use crate::wire::{Freshness, Incarnation, Operation, OperationId, Peer, Place, Version};
@@ -23,7 +24,10 @@ fn start(limits: Limits) -> SocketAddr {
                 let Request::Command(command, Some(to)) = request else { continue };
                 let operation = Operation { id: OperationId([1; 16]), fresh: Freshness::default() };
                 let reply = match command {
-                    Command::Get { key } => Reply::Value { value: key, version, copies: 1, owner },
+                    Command::Get { key } => {
+                        let content = Content::new(key, b"", 0);
+                        Reply::Value { content, version, copies: 1, owner }
+                    }
                     Command::Put { .. } => Reply::Stored { version, copies: 1, created: true, owner, operation },
                     _ => Reply::Unavailable(Unavailable::Busy),
                 };
@@ -157,7 +161,7 @@ fn a_body_that_nobody_wants_is_read_over() {
 #[test]
 fn what_is_wrong_first_is_told_also_if_the_body_is_too_long() {
     let addr = start(Limits::default());
-    let long = |target: &str| format!("{target} HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n");
+    let long = |target: &str| format!("{target} HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n");
     for (target, status) in [("PUT /nowhere", 404), ("PUT /storage/k", 413), ("POST /storage", 413), ("GET /", 413)] {
         assert!(exchange(addr, &long(target)).starts_with(&format!("HTTP/1.1 {status} ")), "{target}");
     }

@@ -1,13 +1,15 @@
 //! Forged frames: every kind of message, made of what is near the truth.
 
 use crate::id::{Arc, Id};
-use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, FRAME_MAX, ITEMS_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX};
+use crate::limits::{
+    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
+};
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Condition, Entry, Frame, Freshness, Incarnation, Item, Message, Named, Neighbours, Operation,
+    Alternatives, Answer, Body, Condition, Entry, Frame, Freshness, Incarnation, Item, Message, Named, Neighbours, Operation,
     OperationId, OperationLog, Peer, PeerList, Place, Pledged, Rank, Refusal, Request, RingKey, Stabilise, Stamp,
-    Stamper, Step, Surveyed, Version,
+    Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -15,8 +17,8 @@ use std::net::SocketAddr;
 /// Of each kind so many pieces are remembered.
 const KEPT: usize = 64;
 /// Kinds of requests, and of answers.
-pub(super) const REQUESTS: u64 = 18;
-pub(super) const ANSWERS: u64 = 13;
+pub(super) const REQUESTS: u64 = 19;
+pub(super) const ANSWERS: u64 = 14;
 
 /// What the attacker has heard of.
 #[derive(Debug, Default)]
@@ -45,7 +47,9 @@ fn id_of(rng: &mut Rng) -> Id {
 }
 
 const PADDING: [u8; 128] = [0; 128];
-const VALUE: [u8; VALUE_MAX] = [0xEE; VALUE_MAX];
+const BYTES: [u8; FIRST_MAX] = [0xEE; FIRST_MAX];
+/// Media types: the longest fits beside all else.
+const KIND: [u8; KIND_MAX] = [b'k'; KIND_MAX];
 
 impl Material {
     /// These live; those that have died since are remembered for a while.
@@ -154,8 +158,21 @@ impl Material {
         for _ in 0..rng.below(6) {
             log.push(self.operation(rng).id, self.rank(rng).version);
         }
-        let value = rng.chance(0.7).then(|| &VALUE[..rng.index(VALUE_MAX + 1)]);
+        let value = rng.chance(0.7).then(|| Self::value(rng));
         Entry { key, rank, log, value }
+    }
+
+    /// One that is whole, or lacks a part that nobody has, or says a length that cannot be.
+    fn body(rng: &mut Rng) -> Body<'static> {
+        let whole = Body::whole(&BYTES[..rng.index(FIRST_MAX + 1)]);
+        let length = [whole.length, whole.length + 3000, VALUE_MAX as u32, u32::MAX, 0][rng.index(5)];
+        if rng.chance(0.6) { whole } else { Body { length, hash: [rng.next_u64() as u8; 32], ..whole } }
+    }
+
+    fn value(rng: &mut Rng) -> Value<'static> {
+        let kind = if rng.chance(0.2) { &KIND[..rng.index(KIND_MAX + 1)] } else { &[] };
+        let expires_ms = if rng.chance(0.2) { rng.next_u64() } else { 0 };
+        Value { kind, expires_ms, body: Self::body(rng) }
     }
 
     fn condition(&self, rng: &mut Rng) -> Condition {
@@ -203,16 +220,22 @@ impl Material {
             10 => Request::Offer(self.entry(rng, key)),
             11 => Request::Get { key },
             12 => {
-                let value = &VALUE[..rng.index(VALUE_MAX + 1)];
-                Request::Put { operation: self.operation(rng), key, condition: self.condition(rng), value }
+                let (operation, condition, min_copies) = (self.operation(rng), self.condition(rng), rng.below(5) as u8);
+                let Value { kind, body, .. } = Self::value(rng);
+                let ttl_s = if rng.chance(0.2) { rng.next_u64() as u32 } else { 0 };
+                Request::Put { operation, key, condition, min_copies, ttl_s, kind, body }
             }
-            13 => Request::Delete { operation: self.operation(rng), key, condition: self.condition(rng) },
+            13 => {
+                let (operation, condition, min_copies) = (self.operation(rng), self.condition(rng), rng.below(5) as u8);
+                Request::Delete { operation, key, condition, min_copies }
+            }
             14 => Request::Walk,
             15 => {
                 let place = if rng.chance(0.8) { from.place } else { self.peer(rng).place };
                 Request::Adopt { place, arc: self.arc(rng) }
             }
             16 => Request::Mirror,
+            17 => Request::Part { id: Id::of_key(key), hash: [0xEE; 32], offset: rng.next_u64() as u32 },
             _ => {
                 let predecessor = rng.chance(0.7).then(|| self.peer(rng));
                 Request::Leave { predecessor, successors: self.peers(rng, ALTERNATIVES_MAX) }
@@ -266,7 +289,7 @@ impl Material {
             }),
             5 => Answer::Fetched(self.entry(rng, key)),
             6 => Answer::Offered { confirmed: rng.chance(0.5) },
-            7 => Answer::Value { version, copies: rng.next_u64() as u8, value: &VALUE[..rng.index(VALUE_MAX + 1)] },
+            7 => Answer::Value { version, copies: rng.next_u64() as u8, value: Self::value(rng) },
             8 => Answer::Stored { version, copies: rng.next_u64() as u8, created: rng.chance(0.5) },
             9 => Answer::Step(Step {
                 place: from.place,
@@ -278,6 +301,7 @@ impl Material {
             }),
             10 => Answer::Done,
             11 => Answer::Mirrored(self.peer(rng).addr()),
+            12 => Answer::Part(&BYTES[..rng.index(FIRST_MAX + 1)]),
             _ => Answer::Refused(self.refusal(rng)),
         }
     }

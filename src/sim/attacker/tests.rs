@@ -33,6 +33,7 @@ const fn kind_of(message: &Message<'_>) -> u64 {
             Request::Adopt { .. } => 15,
             Request::Leave { .. } => 16,
             Request::Mirror => 17,
+            Request::Part { .. } => 18,
         },
         Message::Answer(answer) => {
             forge::REQUESTS
@@ -50,6 +51,7 @@ const fn kind_of(message: &Message<'_>) -> u64 {
                     Answer::Done => 10,
                     Answer::Refused(_) => 11,
                     Answer::Mirrored(_) => 12,
+                    Answer::Part(_) => 13,
                 }
         }
     }

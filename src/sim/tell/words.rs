@@ -132,6 +132,7 @@ pub fn request(names: Names, kind: Kind, request: &Request<'_>) -> (&'static str
             let before = predecessor.map_or_else(String::new, |peer| format!("; before me was {}", name(peer.id())));
             (tells, format!("I have left{before}, after me came {}", names.list(ids(successors))))
         }
+        Request::Part { offset, .. } => (asks, format!("what of the value comes after {offset} bytes?")),
         Request::Mirror => (asks, String::from("which address of mine do you see?")),
     }
 }
@@ -180,6 +181,7 @@ pub fn answer(names: Names, kind: Kind, answer: &Answer<'_>, from: Id, to: Id, c
         Answer::Done if kind == Kind::Alive => String::from("yes"),
         Answer::Done => String::from("done"),
         Answer::Refused(refusal) => format!("no: {}", refused(*refusal)),
+        Answer::Part(part) => format!("here are {} bytes", part.len()),
         Answer::Mirrored(addr) => format!("I see you at {addr}"),
     }
 }
@@ -230,6 +232,7 @@ const fn refused(refusal: Refusal) -> &'static str {
         Refusal::Forgotten => "that is too old to be known",
         Refusal::Full => "there is no room",
         Refusal::Silent => "I may be cut off",
+        Refusal::TooFew { .. } => "there are fewer nodes than that",
         Refusal::Leaving => "I am leaving, too, and go first",
     }
 }

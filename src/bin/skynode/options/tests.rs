@@ -23,7 +23,7 @@ fn nothing_given_is_a_ring_of_one_on_this_machine() {
     assert!(options.join.is_empty() && options.id.is_none() && options.advertise.is_none());
     assert_eq!((options.config.ring.as_str(), options.log), ("sky", LevelFilter::Info));
     assert_eq!((options.config.leave_timeout, options.config.reopen_after), (Duration::from_secs(8), None));
-    assert_eq!(options.config.min_nodes, 1);
+    assert_eq!((options.config.min_nodes, options.config.value_max), (1, 1 << 20));
 }
 
 #[test]
@@ -33,6 +33,7 @@ fn every_option_is_read() {
         "-l", "[::]:0", "-j", "a.example:1", "--join", "[::1]:65535", "-i", "000102030405060708090a0b0c0d0e0f",
         "-a", "192.0.2.7:4", "--ring", "mine", "--log", "trace", "--leave-timeout", "0.25",
         "--reopen-after", "3600", "--min-nodes", "9", "--http", "127.0.0.1:80", "--host", "sky.example", "--check",
+        "--max-value", "65536",
     ]);
     let options = options.unwrap();
     assert_eq!(options.listen, "[::]:0".parse().unwrap());
@@ -42,6 +43,7 @@ fn every_option_is_read() {
     assert_eq!((options.config.ring.as_str(), options.log), ("mine", LevelFilter::Trace));
     assert_eq!(options.config.leave_timeout, Duration::from_millis(250));
     assert_eq!((options.config.reopen_after, options.config.min_nodes), (Some(Duration::from_secs(3600)), 9));
+    assert_eq!(options.config.value_max, 65536);
     assert_eq!(options.http, Http::At("127.0.0.1:80".parse().unwrap()));
     assert_eq!((options.hosts, options.check), ([String::from("sky.example")].into_iter().collect(), true));
     assert_eq!(read_texts(&["--leave-timeout", "0"]).unwrap().config.leave_timeout, Duration::ZERO);
@@ -53,6 +55,8 @@ fn what_is_wrong_is_said_in_one_line_with_what_is_allowed() {
     for (texts, part) in [
         (&["--fast"][..], "--fast"),
         (&["stray"], "stray"),
+        (&["--max-value", "511"], "512 to 1048576"),
+        (&["--max-value", "1048577"], "512 to 1048576"),
         (&["-l"], "--help"),
         (&["-l", "nonsense"], "ip:port"),
         (&["-l", "127.0.0.1"], "ip:port"),
@@ -126,6 +130,7 @@ fn the_environment_says_what_the_command_line_leaves_out() {
         ("SKY_LEAVE_TIMEOUT", "2.5"),
         ("SKY_REOPEN_AFTER", "60"),
         ("SKY_MIN_NODES", "3"),
+        ("SKY_MAX_VALUE", "512"),
         ("SKY_LOG", "warn"),
     ];
     let options = read_with(&[], &variables).unwrap();
@@ -134,9 +139,10 @@ fn the_environment_says_what_the_command_line_leaves_out() {
     assert_eq!((options.advertise, options.http), (Some("192.0.2.7:4".parse().unwrap()), Http::Off));
     assert_eq!(options.hosts, ["a.example", "b.example"].map(String::from).into_iter().collect());
     assert_eq!(options.id.unwrap().to_string(), "000102030405060708090a0b0c0d0e0f");
-    let Config { ring, leave_timeout, reopen_after, min_nodes, .. } = options.config;
+    let Config { ring, leave_timeout, reopen_after, min_nodes, value_max, .. } = options.config;
     assert_eq!((ring.as_str(), leave_timeout), ("mine", Duration::from_millis(2500)));
     assert_eq!((reopen_after, min_nodes, options.log), (Some(Duration::from_secs(60)), 3, LevelFilter::Warn));
+    assert_eq!(value_max, 512);
     let options = read_with(&["-l", "127.0.0.1:1", "-j", "c.example:3"], &variables).unwrap();
     assert_eq!((options.listen.port(), options.join), (1, vec![String::from("c.example:3")]));
     let empty = variables.map(|(name, _)| (name, ""));

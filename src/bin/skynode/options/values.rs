@@ -3,6 +3,7 @@
 use log::LevelFilter;
 use skynode::config::Config;
 use skynode::id::Id;
+use skynode::limits::{FIRST_MAX, VALUE_MAX};
 use skynode::udp::Http;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -92,6 +93,12 @@ pub fn min_nodes(text: &str) -> Result<usize, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|number| is_plain && (1..=most).contains(number));
     number.ok_or_else(|| format!("a node can wait for 1 to {most} living nodes: that many it knows, itself included"))
+}
+
+pub fn max_value(text: &str) -> Result<usize, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| is_plain && (FIRST_MAX..=VALUE_MAX).contains(number));
+    number.ok_or_else(|| format!("the longest value is {FIRST_MAX} to {VALUE_MAX} bytes"))
 }
 
 pub fn level(text: &str) -> Result<LevelFilter, String> {

@@ -1,0 +1,276 @@
+//! Values that did not fit one datagram: whoever is to store or read one asks its sender for the rest, part by part,
+//! and takes it only if it comes to the hash that was told. One mechanism for writes, reads, copies and repair.
+
+use super::Node;
+use super::command::Ticket;
+use super::owned::{OwnedEntry, OwnedValue, OwnedWrite};
+use super::pending::{Purpose, Silence};
+use super::speak::Asked;
+use crate::id::Id;
+use crate::limits::{PART_SIZE, PARTS_MAX, TRANSFERS_MAX, TRANSFERS_RESERVE};
+use crate::time::Instant;
+use crate::wire::{Answer, Body, Hash, Item, Peer, Refusal, Request, Version};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::mem::discriminant;
+use core::time::Duration;
+
+/// What a value is for; tells who goes on once it is whole.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    /// A copy that a neighbour wants kept.
+    Replicate(Asked, OwnedEntry),
+    /// A stray that its holder offers.
+    Offer(Asked, OwnedEntry),
+    /// An entry of an arc that is pulled.
+    Fetched(u64, Item, OwnedEntry),
+    /// An entry that beats ours, for an operation of ours as owner.
+    Newer(u64, OwnedEntry),
+    /// A write that another node coordinates.
+    Write(Asked, OwnedWrite),
+    /// The answer to a read of a client of ours.
+    Read(Ticket, Read),
+}
+
+/// The answer to a read.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub version: Version,
+    pub copies: u8,
+    pub value: OwnedValue,
+}
+
+impl Parcel {
+    /// Whoever waits for an answer of ours.
+    const fn asked(&self) -> Option<&Asked> {
+        match self {
+            Self::Replicate(asked, _) | Self::Offer(asked, _) | Self::Write(asked, _) => Some(asked),
+            Self::Fetched(..) | Self::Newer(..) | Self::Read(..) => None,
+        }
+    }
+
+    const fn is_for_client(&self) -> bool {
+        matches!(self, Self::Write(..) | Self::Read(..))
+    }
+
+    /// True if they are for the same purpose, apart from who is to be answered.
+    fn is_like(&self, other: &Self) -> bool {
+        discriminant(self) == discriminant(other)
+            && match (self, other) {
+                (Self::Fetched(one, ..), Self::Fetched(two, ..)) | (Self::Newer(one, _), Self::Newer(two, _)) => {
+                    one == two
+                }
+                (Self::Write(_, one), Self::Write(_, two)) => one.operation.id == two.operation.id,
+                (Self::Read(one, _), Self::Read(two, _)) => one == two,
+                _ => true,
+            }
+    }
+}
+
+#[derive(Debug)]
+struct Transfer {
+    from: Peer,
+    id: Id,
+    hash: Hash,
+    bytes: Vec<u8>,
+    /// Up to where it was asked for.
+    asked_upto: usize,
+    in_flight: usize,
+    missing: usize,
+    started: Instant,
+    parcel: Parcel,
+}
+
+/// The values that are being received.
+#[derive(Debug, Default)]
+pub(super) struct Transfers {
+    table: BTreeMap<u64, Box<Transfer>>,
+}
+
+impl Transfers {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    fn has_room(&self, client: bool) -> bool {
+        self.table.len() < if client { TRANSFERS_MAX - TRANSFERS_RESERVE } else { TRANSFERS_MAX }
+    }
+}
+
+/// The longest that one may take, however lively its sender.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// What the sender says leads nowhere: as good as nothing.
+const SENSELESS: Silence = Silence::Timeout { late: false };
+
+impl Node {
+    /// Begins to ask for the rest of a value; what it belongs to is gone on with once it is whole. One that is under
+    /// way already goes on.
+    ///
+    /// # Errors
+    /// The parcel back: too many are under way.
+    pub(super) fn start_transfer(&mut self, from: Peer, id: Id, body: &Body<'_>, parcel: Parcel) -> Result<(), Parcel> {
+        let same = |transfer: &&mut Box<Transfer>| {
+            transfer.from.addr() == from.addr()
+                && (transfer.id, transfer.hash) == (id, body.hash)
+                && transfer.parcel.is_like(&parcel)
+        };
+        if let Some(under_way) = self.transfers.table.values_mut().find(same) {
+            self.counters.repeated += u64::from(under_way.parcel.asked().is_some());
+            under_way.parcel = parcel;
+            return Ok(());
+        }
+        if !self.transfers.has_room(parcel.is_for_client()) {
+            return Err(parcel);
+        }
+        // The length was checked against the limit when the frame was found sound.
+        let mut bytes = Vec::with_capacity(body.length as usize);
+        bytes.extend_from_slice(body.first);
+        let (asked_upto, missing) = (bytes.len(), body.length as usize - bytes.len());
+        bytes.resize(body.length as usize, 0);
+        let (hash, started, in_flight) = (body.hash, self.now.at, 0);
+        let transfer = Transfer { from, id, hash, bytes, asked_upto, in_flight, missing, started, parcel };
+        let number = self.next_number();
+        self.transfers.table.insert(number, Box::new(transfer));
+        self.transfer_on(number);
+        Ok(())
+    }
+
+    /// Asks for the next parts, as many as may be under way.
+    fn transfer_on(&mut self, number: u64) {
+        let window = (PARTS_MAX / self.transfers.len().max(1)).max(2);
+        loop {
+            let Some(transfer) = self.transfers.table.get_mut(&number) else { return };
+            let offset = transfer.asked_upto;
+            if transfer.in_flight >= window || offset >= transfer.bytes.len() {
+                return;
+            }
+            transfer.asked_upto = (offset + PART_SIZE).min(transfer.bytes.len());
+            transfer.in_flight += 1;
+            let (from, id, hash) = (transfer.from, transfer.id, transfer.hash);
+            let offset = offset as u32;
+            let manner = if transfer.parcel.is_for_client() { self.coordinator() } else { self.patient() };
+            if !self.ask(from, Request::Part { id, hash, offset }, Purpose::Part(number, offset), manner) {
+                return self.transfer_failed(number, Silence::Refused(Refusal::Busy));
+            }
+        }
+    }
+
+    /// A part arrived.
+    pub(super) fn part_arrived(&mut self, number: u64, offset: u32, part: &[u8]) {
+        let now = self.now.at;
+        let Some(transfer) = self.transfers.table.get_mut(&number) else { return };
+        let start = offset as usize;
+        let end = (start + PART_SIZE).min(transfer.bytes.len());
+        let fits = transfer.bytes.get_mut(start..end).filter(|place| place.len() == part.len());
+        let late = now.since(transfer.started) > LONGEST;
+        let Some(place) = fits.filter(|_| !late) else { return self.transfer_failed(number, SENSELESS) };
+        place.copy_from_slice(part);
+        transfer.in_flight -= 1;
+        transfer.missing -= part.len();
+        if transfer.missing > 0 {
+            return self.transfer_on(number);
+        }
+        if *blake3::hash(&transfer.bytes).as_bytes() != transfer.hash {
+            return self.transfer_failed(number, SENSELESS);
+        }
+        if let Some(transfer) = self.take_transfer(number) {
+            self.transferred(*transfer);
+        }
+        self.pulls_on();
+    }
+
+    fn take_transfer(&mut self, number: u64) -> Option<Box<Transfer>> {
+        let transfer = self.transfers.table.remove(&number)?;
+        let ours = |purpose: &Purpose| matches!(purpose, Purpose::Part(of, _) if *of == number);
+        self.requests.abandon(&mut self.timers, ours);
+        Some(transfer)
+    }
+
+    /// The value is whole: what it belongs to is looked at once more, as time has passed.
+    fn transferred(&mut self, transfer: Transfer) {
+        let Transfer { from, bytes, parcel, .. } = transfer;
+        match parcel {
+            Parcel::Replicate(asked, entry) => self.serve_replicate(&asked, &entry.with(&bytes)),
+            Parcel::Offer(asked, entry) => self.serve_offer(&asked, &entry.with(&bytes)),
+            Parcel::Fetched(pull, item, entry) => self.pull_fetched(pull, item, from, &entry.with(&bytes)),
+            Parcel::Newer(op, entry) => self.newer_fetched(op, from, &entry.with(&bytes)),
+            Parcel::Write(asked, write) => self.write_whole(&asked, write, bytes),
+            Parcel::Read(ticket, read) => {
+                let (version, copies, value) = (read.version, read.copies, read.value.with(&bytes));
+                self.operation_ended(ticket, from, &Answer::Value { version, copies, value });
+            }
+        }
+    }
+
+    /// The sender is silent, or has the value no longer, or sends something else.
+    pub(super) fn transfer_failed(&mut self, number: u64, silence: Silence) {
+        let Some(transfer) = self.take_transfer(number) else { return };
+        self.untransferred(transfer.parcel, silence);
+        self.pulls_on();
+    }
+
+    /// A value will not come.
+    pub(super) fn untransferred(&mut self, parcel: Parcel, silence: Silence) {
+        match parcel {
+            Parcel::Replicate(asked, _) | Parcel::Offer(asked, _) | Parcel::Write(asked, _) => {
+                self.refuse(&asked, Refusal::Busy);
+            }
+            Parcel::Fetched(pull, item, _) => self.fetch_again(pull, item, silence),
+            Parcel::Newer(op, _) => self.owner_retry(op),
+            Parcel::Read(ticket, _) => self.client_retry(ticket),
+        }
+    }
+
+    /// A client's operation is over: what it was to read is not wanted any more.
+    pub(super) fn abandon_read(&mut self, ticket: Ticket) {
+        let of = |transfer: &Transfer| matches!(transfer.parcel, Parcel::Read(reader, _) if reader == ticket);
+        let found = self.transfers.table.iter().find(|(_, transfer)| of(transfer)).map(|(number, _)| *number);
+        if let Some(number) = found {
+            self.take_transfer(number);
+        }
+    }
+
+    /// The place on the ring was given up, and with it what others were told.
+    pub(super) fn abandon_transfers(&mut self) {
+        for transfer in core::mem::take(&mut self.transfers.table).into_values() {
+            match transfer.parcel {
+                Parcel::Read(ticket, _) => self.client_retry(ticket),
+                parcel => self.counters.repeated += u64::from(parcel.asked().is_some()),
+            }
+        }
+    }
+
+    /// A receiver asks for a part of what it was offered: an entry of the store, or what a client of ours writes.
+    pub(super) fn serve_part(&mut self, asked: &Asked, id: Id, hash: &Hash, offset: u32) {
+        let stored = self.store.content(id, hash);
+        let content = stored.or_else(|| self.client_ops.values().find_map(|op| op.offers(id, hash))).cloned();
+        let bytes = content.as_ref().map_or(&[][..], |content| content.bytes());
+        let start = offset as usize;
+        let part = bytes.get(start..bytes.len().min(start.saturating_add(PART_SIZE))).filter(|part| !part.is_empty());
+        match part {
+            Some(part) => {
+                self.answer(asked, Answer::Part(part));
+                self.keep_waiting(asked, id);
+            }
+            None => self.refuse(asked, Refusal::NotFound),
+        }
+    }
+
+    /// Whoever asks for parts of a value is at work on the request that offered it.
+    fn keep_waiting(&mut self, asked: &Asked, id: Id) {
+        let (owner_ops, client_ops, now) = (&self.owner_ops, &self.client_ops, self.now.at);
+        let offered = |to: &Peer, purpose: &Purpose| {
+            to.addr() == asked.source
+                && match purpose {
+                    Purpose::Replicate(op) => owner_ops.get(op).is_some_and(|op| Id::of_key(&op.key) == id),
+                    Purpose::Operation(ticket) => client_ops.get(ticket).is_some_and(|op| op.is_for(id)),
+                    Purpose::Offer(item) => item.id == id,
+                    _ => false,
+                }
+        };
+        self.requests.wait_anew(now, &mut self.timers, offered);
+    }
+}
