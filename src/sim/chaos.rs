@@ -19,6 +19,9 @@ use core::time::Duration;
 /// In a ring of three nobody is stopped or cut off: whoever is left cannot tell that from two crashes.
 const SMALLEST: usize = 3;
 
+/// So far a wall clock may be set off, in milliseconds.
+pub const CLOCK_JUMP_MS: i64 = 3_600_000;
+
 /// Draws faults within the bound.
 #[derive(Debug)]
 pub struct Chaos {
@@ -160,7 +163,7 @@ impl Chaos {
     /// Nothing but versions rests on wall clocks, so nobody is disturbed.
     fn set_clock(&mut self, world: &mut World) {
         let host = self.rng.index(world.hosts().len());
-        let skew_ms = [-3_600_000, -6000, 0, 6000, 3_600_000][self.rng.index(5)];
+        let skew_ms = [-CLOCK_JUMP_MS, -6000, 0, 6000, CLOCK_JUMP_MS][self.rng.index(5)];
         self.faults.jumps += 1;
         world.set_wall_clock(host, skew_ms);
     }

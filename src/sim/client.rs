@@ -230,7 +230,7 @@ impl Clients {
             Act::Get => Command::Get { key },
             Act::Put { value, condition } => {
                 let content = Content::new(self.ledger.bytes_of(value), b"", 0);
-                Command::Put { key, content, ttl_s: 0, condition, min_copies: 0, attempt: name }
+                Command::Put { key, content, ttl_s: Ledger::ttl_of(value), condition, min_copies: 0, attempt: name }
             }
             Act::Delete { condition } => Command::Delete { key, condition, min_copies: 0, attempt: name },
         };
@@ -251,7 +251,11 @@ impl Clients {
         let (question, now) = (attempt.question, world.now());
         let key = question.key;
         if question.client.is_none() {
-            let found = if let Some(Reply::Value { version, .. }) = &reply { Some(*version) } else { None };
+            // What may end meanwhile counts as nothing found.
+            let found = match &reply {
+                Some(Reply::Value { version, content, .. }) => Some(*version).filter(|_| content.expires_ms == 0),
+                _ => None,
+            };
             self.last_look[key].insert(found);
         }
         match reply {

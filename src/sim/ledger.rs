@@ -6,6 +6,7 @@ use crate::id::Id;
 use crate::time::Instant;
 use crate::wire::{Condition, Version};
 use core::fmt::Write as _;
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 /// What a client asks for.
@@ -72,13 +73,15 @@ pub struct Ledger {
     /// The newest version of each key that somebody read or wrote.
     seen: Vec<Option<Version>>,
     told: Vec<Vec<Told>>,
+    clock_error: Duration,
 }
 
 impl Ledger {
     /// Nothing told yet.
     pub fn new(keys: Keys) -> Self {
         let (seen, told) = (vec![None; keys.len()], vec![Vec::new(); keys.len()]);
-        Self { keys, values: Vec::new(), versions: BTreeMap::new(), seen, told }
+        let (values, versions, clock_error) = (Vec::new(), BTreeMap::new(), Duration::ZERO);
+        Self { keys, values, versions, seen, told, clock_error }
     }
 
     /// The number of a new value for a key.
@@ -98,6 +101,16 @@ impl Ledger {
         };
         text.extend(core::iter::repeat_n('.', rest + more));
         text.into_bytes().into()
+    }
+
+    /// For how many seconds the value of this number lives, zero for ever: of nine values one ends.
+    pub const fn ttl_of(value: history::Value) -> u32 {
+        if value % 9 == 4 { 1 + value % 13 } else { 0 }
+    }
+
+    /// The wall clocks of two nodes may differ by so much: so much earlier or later a value may end.
+    pub fn clocks_differ(&mut self, by: Duration) {
+        self.clock_error = self.clock_error.max(by);
     }
 
     /// Which value these bytes are; `None` if nobody wrote them under this key.
@@ -185,12 +198,36 @@ impl Ledger {
             let needs = told.named.and_then(|version| self.at_version(key, version)).unwrap_or(told.operation.needs);
             history::Operation { needs, ..told.operation }
         };
-        let operations: Vec<history::Operation> = self.told[key].iter().map(resolve).collect();
+        let told = self.told[key].iter();
+        if let Some(outlived) = told.clone().find(|told| self.is_outlived(key, told)) {
+            let (question, needs) = (outlived.question, outlived.operation.needs);
+            return Some(format!("key {key}: {needs:?} was read at {}, after its end", question.start));
+        }
+        let ends = told.clone().filter_map(|told| self.end_of(told));
+        let operations: Vec<history::Operation> = told.map(resolve).chain(ends).collect();
         match history::check(&operations) {
             Verdict::Explained => None,
             Verdict::TooMany => Some(format!("key {key}: its history has too many open ends to be judged")),
             Verdict::Wrong { operation } => Some(self.tell_wrong(key, &operations, operation)),
         }
+    }
+
+    /// The end of a value that lives for a time: at some moment its owner may write a tombstone in its place.
+    fn end_of(&self, told: &Told) -> Option<history::Operation> {
+        let value = told.operation.sets.flatten()?;
+        let ttl = Duration::from_secs(Self::ttl_of(value).into());
+        let lives = ttl.saturating_sub(self.clock_error);
+        let (start, needs) = (told.operation.start + lives, Needs::Exactly(Some(value)));
+        (ttl > Duration::ZERO).then_some(history::Operation { start, end: Instant::FAR, needs, sets: Some(None) })
+    }
+
+    /// True if it is the answer to a read of a value whose end was over before.
+    fn is_outlived(&self, key: usize, read: &Told) -> bool {
+        let (Act::Get, Needs::Exactly(Some(value))) = (read.question.act, read.operation.needs) else { return false };
+        let ttl = Duration::from_secs(Self::ttl_of(value).into());
+        let mut writes = self.told[key].iter().filter(|told| told.operation.sets == Some(Some(value)));
+        let is_over = |write: &Told| write.operation.end + ttl + self.clock_error < read.question.start;
+        ttl > Duration::ZERO && writes.any(|write| write.operation.end != Instant::FAR && is_over(write))
     }
 
     /// The wrong answer and what happened around it.
@@ -205,7 +242,11 @@ impl Ledger {
         };
         let mut text = format!("key {key} ({}): {kind}", Id::of_key(self.keys.name(key)));
         for &at in &before[before.len().saturating_sub(24)..] {
-            let (o, question) = (&operations[at], &self.told[key][at].question);
+            let o = &operations[at];
+            let Some(Told { question, .. }) = self.told[key].get(at) else {
+                let _ = write!(text, "\n    from {} on it may end: met {:?}", o.start, o.needs);
+                continue;
+            };
             let end = if o.end == Instant::FAR { String::from("open") } else { o.end.to_string() };
             let client = question.client.map_or_else(|| String::from("last look"), |client| format!("client {client}"));
             let mark = if at == wrong { "  <-- wrong" } else { "" };
@@ -256,6 +297,23 @@ mod tests {
                 && ledger.learn(Instant::ZERO, 0, version(1), None).is_err()
         );
         assert_eq!((ledger.seen(0), ledger.keys.acknowledged(0)), (Some(version(1)), Some(version(1))));
+    }
+
+    #[test]
+    fn a_value_that_lives_for_a_time_may_end_then_and_is_not_read_long_after() {
+        let read_at = |ms, state: fn(history::Value) -> State, clock_error| {
+            let mut ledger = ledger();
+            let values: Vec<history::Value> = (0..5).map(|_| ledger.new_value(0)).collect();
+            let (value, ttl_ms) = (values[4], u64::from(Ledger::ttl_of(values[4])) * 1000);
+            assert!(ttl_ms > 0 && Ledger::ttl_of(values[3]) == 0);
+            ledger.clocks_differ(Duration::from_millis(clock_error));
+            ledger.wrote(question(Act::Put { value, condition: Condition::None }, 0), Instant::from_millis(1));
+            ledger.read(question(Act::Get, ttl_ms + ms), Instant::from_millis(ttl_ms + ms + 1), state(value));
+            ledger.judge().len()
+        };
+        assert_eq!((read_at(0, Some, 0), read_at(1, |_| None, 0)), (0, 0));
+        assert_eq!(read_at(50, Some, 0), 1, "it has outlived its time");
+        assert_eq!(read_at(50, Some, 100), 0, "by another clock");
     }
 
     #[test]

@@ -196,7 +196,11 @@ impl Run {
                     self.world.forge(*host, addr(STRANGER), &datagram);
                 }
             }
-            Step::Clock { host, skew_ms } => self.world.set_wall_clock(*host, *skew_ms),
+            Step::Clock { host, skew_ms } => {
+                let off = Duration::from_millis(skew_ms.unsigned_abs());
+                self.clients.ledger.clocks_differ(2 * off);
+                self.world.set_wall_clock(*host, *skew_ms);
+            }
         }
     }
 

@@ -3,11 +3,13 @@
 use super::{Outcome, Phase, Swarm};
 use crate::id::{Arc, Id};
 use crate::node::Node;
+use crate::sim::chaos::CLOCK_JUMP_MS;
 use crate::sim::host::Host;
 use crate::sim::oracle::{self, INVARIANTS, PRINCIPALS_KEPT, Ring};
 use crate::sim::speakers::Samples;
 use crate::time::Instant;
 use crate::wire::Peer;
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 /// The first two invariants hold while only the dead are dropped and not too many go (Zave 2017): what follows from
@@ -198,6 +200,9 @@ impl Swarm {
             self.fail(&format!("the ring did not stay whole: {flaw}\n{}", oracle::picture(&self.world)));
         }
         self.judge_last_look();
+        let jumped = self.chaos.faults().jumps > 0;
+        let skew_ms = if jumped { CLOCK_JUMP_MS } else { self.profile.clocks.skew_ms };
+        self.clients.ledger.clocks_differ(2 * Duration::from_millis(skew_ms.unsigned_abs()));
         for failure in self.clients.judge() {
             if self.is_strict() {
                 self.fail(&failure);
