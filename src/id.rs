@@ -3,6 +3,7 @@
 //! All of it rests on one operation, the clockwise distance: a wrapping subtraction. Intervals are open or half open as
 //! in the Chord paper (Stoica et al., SIGCOMM 2001, section 4): a key belongs to the first node at or after its id.
 
+use crate::limits::STRETCHES;
 use core::fmt;
 use core::net::SocketAddr;
 use core::str::FromStr;
@@ -133,6 +134,34 @@ impl Arc {
     pub const fn covers(self, other: Self) -> bool {
         let first = self.after.distance_to(other.after);
         self.after.0 == self.upto.0 || (other.span() <= self.span() && first <= self.span() - other.span())
+    }
+
+    /// The length of one of [`STRETCHES`]; zero if the arc has too few positions for that.
+    const fn stretch(self) -> u128 {
+        self.span() / STRETCHES as u128
+    }
+
+    /// The number of the stretch, of [`STRETCHES`] that the arc is cut into, in which an id of the arc lies.
+    pub const fn stretch_of(self, id: Id) -> usize {
+        let position = self.after.distance_to(id).wrapping_sub(1);
+        let at = match position.checked_div(self.stretch()) {
+            Some(at) if at < STRETCHES as u128 => at as usize,
+            _ => STRETCHES - 1,
+        };
+        // What is too short to be cut is one piece, the last.
+        if self.stretch() == 0 { STRETCHES - 1 } else { at }
+    }
+
+    /// The arc cut into so many parts, a power of two up to [`STRETCHES`]. The last is the longest, as it takes what is
+    /// left over. An arc with too few positions is not cut.
+    pub fn parts(self, parts: usize) -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator {
+        let parts = if self.stretch() == 0 { 1 } else { parts.clamp(1, STRETCHES) };
+        let length = self.stretch() * (STRETCHES / parts) as u128;
+        (0..parts).map(move |at| {
+            let after = self.after.plus(length.wrapping_mul(at as u128));
+            let upto = if at + 1 == parts { self.upto } else { after.plus(length) };
+            Self { after, upto }
+        })
     }
 }
 

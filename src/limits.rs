@@ -51,8 +51,11 @@ pub const HALVES_MAX: usize = 6;
 /// How many nodes that answer a lookup or a survey are named beside the answer.
 pub const ALTERNATIVES_MAX: usize = 6;
 
-/// How many entries, as id and rank, one page of a survey lists.
+/// How many entries, as id and rank, one answer to a survey lists. Where there are more it gives sums.
 pub const ITEMS_MAX: usize = 14;
+
+/// Stretches that an arc is cut into where two stores are compared: a power of two.
+pub const STRETCHES: usize = 64;
 
 /// How many dropped nodes in a row one Stabilise names; three are enough to silence its receiver.
 pub const DROPPED_MAX: usize = 4;
@@ -91,11 +94,15 @@ pub const OWNER_MAX: usize = 512;
 /// Refused writes that an owner remembers, so that a late copy of one is refused alike.
 pub const REFUSALS_MAX: usize = 256;
 
-/// Transfers of an arc that a node pulls at one time: two to join or to settle, two to repair.
+/// Arcs that a node pulls at one time: two to join or to settle, two to repair.
 pub const PULLS_MAX: usize = 8;
 
-/// Entries that one transfer asks for at one time.
+/// Entries that one pull asks for at one time, and lists of what there is.
 pub const PULL_WINDOW: usize = 16;
+/// See [`PULL_WINDOW`].
+pub const SURVEY_WINDOW: usize = 4;
+/// Lists that one pull asks for in all: enough for all entries that a store may have.
+pub const SURVEYS_MAX: u32 = 1 << 19;
 
 /// Bytes of datagrams that wait to be sent; beyond it they are dropped, as a network would, and counted.
 pub const OUTBOX_MAX: usize = 1 << 20;
@@ -149,6 +156,8 @@ const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PART
 const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);
 const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(37 + 40 + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
+const _: () = assert!(37 + 40 + STRETCHES * 8 + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
+const _: () = assert!(STRETCHES.is_power_of_two());
 const _: () = assert!(SUCCESSORS_MIN >= 2 && SUCCESSORS_MIN < SUCCESSORS_MAX);
 const _: () = assert!(ROW_MAX <= DROPPED_MAX);
 const _: () = assert!(PENDING_RESERVE < PENDING_MAX);

@@ -1,8 +1,10 @@
 //! The table of versioned entries, in ring order. It knows nothing of peers: the rank of an entry tells which wins.
 
 mod content;
+mod digest;
 
 pub use content::Content;
+pub use digest::Sums;
 
 use crate::id::{Arc, Id};
 use crate::limits::ENTRIES_MAX;
@@ -42,6 +44,14 @@ impl Stored {
     fn size(&self) -> usize {
         self.value.as_ref().map_or(0, Content::size)
     }
+
+    /// Puts it under a higher ballot. → how much more that is to a sum.
+    fn rerank(&mut self, key: &[u8], ballot: u64, changed: u64) -> u64 {
+        self.rank.ballot = ballot;
+        let old = core::mem::replace(&mut self.hash, item_hash(key, &self.rank));
+        (self.changed, self.confirmed) = (changed, 0);
+        self.hash.wrapping_sub(old)
+    }
 }
 
 type Key = (Id, Box<[u8]>);
@@ -53,7 +63,7 @@ pub struct Store {
     changes: u64,
     bytes: usize,
     tombstones: usize,
-    digests: [Option<(Arc, u64, u64)>; 4],
+    digests: digest::Digests,
 }
 
 /// Why an entry was not taken. Nothing was changed.
@@ -123,10 +133,9 @@ impl Store {
     pub fn raise_ballot(&mut self, key: &[u8], ballot: u64) {
         let changed = self.changes + 1;
         if let Some(stored) = self.get_mut(key).filter(|stored| stored.rank.ballot < ballot) {
-            stored.rank.ballot = ballot;
-            stored.hash = item_hash(key, &stored.rank);
-            (stored.changed, stored.confirmed) = (changed, 0);
+            let more = stored.rerank(key, ballot, changed);
             self.changes = changed;
+            self.digests.change(Id::of_key(key), 0, more);
         }
     }
 
@@ -151,7 +160,13 @@ impl Store {
     ///
     /// # Errors
     /// As above.
-    pub fn write(&mut self, key: &[u8], rank: Rank, log: OperationLog, content: Option<Content>) -> Result<bool, Untaken> {
+    pub fn write(
+        &mut self,
+        key: &[u8],
+        rank: Rank,
+        log: OperationLog,
+        content: Option<Content>,
+    ) -> Result<bool, Untaken> {
         if !rank.is_sound() {
             return Err(Untaken::Unsound);
         }
@@ -176,11 +191,10 @@ impl Store {
             }
             if same {
                 // The same value under a higher ballot.
-                stored.rank.ballot = rank.ballot;
                 stored.log = log.clone();
-                stored.hash = item_hash(key, &stored.rank);
-                (stored.changed, stored.confirmed) = (changed, 0);
+                let more = stored.rerank(key, rank.ballot, changed);
                 self.changes = changed;
+                self.digests.change(Id::of_key(key), 0, more);
                 return Ok(true);
             }
         }
@@ -197,8 +211,10 @@ impl Store {
         self.changes = stored.changed;
         self.bytes += key.len() + stored.size();
         self.tombstones += usize::from(stored.value.is_none());
-        if let Some(old) = self.entries.insert((Id::of_key(key), Box::from(key)), stored) {
-            self.discount(key.len(), &old);
+        let (id, hash) = (Id::of_key(key), stored.hash);
+        self.digests.change(id, 1, hash);
+        if let Some(old) = self.entries.insert((id, Box::from(key)), stored) {
+            self.discount(id, key.len(), &old);
         }
     }
 
@@ -210,12 +226,13 @@ impl Store {
         if let Some(at) = exact.map(|(id, key, _)| (id, Box::from(key)))
             && let Some(old) = self.entries.remove(&at)
         {
-            self.discount(at.1.len(), &old);
+            self.discount(at.0, at.1.len(), &old);
             self.changes += 1;
         }
     }
 
-    fn discount(&mut self, key_length: usize, old: &Stored) {
+    fn discount(&mut self, id: Id, key_length: usize, old: &Stored) {
+        self.digests.change(id, -1, old.hash.wrapping_neg());
         self.bytes -= key_length + old.size();
         self.tombstones -= usize::from(old.value.is_none());
     }
@@ -232,16 +249,24 @@ impl Store {
         both.map(|((id, key), stored)| (*id, &**key, stored))
     }
 
-    /// The sum of what is held of the arc: equal sums mean the same keys in the same versions, under the same ballots.
+    /// The sum of what is held of an arc that is asked for again and again: it is kept.
     pub fn digest(&mut self, arc: Arc) -> u64 {
-        let known = self.digests.iter().flatten().find(|(of, changes, _)| *of == arc && *changes == self.changes);
-        if let Some((_, _, sum)) = known {
-            return *sum;
+        if self.entries.is_empty() {
+            return 0;
         }
-        let sum = self.range(arc).fold(0u64, |sum, (_, _, stored)| sum.wrapping_add(stored.hash));
-        self.digests.rotate_right(1);
-        self.digests[0] = Some((arc, self.changes, sum));
+        let mut digests = core::mem::take(&mut self.digests);
+        let sum = digests.touch(arc, || self.sum_up(arc)).total();
+        self.digests = digests;
         sum
+    }
+
+    /// An arc summed up.
+    pub fn sums(&self, arc: Arc) -> Sums {
+        self.digests.get(arc).cloned().unwrap_or_else(|| self.sum_up(arc))
+    }
+
+    fn sum_up(&self, arc: Arc) -> Sums {
+        Sums::of(arc, self.range(arc).map(|(id, _, stored)| (id, stored.hash)))
     }
 
     /// The value under this id with this hash, of those that do not always fit a frame.
@@ -358,6 +383,27 @@ mod tests {
         assert_ne!(one.digest(whole), two.digest(whole));
         one.merge(&entry(&[7], 2, None)).unwrap();
         assert_eq!(one.digest(whole), two.digest(whole));
+    }
+
+    #[test]
+    fn digests_follow_every_change() {
+        let arcs = [(0, 0), (0, u128::MAX / 3), (u128::MAX / 2, 5), (9, u128::MAX / 2), (1, 77), (3, 1 << 126)];
+        let arcs = arcs.map(|(after, upto)| Arc::new(Id::new(after), Id::new(upto)));
+        let mut store = filled(50);
+        for n in 0..400u32 {
+            let key = (n * 7 % 60).to_be_bytes();
+            match n % 4 {
+                0 => {
+                    let item = store.get(&key).map(|stored| Item { id: Id::of_key(&key), rank: stored.rank });
+                    item.into_iter().for_each(|item| store.drop_stray(item));
+                }
+                1 => store.raise_ballot(&key, u64::from(n)),
+                _ => assert!(store.merge(&entry(&key, u64::from(n), (n % 3 > 0).then_some(&b"w"[..]))).is_ok()),
+            }
+            let arc = arcs[n as usize % arcs.len()];
+            let sum = store.sum_up(arc).total();
+            assert_eq!((store.digest(arc), store.sums(arc).total()), (sum, sum), "after {n} changes");
+        }
     }
 
     #[test]

@@ -76,6 +76,11 @@ fn neighbours(predecessor: Named, successors: Option<PeerList>, dropped: &[u8]) 
     Neighbours { predecessor, successors, consents: false, wait_ms: 2625, dropped: peers(dropped), matched: true }
 }
 
+fn surveyed(holding: Holding) -> Surveyed {
+    let (predecessor, successors) = (Some(peer(1)), peers(&[3]));
+    Surveyed { predecessor, successors, consented: true, term: 300, silent: true, holding }
+}
+
 /// A value of which a part is missing.
 fn cut() -> Value<'static> {
     let body = Body { length: 70_000, hash: [0xbb; 32], first: b"first" };
@@ -122,13 +127,9 @@ fn requests() -> Vec<Row> {
         row(Hint,
             "0005",
             "cba4c1d925bc0601"),
-        row(Survey { arc: arc(), digest: 0xff, from: None },
-            "0006 11111111111111111111111111111111 22222222222222222222222222222222 ff0100",
-            "578178e356a7513b"),
-        row(Survey { arc: arc(), digest: 0xff, from: Some(id(0x1a)) },
-            "0006 11111111111111111111111111111111 22222222222222222222222222222222 ff0101 \
-             1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
-            "77e8eb82d775165d"),
+        row(Survey { arc: arc(), digest: 0xff },
+            "0006 1111111111111111111111111111111122222222222222222222222222222222ff01",
+            "e703ff3212742226"),
         row(Fetch(Item { id: id(0x1b), rank: rank(1) }),
             "0007 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b 0181d095ffbc311111111111111101 0301",
             "9390bf945f290bab"),
@@ -221,21 +222,19 @@ fn answers() -> Vec<Row> {
         row(Neighbours(neighbours(Named::Other(peer(1)), Some(peers(&[])), &[])),
             "010302000a000001e121011111111111111111111111111111111100000001010000c1140001",
             "12f7bccb01de7210"),
-        row(Surveyed(skynode::wire::Surveyed {
-            predecessor: Some(peer(1)),
-            successors: peers(&[3]),
-            consented: true,
-            term: 300,
-            items: [Item { id: id(0x1b), rank: rank(1) }, Item { id: id(0x1c), rank: rank(2) }]
-                .into_iter().collect(),
-            more: true,
-            silent: true,
-        }),
-            "0104 01 000a000001e121 01 11111111111111111111111111111111 0000000101 000a000003e121 01 \
-             33333333333333333333333333333333 000000030101ac0202 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b \
-             0181d095ffbc311111111111111101 0301 1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c 0282d095ffbc311111111111111102 \
-             0400 01",
-            "928fee7b8115e92e"),
+        row(Surveyed(surveyed(Holding::Same)),
+            "0104 01000a000001e12101111111111111111111111111111111110000000101000a000003e1210133333333333 \
+             333333333333333333333000000030101ac0200",
+            "ddee07657787a74c"),
+        row(Surveyed(surveyed(Holding::Items([1, 2].map(|n| Item { id: id(0x1a + n), rank: rank(n.into()) }).into_iter().collect()))),
+            "0104 01000a000001e12101111111111111111111111111111111110000000101000a000003e1210133333333333 \
+             333333333333333333333000000030101ac0201021b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b0181d095ffbc3111111 \
+             1111111110103011c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c0282d095ffbc3111111111111111020400",
+            "6f8f69eb25c66d35"),
+        row(Surveyed(surveyed(Holding::Parts([[0xab; 8], [0xcd; 8]].into_iter().collect()))),
+            "0104 01000a000001e12101111111111111111111111111111111110000000101000a000003e1210133333333333 \
+             333333333333333333333000000030101ac020202ababababababababcdcdcdcdcdcdcdcd",
+            "1d9d23d0cd6c6d14"),
         row(Fetched(entry(Some(b"value"))),
             "0105 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
              c311111111111111101000001000005000576616c7565",

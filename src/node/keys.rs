@@ -5,20 +5,17 @@
 
 use super::Node;
 use super::command::Ticket;
-use super::owned::OwnedWrite;
-use super::pending::{Purpose, Silence};
+use super::pending::Purpose;
 use super::speak::Asked;
 use super::spread::Spreading;
 use super::timers::Timer;
-use super::transfer::Parcel;
 use crate::config::Rule;
-use crate::id::{Arc, Id};
-use crate::limits::{KEY_MAX, KIND_MAX, OWNER_MAX, TTL_MAX_S};
-use crate::store::{Content, Stored, Untaken};
+use crate::id::Id;
+use crate::limits::{KEY_MAX, OWNER_MAX};
+use crate::store::Content;
 use crate::time::Instant;
-use crate::wire::{Answer, Body, Condition, Freshness, Operation, Rank, Refusal, Version};
+use crate::wire::{Answer, Condition, Operation, Refusal};
 use alloc::boxed::Box;
-use alloc::sync::Arc as Shared;
 use core::time::Duration;
 
 /// Who waits for an operation at its owner.
@@ -48,6 +45,23 @@ pub(super) enum Deed {
         /// The value, which ends so many seconds after it was taken; zero for never.
         value: Option<(Content, u32)>,
     },
+    /// Tell how a write ended that is known here by its name: its value is not here again.
+    Tell {
+        /// The name of the write.
+        operation: Operation,
+        /// It was to create the key.
+        creates: bool,
+    },
+}
+
+impl Deed {
+    /// The name of the write that it is about.
+    const fn operation(&self) -> Option<&Operation> {
+        match self {
+            Self::Get => None,
+            Self::Write { operation, .. } | Self::Tell { operation, .. } => Some(operation),
+        }
+    }
 }
 
 /// An operation at its owner.
@@ -88,52 +102,10 @@ impl Node {
             && !self.owner_ops.values().any(|op| *op.key == *key)
     }
 
-    /// A coordinator writes a key, or deletes it. What did not fit of the value is asked for first, so that nobody
-    /// waits behind a slow sender.
-    pub(super) fn serve_write(&mut self, asked: &Asked, write: OwnedWrite, body: Option<&Body<'_>>) {
-        if let Some(refusal) = self.refusals.find_copy(asked) {
-            return self.refuse(asked, refusal);
-        }
-        let too_long = body.is_some_and(|body| !body.is_sound() || body.length as usize > self.config.value_max);
-        let sound = (1..=KEY_MAX).contains(&write.key.len())
-            && write.kind.len() <= KIND_MAX
-            && write.ttl_s <= TTL_MAX_S
-            && write.operation.fresh.is_sound();
-        if too_long || !sound {
-            return self.refuse(asked, Refusal::TooLarge);
-        }
-        if self.repeats(&Asker::Remote(*asked), &write.key, &write.operation) {
-            return;
-        }
-        match body {
-            Some(body) if body.is_whole() => self.write_whole(asked, write, body.first),
-            Some(body) => {
-                let id = Id::of_key(&write.key);
-                if let Err(parcel) = self.start_transfer(asked.sender(), id, body, Parcel::Write(*asked, write)) {
-                    self.untransferred(parcel, Silence::Refused(Refusal::Busy));
-                }
-            }
-            None => self.start_write(Asker::Remote(*asked), write, None),
-        }
-    }
-
-    /// A write whose value is here.
-    pub(super) fn write_whole(&mut self, asked: &Asked, write: OwnedWrite, bytes: impl Into<Shared<[u8]>>) {
-        let content = Content::new(bytes, &write.kind, 0);
-        self.start_write(Asker::Remote(*asked), write, Some(content));
-    }
-
-    fn start_write(&mut self, asker: Asker, write: OwnedWrite, content: Option<Content>) {
-        let OwnedWrite { operation, key, condition, min_copies, ttl_s, .. } = write;
-        let value = content.map(|content| (content, ttl_s));
-        self.start_owner(asker, &key, Deed::Write { operation, condition, min_copies, value });
-    }
-
     /// True if the same write is under way: its answer goes where it was asked for last.
-    fn repeats(&mut self, asker: &Asker, key: &[u8], name: &Operation) -> bool {
-        let same = |op: &&mut OwnerOp| {
-            *op.key == *key && matches!(&op.deed, Deed::Write { operation, .. } if operation.id == name.id)
-        };
+    pub(super) fn repeats(&mut self, asker: &Asker, key: &[u8], name: &Operation) -> bool {
+        let same =
+            |op: &&mut OwnerOp| *op.key == *key && op.deed.operation().is_some_and(|operation| operation.id == name.id);
         let Some(under_way) = self.owner_ops.values_mut().find(same) else { return false };
         let former = core::mem::replace(&mut under_way.asker, *asker);
         self.counters.repeated += u64::from(matches!(former, Asker::Remote(_)));
@@ -145,13 +117,13 @@ impl Node {
         if !(1..=KEY_MAX).contains(&key.len()) {
             return self.tell(asker, Answer::Refused(Refusal::TooLarge));
         }
-        if let Deed::Write { operation, .. } = &deed
+        if let Some(operation) = deed.operation()
             && self.repeats(&asker, key, operation)
         {
             return;
         }
         if self.owner_ops.len() >= OWNER_MAX {
-            let done = matches!(&deed, Deed::Write { operation, .. } if self.may_have_done(key, operation));
+            let done = deed.operation().is_some_and(|operation| self.may_have_done(key, operation));
             let refusal = if done { Refusal::Unknown } else { Refusal::Busy };
             self.note_refused_for_now(&asker, &deed, &Answer::Refused(refusal));
             return self.tell(asker, Answer::Refused(refusal));
@@ -174,11 +146,11 @@ impl Node {
         let id = Id::of_key(&key);
         if !self.is_settled_for(self.now.at, id) {
             let claimed = self.claim(self.now.at).is_some_and(|claim| claim.contains(id));
-            let refusal = match &deed {
+            let refusal = match deed.operation() {
                 // An earlier copy of it was stored here: that nothing was changed would be a lie.
-                Deed::Write { operation, .. } if self.has_logged(&key, operation) => Refusal::Unknown,
+                Some(operation) if self.has_logged(&key, operation) => Refusal::Unknown,
                 // If this is its first and only copy, its coordinator looks the term up anew.
-                Deed::Write { operation, .. } if self.may_have_done(&key, operation) => Refusal::Forgotten,
+                Some(operation) if self.may_have_done(&key, operation) => Refusal::Forgotten,
                 _ if claimed && self.silenced().is_some() => Refusal::Silent,
                 _ if claimed => Refusal::NotSettled,
                 _ => Refusal::NotOwner,
@@ -193,7 +165,7 @@ impl Node {
         let confirmed = stored.is_none_or(|stored| self.is_confirmed(id, stored))
             || !self.config.keeps(Rule::CompleteBeforeAnswering);
         let rests_on_it = match &deed {
-            Deed::Get => true,
+            Deed::Get | Deed::Tell { .. } => true,
             Deed::Write { operation, condition, value, .. } => {
                 *condition != Condition::None || value.is_none() || self.has_logged(&key, operation)
             }
@@ -203,6 +175,7 @@ impl Node {
         }
         match deed {
             Deed::Get => self.finish_get(number, &key),
+            Deed::Tell { operation, creates } => self.tell_outcome(number, &key, &operation, creates),
             Deed::Write { operation, condition, min_copies, value } => {
                 if self.copies() < min_copies && !self.has_logged(&key, &operation) {
                     return self.refuse_write(number, &operation, Refusal::TooFew { copies: self.copies() });
@@ -213,12 +186,12 @@ impl Node {
     }
 
     /// True if an earlier copy of the write was stored here, as far as the entry remembers.
-    fn may_have_done(&self, key: &[u8], operation: &Operation) -> bool {
+    pub(super) fn may_have_done(&self, key: &[u8], operation: &Operation) -> bool {
         let log = self.store.get(key).map(|stored| &stored.log);
         log.is_some_and(|log| log.find(operation.id).is_some() || log.may_have_forgotten(operation))
     }
 
-    fn has_logged(&self, key: &[u8], operation: &Operation) -> bool {
+    pub(super) fn has_logged(&self, key: &[u8], operation: &Operation) -> bool {
         self.store.get(key).is_some_and(|stored| stored.log.find(operation.id).is_some())
     }
 
@@ -235,72 +208,6 @@ impl Node {
             }
             None => self.end_owner(number, Answer::Refused(Refusal::NotFound)),
         }
-    }
-
-    fn run_write(
-        &mut self,
-        number: u64,
-        key: &[u8],
-        operation: Operation,
-        condition: Condition,
-        value: Option<(Content, u32)>,
-    ) {
-        let stored = self.store.get(key);
-        let present = stored.and_then(Stored::present);
-        let mut log = stored.map(|stored| stored.log.clone()).unwrap_or_default();
-        let Rank { version: last, ballot, .. } = stored.map(|stored| stored.rank).unwrap_or_default();
-        let known_by_name = self.config.keeps(Rule::OperationIds);
-        if let Some(version) = log.find(operation.id).filter(|_| known_by_name) {
-            // It was done before, and its answer lost. Whether it created the key is not remembered.
-            let copies = self.copies();
-            return self.end_owner(number, Answer::Stored { version, copies, created: condition == Condition::Absent });
-        }
-        if let Some(refusal) = self.refusals.find(&operation).filter(|_| known_by_name) {
-            return self.end_owner(number, Answer::Refused(refusal));
-        }
-        let id = Id::of_key(key);
-        let known = self.terms.at(id);
-        let Some(term) = self.rights.settled_term(id).filter(|term| *term >= known) else {
-            // Someone was to speak under a higher term than both neighbours stored for us.
-            self.outranked(id, known);
-            return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
-        };
-        // An owner before us may have refused it, and that is not remembered: then it must have seen what is here.
-        let unseen = operation.fresh.term < term && operation.fresh < last.into();
-        if known_by_name && (unseen || log.may_have_forgotten(&operation)) {
-            return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
-        }
-        if ballot > term {
-            self.outranked(id, ballot);
-            return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
-        }
-        if value.is_none() && present.is_none() {
-            return self.refuse_write(number, &operation, Refusal::NotFound);
-        }
-        if !condition.holds(present) {
-            return self.refuse_write(number, &operation, Refusal::Conflict { version: present });
-        }
-        let after = last.time_ms.max(operation.fresh.time_ms).saturating_add(1);
-        self.clock_ms = self.tick().max(after);
-        let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
-        log.push(operation.id, version);
-        let content = value.map(|(content, ttl_s)| content.until(self.end_of(ttl_s)));
-        match self.store.write(key, Rank::of_write(version), log, content) {
-            Ok(true) => self.begin_spreading(number, version, Some(present.is_none())),
-            // Only where the clock has come to its end.
-            Ok(false) | Err(Untaken::Unsound) => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
-            Err(Untaken::Full | Untaken::Partial) => self.refuse_write(number, &operation, Refusal::Full),
-        }
-    }
-
-    /// Nothing was changed, and no late copy of the operation may change that.
-    fn refuse_write(&mut self, number: u64, operation: &Operation, refusal: Refusal) {
-        // What is remembered must not be fresher than anything that this node has seen.
-        self.clock_ms = self.clock_ms.max(operation.fresh.time_ms);
-        let term = operation.fresh.term.min(self.terms.highest(Arc::new(self.me.id(), self.me.id())));
-        let fresh = Freshness { term, ..operation.fresh };
-        self.refusals.add(&Operation { fresh, ..*operation }, refusal);
-        self.end_owner(number, Answer::Refused(refusal));
     }
 
     /// Looks at the operation again in a moment.
@@ -369,7 +276,7 @@ impl Node {
     fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {
         use Refusal::{Busy, Forgotten, NotOwner, NotSettled, Silent};
         if let Answer::Refused(refusal @ (NotOwner | NotSettled | Silent | Busy | Forgotten)) = answer
-            && let (Asker::Remote(asked), Deed::Write { .. }) = (asker, deed)
+            && let (Asker::Remote(asked), Some(_)) = (asker, deed.operation())
         {
             self.refusals.add_for_now(self.now.at, asked, *refusal);
         }

@@ -53,6 +53,7 @@ mod timers;
 mod trail;
 mod transfer;
 mod walk;
+mod write;
 
 pub use command::{Attempt, Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};
 pub use load::Load;

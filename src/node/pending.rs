@@ -32,9 +32,9 @@ pub(super) enum Purpose {
     Notice,
     /// FindSuccessor.
     Lookup(u64),
-    /// Survey, for a transfer.
-    Survey(u64),
-    /// Fetch, for a transfer.
+    /// Survey of an arc, for a pull.
+    Survey(u64, Arc),
+    /// Fetch, for a pull.
     Fetch(u64, Item),
     /// Part, from this offset, for a value.
     Part(u64, u32),
@@ -62,7 +62,7 @@ impl Purpose {
         match self {
             Self::Probe(probe) => !matches!(probe, Probe::Seed | Probe::Remembered),
             Self::Stabilise(_) | Self::Candidate | Self::Indirect { .. } => true,
-            Self::Survey(_) | Self::Fetch(..) | Self::Part(..) | Self::Settle(_) | Self::Replicate(_) => true,
+            Self::Survey(..) | Self::Fetch(..) | Self::Part(..) | Self::Settle(_) | Self::Replicate(_) => true,
             Self::Newer(_) => true,
             Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) | Self::Operation(_) | Self::Walk(_) => {
                 false

@@ -1,5 +1,5 @@
-//! Taking over what another node holds of an arc: list it, then fetch what is newer there. One mechanism for joining,
-//! settling and repair.
+//! Taking over what another node holds of an arc: compare sums, cut the arc where they differ, list what is left, then
+//! fetch what is newer there. One mechanism for joining, settling, repair and leaving.
 
 use super::Node;
 use super::command::Life;
@@ -10,10 +10,10 @@ use super::speak::Asked;
 use super::transfer::Parcel;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
-use crate::limits::{PULL_WINDOW, PULLS_MAX, TERM_MAX};
+use crate::limits::{ITEMS_MAX, PULL_WINDOW, PULLS_MAX, STRETCHES, SURVEY_WINDOW, SURVEYS_MAX, TERM_MAX};
 use crate::store::Untaken;
 use crate::time::Instant;
-use crate::wire::{Answer, Entry, Item, Peer, Refusal, Request, Surveyed};
+use crate::wire::{Answer, Entry, Holding, Item, Peer, Refusal, Request, Surveyed};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -52,10 +52,13 @@ struct Pull {
     peer: Peer,
     arc: Arc,
     purpose: PullFor,
-    listed_upto: Option<Id>,
-    more: bool,
+    /// What is still to be compared, the next last.
+    todo: Vec<Arc>,
     wanted: VecDeque<Item>,
-    in_flight: usize,
+    surveys: usize,
+    fetches: usize,
+    /// How many surveys there were.
+    surveyed: u32,
     /// No value can be received in parts just now.
     stalled: bool,
     /// How often an entry changed while it was received.
@@ -64,7 +67,7 @@ struct Pull {
     standing: Option<Standing>,
 }
 
-/// The transfers under way.
+/// The pulls under way.
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
     table: BTreeMap<u64, Box<Pull>>,
@@ -100,6 +103,9 @@ const ADOPTION: Duration = Duration::from_secs(10);
 /// So many times a pull begins anew with an entry that changed under it. An honest sender has no more.
 const RENEWALS_MAX: u32 = 256;
 
+/// About so many entries a part of an arc has, where it is cut: nearly a full list.
+const PART_ITEMS: usize = 8;
+
 /// Arcs that are adopted at one time: those of two leavers.
 const ADOPTIONS_MAX: usize = 4;
 
@@ -114,10 +120,11 @@ impl Node {
             peer,
             arc,
             purpose,
-            listed_upto: None,
-            more: true,
+            todo: alloc::vec![arc],
             wanted: VecDeque::new(),
-            in_flight: 0,
+            surveys: 0,
+            fetches: 0,
+            surveyed: 0,
             stalled: false,
             renewed: 0,
             merged: 0,
@@ -168,51 +175,86 @@ impl Node {
     fn pull_on(&mut self, number: u64) {
         let manner = self.patient();
         loop {
-            let Some(pull) = self.pulls.table.get_mut(&number) else { return };
-            let (peer, arc, from) = (pull.peer, pull.arc, pull.listed_upto);
-            if pull.in_flight >= PULL_WINDOW || pull.stalled {
-                return;
-            }
-            if let Some(item) = pull.wanted.pop_front() {
+            let Some(pull) = self.pulls.table.get_mut(&number).filter(|pull| !pull.stalled) else { return };
+            let peer = pull.peer;
+            if pull.fetches < PULL_WINDOW
+                && let Some(item) = pull.wanted.pop_front()
+            {
                 if self.store.has(item) {
                     continue;
                 }
-                pull.in_flight += 1;
+                pull.fetches += 1;
                 if !self.ask(peer, Request::Fetch(item), Purpose::Fetch(number, item), manner) {
                     return self.pull_failed(number);
                 }
-            } else if pull.in_flight > 0 {
-                return;
-            } else if pull.more {
-                let digest = if from.is_none() { self.store.digest(arc) } else { 0 };
-                if !self.ask(peer, Request::Survey { arc, digest, from }, Purpose::Survey(number), manner) {
-                    self.pull_failed(number);
+            } else if pull.surveys < SURVEY_WINDOW
+                && pull.wanted.len() < PULL_WINDOW
+                && let Some(arc) = pull.todo.pop()
+            {
+                pull.surveys += 1;
+                pull.surveyed += 1;
+                let (whole, beyond) = (arc == pull.arc, pull.surveyed > SURVEYS_MAX);
+                let digest = if whole { self.store.digest(arc) } else { self.store.sums(arc).total() };
+                let request = Request::Survey { arc, digest };
+                if beyond || !self.ask(peer, request, Purpose::Survey(number, arc), manner) {
+                    return self.pull_failed(number);
                 }
-                return;
-            } else {
+            } else if pull.surveys == 0 && pull.fetches == 0 {
                 return self.pull_ended(number);
+            } else {
+                return;
             }
         }
     }
 
-    /// A page of the list arrived.
-    pub(super) fn pull_surveyed(&mut self, number: u64, answer: Surveyed) {
-        let Some(pull) = self.pulls.table.get_mut(&number) else { return };
-        // A page that leads nowhere would be asked for again and again.
-        let last = answer.items.last().map(|item| item.id).filter(|last| pull.arc.contains(*last));
-        let onward = |last: Id| {
-            let listed = pull.listed_upto.unwrap_or(pull.arc.after);
-            Arc::new(listed, pull.arc.upto).contains(last) && listed != last
-        };
-        pull.more = answer.more && last.is_some_and(onward);
-        pull.listed_upto = last.or(pull.listed_upto);
-        if self.config.keeps(Rule::PullBeforeJoin) || !matches!(pull.purpose, PullFor::Join(_)) {
-            pull.wanted.extend(answer.items);
+    /// What this node holds of an arc, and where it stands.
+    pub(super) fn survey(&self, arc: Arc, digest: u64) -> Surveyed {
+        Surveyed {
+            predecessor: self.predecessor,
+            successors: self.next_successors(),
+            consented: self.has_predecessors_consent(self.now.at),
+            silent: self.ring.silent.is_some() || self.rights.slept,
+            term: self.terms.highest(arc),
+            holding: self.holding(arc, digest),
         }
-        let Surveyed { predecessor, successors, consented, term, silent, .. } = answer;
+    }
+
+    fn holding(&self, arc: Arc, digest: u64) -> Holding {
+        let sums = self.store.sums(arc);
+        if sums.total() == digest {
+            return Holding::Same;
+        }
+        // As many parts as make each a list, if the entries lie evenly; what cannot be cut is listed as far as it fits.
+        let parts = (sums.count() / PART_ITEMS).next_power_of_two().clamp(2, STRETCHES);
+        if sums.count() <= ITEMS_MAX || arc.parts(parts).len() < 2 {
+            let items = self.store.range(arc).map(|(id, _, stored)| Item { id, rank: stored.rank });
+            return Holding::Items(items.take(ITEMS_MAX).collect());
+        }
+        Holding::Parts(sums.stretches(parts).map(u64::to_be_bytes).collect())
+    }
+
+    /// What the other node holds of an arc.
+    pub(super) fn pull_surveyed(&mut self, number: u64, arc: Arc, answer: Surveyed) {
+        let Some(pull) = self.pulls.table.get_mut(&number) else { return };
+        pull.surveys -= 1;
+        let wants = self.config.keeps(Rule::PullBeforeJoin) || !matches!(pull.purpose, PullFor::Join(_));
+        let Surveyed { predecessor, successors, consented, term, silent, holding } = answer;
         let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term)).min(TERM_MAX);
         let successors = successors.to_vec();
         pull.standing = Some(Standing { predecessor, successors, consented, term, silent });
+        match holding {
+            Holding::Same => {}
+            Holding::Items(items) if wants => pull.wanted.extend(items.iter().filter(|item| arc.contains(item.id))),
+            Holding::Parts(theirs) if wants && theirs.len().is_power_of_two() => {
+                let sums = self.store.sums(arc);
+                let parts = arc.parts(theirs.len()).zip(&theirs).zip(sums.stretches(theirs.len()));
+                // An arc that was not cut would be asked for again and again.
+                let differing = parts.filter(|((part, sum), ours)| u64::from_be_bytes(**sum) != *ours && *part != arc);
+                let todo: Vec<Arc> = differing.map(|((part, _), _)| part).collect();
+                pull.todo.extend(todo.into_iter().rev());
+            }
+            Holding::Items(_) | Holding::Parts(_) => {}
+        }
         self.pull_on(number);
     }
 
@@ -224,7 +266,7 @@ impl Node {
         }
         let newer = taken == Ok(true);
         let Some(pull) = self.pulls.table.get_mut(&number) else { return };
-        pull.in_flight -= 1;
+        pull.fetches -= 1;
         pull.merged += u32::from(newer);
         self.counters.pulled += u64::from(newer);
         self.pull_on(number);
@@ -237,7 +279,7 @@ impl Node {
         }
         // It was dropped there since it was listed, which happens to strays that others hold.
         if let Some(pull) = self.pulls.table.get_mut(&number) {
-            pull.in_flight -= 1;
+            pull.fetches -= 1;
             self.pull_on(number);
         }
     }
@@ -250,7 +292,7 @@ impl Node {
             Silence::Refused(Refusal::NotFound) if pull.renewed < RENEWALS_MAX => pull.renewed += 1,
             _ => return self.pull_failed(number),
         }
-        pull.in_flight -= 1;
+        pull.fetches -= 1;
         pull.wanted.push_front(item);
         self.pull_on(number);
     }

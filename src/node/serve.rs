@@ -8,7 +8,7 @@ use super::pending::{Manner, Pending, Probe, Purpose, Silence};
 use super::speak::Asked;
 use crate::limits::{RELAYS_EACH_MAX, RELAYS_MAX};
 use crate::time::Instant;
-use crate::wire::{Alternatives, Answer, Freshness, Peer, Place, Refusal, Request, Stamp, Step, Surveyed};
+use crate::wire::{Alternatives, Answer, Freshness, Peer, Place, Refusal, Request, Stamp, Step};
 use alloc::vec::Vec;
 
 impl Node {
@@ -19,6 +19,8 @@ impl Node {
             Request::PingFor(target) => self.relay_ping(asked, target),
             Request::Walk => self.answer(asked, Answer::Step(self.step_of_me())),
             Request::Mirror => self.answer(asked, Answer::Mirrored(asked.source)),
+            // Whoever leaves gets its clients' writes done first.
+            Request::Part { id, hash, offset } => self.serve_part(asked, id, &hash, offset),
             // All below is for members.
             _ if !self.is_member() => self.refuse(asked, Refusal::NotMember),
             Request::FindSuccessor(id) => self.serve_lookup(asked, id),
@@ -28,8 +30,8 @@ impl Node {
                 self.stabilise_soon(core::time::Duration::ZERO);
                 self.answer(asked, Answer::Done);
             }
-            Request::Survey { arc, digest, from } => {
-                let surveyed = self.survey(arc, digest, from);
+            Request::Survey { arc, digest } => {
+                let surveyed = self.survey(arc, digest);
                 self.answer(asked, Answer::Surveyed(surveyed));
             }
             Request::Fetch(item) => match self.store.fetch(item).map(OwnedEntry::from) {
@@ -50,7 +52,6 @@ impl Node {
                 let write = OwnedWrite { operation, key, condition, min_copies, ttl_s, kind };
                 self.serve_write(asked, write, None);
             }
-            Request::Part { id, hash, offset } => self.serve_part(asked, id, &hash, offset),
             Request::Adopt { place, arc } => {
                 let leaver = Peer { place, incarnation: asked.incarnation };
                 if place.addr == asked.source {
@@ -87,7 +88,7 @@ impl Node {
             }
             (Purpose::Lookup(lookup), Answer::Step(step)) => self.lookup_stepped(lookup, to, &step),
             (Purpose::Lookup(lookup), Answer::Closer(peers)) => self.lookup_closer(lookup, to, &peers),
-            (Purpose::Survey(pull), Answer::Surveyed(answer)) => self.pull_surveyed(pull, answer),
+            (Purpose::Survey(pull, arc), Answer::Surveyed(answer)) => self.pull_surveyed(pull, arc, answer),
             (Purpose::Fetch(pull, item), Answer::Fetched(entry)) => self.pull_fetched(pull, item, to, &entry),
             (Purpose::Newer(op), Answer::Fetched(entry)) => self.newer_fetched(op, to, &entry),
             (Purpose::Part(number, offset), Answer::Part(part)) => self.part_arrived(number, offset, part),
@@ -117,7 +118,7 @@ impl Node {
             Purpose::Relay(asked) => self.refuse(&asked, Refusal::Unreachable),
             Purpose::Indirect { suspect, since, role } => self.indirectly_silent(suspect, since, role, silence),
             Purpose::Lookup(lookup) => self.lookup_silent(lookup, to),
-            Purpose::Survey(pull) => self.pull_failed(pull),
+            Purpose::Survey(pull, _) => self.pull_failed(pull),
             Purpose::Fetch(pull, _) => self.fetch_failed(pull, silence),
             Purpose::Part(number, _) => self.transfer_failed(number, silence),
             Purpose::Settle(number) => self.settle_refused(number, silence),
@@ -191,33 +192,6 @@ impl Node {
     /// The first few of the successor list.
     pub(super) fn next_successors(&self) -> Alternatives {
         self.successors.as_slice().iter().copied().take(crate::limits::ALTERNATIVES_MAX).collect()
-    }
-
-    /// What this node holds of an arc, behind `from`, and where it stands.
-    fn survey(&mut self, arc: crate::id::Arc, digest: u64, from: Option<crate::id::Id>) -> Surveyed {
-        let mut surveyed = Surveyed {
-            predecessor: self.predecessor,
-            successors: self.next_successors(),
-            consented: self.has_predecessors_consent(self.now.at),
-            silent: self.ring.silent.is_some() || self.rights.slept,
-            term: self.terms.highest(arc),
-            items: heapless::Vec::new(),
-            more: false,
-        };
-        if from.is_none() && self.store.digest(arc) == digest {
-            return surveyed;
-        }
-        let rest = crate::id::Arc::new(from.filter(|id| arc.contains(*id)).unwrap_or(arc.after), arc.upto);
-        if from == Some(arc.upto) {
-            return surveyed;
-        }
-        for (id, _, stored) in self.store.range(rest) {
-            if surveyed.items.push(crate::wire::Item { id, rank: stored.rank }).is_err() {
-                surveyed.more = true;
-                break;
-            }
-        }
-        surveyed
     }
 
     /// What this node has seen of an id's history.

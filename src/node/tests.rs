@@ -649,8 +649,7 @@ mod values {
         }
         let condition = Condition::Absent;
         let content = Content::new(*b"w", b"", 0);
-        let create =
-            Command::Put { key: b"k"[..].into(), content, ttl_s: 0, condition, min_copies: 0, attempt: None };
+        let create = Command::Put { key: b"k"[..].into(), content, ttl_s: 0, condition, min_copies: 0, attempt: None };
         assert!(matches!(net.ask(4, create), Reply::Stored { created: true, .. }));
     }
 

@@ -215,9 +215,8 @@ impl Node {
     /// A value will not come.
     pub(super) fn untransferred(&mut self, parcel: Parcel, silence: Silence) {
         match parcel {
-            Parcel::Replicate(asked, _) | Parcel::Offer(asked, _) | Parcel::Write(asked, _) => {
-                self.refuse(&asked, Refusal::Busy);
-            }
+            Parcel::Replicate(asked, _) | Parcel::Offer(asked, _) => self.refuse(&asked, Refusal::Busy),
+            Parcel::Write(asked, write) => self.refuse_for_now(&asked, &write.key, &write.operation),
             Parcel::Fetched(pull, item, _) => self.fetch_again(pull, item, silence),
             Parcel::Newer(op, _) => self.owner_retry(op),
             Parcel::Read(ticket, _) => self.client_retry(ticket),

@@ -26,7 +26,7 @@ use super::peer::{Peer, Place};
 use super::stamp::Stamp;
 use super::value::{Body, Hash, Value};
 use crate::id::{Arc, Id};
-use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, ITEMS_MAX, SUCCESSORS_MAX};
+use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, ITEMS_MAX, STRETCHES, SUCCESSORS_MAX};
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
@@ -70,14 +70,12 @@ pub enum Request<'a> {
     /// What you have from me is out of date, or a pledge that stood in your way is over: stabilise with me now. →
     /// `Done`.
     Hint,
-    /// What do you hold of this arc, from the id on? → `Surveyed`.
+    /// What do you hold of this arc? → `Surveyed`.
     Survey {
         /// The arc.
         arc: Arc,
-        /// The sum of what I hold of it: nothing is listed if yours is the same. Only for the first page.
+        /// The sum of what I hold of it: nothing is listed if yours is the same.
         digest: u64,
-        /// The last id that the page before this one listed.
-        from: Option<Id>,
     },
     /// Give me the entry with this id, of this rank or one that beats it. → `Fetched`.
     Fetch(Item),
@@ -350,11 +348,24 @@ pub struct Surveyed {
     pub silent: bool,
     /// The highest term that I know of any part of the arc.
     pub term: u64,
-    /// What I hold of the arc, in ring order; nothing if the digests are the same.
-    pub items: heapless::Vec<Item, ITEMS_MAX>,
-    /// There is more after the last item.
-    pub more: bool,
+    /// What I hold of the arc.
+    pub holding: Holding,
 }
+
+/// What a node holds of an arc.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Holding {
+    /// The same as the asker.
+    Same,
+    /// These entries, in ring order.
+    Items(heapless::Vec<Item, ITEMS_MAX>),
+    /// More than that: cut into so many parts of the same length ([`Arc::parts`]), these are their sums. Ask for the
+    /// parts whose sums are not yours.
+    Parts(heapless::Vec<Sum, STRETCHES>),
+}
+
+/// The sum of what is held of an arc: eight bytes, big endian, since its bits are random.
+pub type Sum = [u8; 8];
 
 /// The answer to `Walk`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,7 +29,8 @@ pub use entry::{
     Rank, Version,
 };
 pub use message::{
-    Alternatives, Answer, Message, Named, Neighbours, PeerList, Pledged, Refusal, Request, Stabilise, Step, Surveyed,
+    Alternatives, Answer, Holding, Message, Named, Neighbours, PeerList, Pledged, Refusal, Request, Stabilise, Step,
+    Sum, Surveyed,
 };
 pub use peer::{Incarnation, Peer, Place};
 pub use stamp::{Stamp, Stamper};

@@ -1,9 +1,9 @@
 //! The server over real sockets, with a node that answers every read with the key and remembers nothing.
 
 use super::*;
-use crate::store::Content;
 use crate::handle::Request;
 use crate::node::{Command, Reply, Unavailable};
+use crate::store::Content;
 use crate::wire::{Freshness, Incarnation, Operation, OperationId, Peer, Place, Version};
 use std::net::TcpStream;
 use std::thread;

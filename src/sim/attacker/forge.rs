@@ -2,14 +2,15 @@
 
 use crate::id::{Arc, Id};
 use crate::limits::{
-    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
+    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, STRETCHES, SUCCESSORS_MAX, TERM_MAX,
+    VALUE_MAX,
 };
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Body, Condition, Entry, Frame, Freshness, Incarnation, Item, Message, Named, Neighbours, Operation,
-    OperationId, OperationLog, Peer, PeerList, Place, Pledged, Rank, Refusal, Request, RingKey, Stabilise, Stamp,
-    Stamper, Step, Surveyed, Value, Version,
+    Alternatives, Answer, Body, Condition, Entry, Frame, Freshness, Holding, Incarnation, Item, Message, Named,
+    Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place, Pledged, Rank, Refusal, Request, RingKey,
+    Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -210,10 +211,7 @@ impl Material {
             }),
             4 => Request::Release { side, stamp, closer: rng.chance(0.5).then(|| self.peer(rng)) },
             5 => Request::Hint,
-            6 => {
-                let from = rng.chance(0.5).then(|| self.id(rng));
-                Request::Survey { arc: self.arc(rng), digest: rng.next_u64(), from }
-            }
+            6 => Request::Survey { arc: self.arc(rng), digest: rng.next_u64() },
             7 => Request::Fetch(Item { id: Id::of_key(key), rank: self.rank(rng) }),
             8 => Request::Settle { arc: self.arc(rng), term: self.term(rng) },
             9 => Request::Replicate(self.entry(rng, key)),
@@ -239,6 +237,17 @@ impl Material {
             _ => {
                 let predecessor = rng.chance(0.7).then(|| self.peer(rng));
                 Request::Leave { predecessor, successors: self.peers(rng, ALTERNATIVES_MAX) }
+            }
+        }
+    }
+
+    fn holding(&self, rng: &mut Rng) -> Holding {
+        match rng.below(3) {
+            0 => Holding::Same,
+            1 => Holding::Parts((0..rng.index(STRETCHES + 1)).map(|_| rng.next_u64().to_be_bytes()).collect()),
+            _ => {
+                let item = |rng: &mut Rng| Item { id: self.id(rng), rank: self.rank(rng) };
+                Holding::Items((0..rng.index(ITEMS_MAX + 1)).map(|_| item(rng)).collect())
             }
         }
     }
@@ -284,8 +293,7 @@ impl Material {
                 consented: rng.chance(0.5),
                 silent: rng.chance(0.5),
                 term: self.term(rng),
-                items: (0..rng.index(ITEMS_MAX + 1)).map(|_| Item { id: self.id(rng), rank: self.rank(rng) }).collect(),
-                more: rng.chance(0.5),
+                holding: self.holding(rng),
             }),
             5 => Answer::Fetched(self.entry(rng, key)),
             6 => Answer::Offered { confirmed: rng.chance(0.5) },

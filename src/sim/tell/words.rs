@@ -3,7 +3,7 @@
 use super::{Answer, Duration, Id, Life, Names, Request, World};
 use crate::node::{Node, Unsettled};
 use crate::sim::playground::Shape;
-use crate::wire::{Named, Neighbours, Peer, Pledged, Refusal};
+use crate::wire::{Holding, Named, Neighbours, Peer, Pledged, Refusal};
 
 /// What a question is about, as far as its answer is told by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,9 +164,10 @@ pub fn answer(names: Names, kind: Kind, answer: &Answer<'_>, from: Id, to: Id, c
         Answer::Closer(closer) => format!("not me; closer to it is {}, ask there", names.list(ids(closer))),
         Answer::Neighbours(it) => neighbours(names, it, consent),
         Answer::Surveyed(it) => {
-            let what = match it.items.len() {
-                0 => String::from("nothing that you lack"),
-                count => format!("{count} entries"),
+            let what = match &it.holding {
+                Holding::Same => String::from("nothing that you lack"),
+                Holding::Items(items) => format!("{} entries", items.len()),
+                Holding::Parts(sums) => format!("more than fits here; these are the sums of {} parts", sums.len()),
             };
             let silent = if it.silent { "; I may be cut off" } else { "" };
             format!("{what}; its highest term is {}{silent}", it.term)

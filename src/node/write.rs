@@ -1,0 +1,149 @@
+//! Writes at the owner of a key: what is asked, whether it holds, which version it gets.
+
+use super::Node;
+use super::keys::{Asker, Deed};
+use super::owned::OwnedWrite;
+use super::pending::Silence;
+use super::speak::Asked;
+use super::transfer::Parcel;
+use crate::config::Rule;
+use crate::id::{Arc, Id};
+use crate::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S};
+use crate::store::{Content, Stored, Untaken};
+use crate::wire::{Answer, Body, Condition, Freshness, Operation, Rank, Refusal, Version};
+use alloc::sync::Arc as Shared;
+
+impl Node {
+    /// A coordinator writes a key, or deletes it. What did not fit of the value is asked for first, so that nobody
+    /// waits behind a slow sender.
+    pub(super) fn serve_write(&mut self, asked: &Asked, write: OwnedWrite, body: Option<&Body<'_>>) {
+        if let Some(refusal) = self.refusals.find_copy(asked) {
+            return self.refuse(asked, refusal);
+        }
+        let too_long = body.is_some_and(|body| !body.is_sound() || body.length as usize > self.config.value_max);
+        let sound = (1..=KEY_MAX).contains(&write.key.len())
+            && write.kind.len() <= KIND_MAX
+            && write.ttl_s <= TTL_MAX_S
+            && write.operation.fresh.is_sound();
+        if too_long || !sound {
+            return self.refuse(asked, Refusal::TooLarge);
+        }
+        if self.repeats(&Asker::Remote(*asked), &write.key, &write.operation) {
+            return;
+        }
+        match body {
+            Some(body) if body.is_whole() => self.write_whole(asked, write, body.first),
+            Some(_) if self.knows_outcome(&write) => {
+                let (operation, creates) = (write.operation, write.condition == Condition::Absent);
+                self.start_owner(Asker::Remote(*asked), &write.key, Deed::Tell { operation, creates });
+            }
+            Some(body) => {
+                let id = Id::of_key(&write.key);
+                if let Err(parcel) = self.start_transfer(asked.sender(), id, body, Parcel::Write(*asked, write)) {
+                    self.untransferred(parcel, Silence::Refused(Refusal::Busy));
+                }
+            }
+            None => self.start_write(Asker::Remote(*asked), write, None),
+        }
+    }
+
+    /// A write whose value is here.
+    pub(super) fn write_whole(&mut self, asked: &Asked, write: OwnedWrite, bytes: impl Into<Shared<[u8]>>) {
+        let content = Content::new(bytes, &write.kind, 0);
+        self.start_write(Asker::Remote(*asked), write, Some(content));
+    }
+
+    fn start_write(&mut self, asker: Asker, write: OwnedWrite, content: Option<Content>) {
+        let OwnedWrite { operation, key, condition, min_copies, ttl_s, .. } = write;
+        let value = content.map(|content| (content, ttl_s));
+        self.start_owner(asker, &key, Deed::Write { operation, condition, min_copies, value });
+    }
+
+    /// True if the write was done here before, and its value need not come again.
+    fn knows_outcome(&self, write: &OwnedWrite) -> bool {
+        self.has_logged(&write.key, &write.operation) && self.config.keeps(Rule::OperationIds)
+    }
+
+    /// A write is known by its name, or has been forgotten since.
+    pub(super) fn tell_outcome(&mut self, number: u64, key: &[u8], operation: &Operation, creates: bool) {
+        let version = self.store.get(key).and_then(|stored| stored.log.find(operation.id));
+        let copies = self.copies();
+        match version {
+            // Its answer was lost. Whether it created the key is not remembered.
+            Some(version) => self.end_owner(number, Answer::Stored { version, copies, created: creates }),
+            None => self.end_owner(number, Answer::Refused(Refusal::Unknown)),
+        }
+    }
+
+    /// The value of a write cannot be had just now.
+    pub(super) fn refuse_for_now(&mut self, asked: &Asked, key: &[u8], operation: &Operation) {
+        let refusal = if self.may_have_done(key, operation) { Refusal::Unknown } else { Refusal::Busy };
+        // A copy of it that is still under way must not be applied: its coordinator counts on that.
+        self.refusals.add_for_now(self.now.at, asked, refusal);
+        self.refuse(asked, refusal);
+    }
+
+    pub(super) fn run_write(
+        &mut self,
+        number: u64,
+        key: &[u8],
+        operation: Operation,
+        condition: Condition,
+        value: Option<(Content, u32)>,
+    ) {
+        let stored = self.store.get(key);
+        let present = stored.and_then(Stored::present);
+        let mut log = stored.map(|stored| stored.log.clone()).unwrap_or_default();
+        let Rank { version: last, ballot, .. } = stored.map(|stored| stored.rank).unwrap_or_default();
+        let known_by_name = self.config.keeps(Rule::OperationIds);
+        if known_by_name && log.find(operation.id).is_some() {
+            return self.tell_outcome(number, key, &operation, condition == Condition::Absent);
+        }
+        if let Some(refusal) = self.refusals.find(&operation).filter(|_| known_by_name) {
+            return self.end_owner(number, Answer::Refused(refusal));
+        }
+        let id = Id::of_key(key);
+        let known = self.terms.at(id);
+        let Some(term) = self.rights.settled_term(id).filter(|term| *term >= known) else {
+            // Someone was to speak under a higher term than both neighbours stored for us.
+            self.outranked(id, known);
+            return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
+        };
+        // An owner before us may have refused it, and that is not remembered: then it must have seen what is here.
+        let unseen = operation.fresh.term < term && operation.fresh < last.into();
+        if known_by_name && (unseen || log.may_have_forgotten(&operation)) {
+            return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
+        }
+        if ballot > term {
+            self.outranked(id, ballot);
+            return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
+        }
+        if value.is_none() && present.is_none() {
+            return self.refuse_write(number, &operation, Refusal::NotFound);
+        }
+        if !condition.holds(present) {
+            return self.refuse_write(number, &operation, Refusal::Conflict { version: present });
+        }
+        let after = last.time_ms.max(operation.fresh.time_ms).saturating_add(1);
+        self.clock_ms = self.tick().max(after);
+        let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
+        log.push(operation.id, version);
+        let content = value.map(|(content, ttl_s)| content.until(self.end_of(ttl_s)));
+        match self.store.write(key, Rank::of_write(version), log, content) {
+            Ok(true) => self.begin_spreading(number, version, Some(present.is_none())),
+            // Only where the clock has come to its end.
+            Ok(false) | Err(Untaken::Unsound) => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
+            Err(Untaken::Full | Untaken::Partial) => self.refuse_write(number, &operation, Refusal::Full),
+        }
+    }
+
+    /// Nothing was changed, and no late copy of the operation may change that.
+    pub(super) fn refuse_write(&mut self, number: u64, operation: &Operation, refusal: Refusal) {
+        // What is remembered must not be fresher than anything that this node has seen.
+        self.clock_ms = self.clock_ms.max(operation.fresh.time_ms);
+        let term = operation.fresh.term.min(self.terms.highest(Arc::new(self.me.id(), self.me.id())));
+        let fresh = Freshness { term, ..operation.fresh };
+        self.refusals.add(&Operation { fresh, ..*operation }, refusal);
+        self.end_owner(number, Answer::Refused(refusal));
+    }
+}
