@@ -4,7 +4,7 @@ mod rule;
 
 pub use rule::Rule;
 
-use crate::limits::{SUCCESSORS_MAX, SUCCESSORS_MIN, VALUE_MAX};
+use crate::limits::{MEMORY_DEFAULT, MEMORY_MIN, SUCCESSORS_MAX, SUCCESSORS_MIN, VALUE_MAX};
 use alloc::string::String;
 use core::time::Duration;
 
@@ -52,6 +52,9 @@ pub struct Config {
     /// The longest value that a client may write, in bytes. Default and limit 1 MiB. Copies of longer ones are kept all
     /// the same, if another node took them.
     pub value_max: usize,
+    /// How much memory its entries may take, in bytes, at least 4 MiB; beyond it writes are refused. The last tenth is
+    /// kept for copies, which others rest on. Default 128 MiB.
+    pub memory_max: usize,
     /// The rules that the node does without, so that a test sees what comes of it.
     #[cfg(feature = "mutations")]
     pub without: alloc::vec::Vec<Rule>,
@@ -76,6 +79,7 @@ impl Default for Config {
             halves: true,
             min_nodes: 1,
             value_max: VALUE_MAX,
+            memory_max: MEMORY_DEFAULT,
             #[cfg(feature = "mutations")]
             without: alloc::vec::Vec::new(),
         }
@@ -106,6 +110,7 @@ impl Config {
         self.successors = self.successors.clamp(SUCCESSORS_MIN, SUCCESSORS_MAX);
         self.tries = self.tries.max(2);
         self.value_max = self.value_max.min(VALUE_MAX);
+        self.memory_max = self.memory_max.max(MEMORY_MIN);
         self.min_nodes = self.min_nodes.clamp(1, self.successors + 1);
         self.stabilise_max = self.stabilise_max.max(self.stabilise_min);
         self.timeout_max = self.timeout_max.max(self.timeout_min);

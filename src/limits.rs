@@ -114,7 +114,15 @@ pub const EVENTS_MAX: usize = 4096;
 pub const TERMS_MAX: usize = 64;
 
 /// Entries of a store, tombstones included, before writes are refused.
-pub const ENTRIES_MAX: usize = 1 << 20;
+pub const ENTRIES_MAX: usize = 1 << 22;
+
+/// Bytes of memory that an entry is reckoned to take beside its key and its value, as `cargo bench --bench keys` shows.
+pub const ENTRY_COST: usize = 540;
+
+/// The least that a store may be bounded to, and what it is bounded to unless told otherwise, in bytes.
+pub const MEMORY_MIN: usize = 4 << 20;
+/// See [`MEMORY_MIN`].
+pub const MEMORY_DEFAULT: usize = 128 << 20;
 
 /// The highest term, and the latest time of a version in milliseconds: far beyond any that comes about by itself, and
 /// far below where arithmetic ends.

@@ -7,7 +7,7 @@ pub use content::Content;
 pub use digest::Sums;
 
 use crate::id::{Arc, Id};
-use crate::limits::ENTRIES_MAX;
+use crate::limits::{ENTRIES_MAX, ENTRY_COST, MEMORY_DEFAULT};
 use crate::wire::{Entry, Hash, Item, OperationLog, Rank, Version};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -57,19 +57,21 @@ impl Stored {
 type Key = (Id, Box<[u8]>);
 
 /// The entries of one node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Store {
     entries: BTreeMap<Key, Stored>,
     changes: u64,
     bytes: usize,
     tombstones: usize,
     digests: digest::Digests,
+    /// How much memory the entries may take.
+    limit: usize,
 }
 
 /// Why an entry was not taken. Nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untaken {
-    /// There is no room: the store has `limits::ENTRIES_MAX` entries.
+    /// There is no room: it would take more memory than it may, or more than `limits::ENTRIES_MAX` entries.
     Full,
     /// It could not have come about by itself.
     Unsound,
@@ -77,7 +79,19 @@ pub enum Untaken {
     Partial,
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(MEMORY_DEFAULT)
+    }
+}
+
 impl Store {
+    /// An empty one, whose entries may take so many bytes of memory.
+    pub fn new(limit: usize) -> Self {
+        let (entries, digests) = (BTreeMap::new(), digest::Digests::default());
+        Self { entries, changes: 0, bytes: 0, tombstones: 0, digests, limit }
+    }
+
     /// How many entries there are, tombstones included.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -96,6 +110,11 @@ impl Store {
     /// Bytes of keys and values.
     pub const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of memory that all takes, as far as that can be reckoned.
+    pub fn memory(&self) -> usize {
+        self.bytes + self.entries.len() * ENTRY_COST
     }
 
     /// How many changes there were. An entry whose `changed` is not above an earlier count has not changed since.
@@ -149,14 +168,15 @@ impl Store {
             return Err(Untaken::Unsound);
         }
         let whole = entry.is_whole();
-        self.take(entry.key, entry.rank, &entry.log, || match entry.value {
+        self.take(entry.key, entry.rank, &entry.log, self.limit, || match entry.value {
             Some(value) if whole => Ok(Some(Content::from(value))),
             Some(_) => Err(Untaken::Partial),
             None => Ok(None),
         })
     }
 
-    /// The same with a value that shares its bytes with whoever else has it; none for a tombstone.
+    /// The same with a value that shares its bytes with whoever else has it; none for a tombstone. The last tenth of the
+    /// memory is not for these: others rest on what they bring here.
     ///
     /// # Errors
     /// As above.
@@ -170,7 +190,7 @@ impl Store {
         if !rank.is_sound() {
             return Err(Untaken::Unsound);
         }
-        self.take(key, rank, &log, || Ok(content))
+        self.take(key, rank, &log, self.limit - self.limit / 10, || Ok(content))
     }
 
     fn take(
@@ -178,11 +198,12 @@ impl Store {
         key: &[u8],
         rank: Rank,
         log: &OperationLog,
+        limit: usize,
         content: impl FnOnce() -> Result<Option<Content>, Untaken>,
     ) -> Result<bool, Untaken> {
         let changed = self.changes + 1;
         let here = self.get_mut(key);
-        let is_new = here.is_none();
+        let old_size = here.as_ref().map(|stored| stored.size());
         if let Some(stored) = here {
             let same = rank.version == stored.rank.version;
             stored.rank.chosen |= same && rank.chosen;
@@ -199,7 +220,14 @@ impl Store {
             }
         }
         let value = content()?;
-        if is_new && self.entries.len() >= ENTRIES_MAX {
+        let size = value.as_ref().map_or(0, Content::size);
+        let growth = match old_size {
+            Some(old) => size.saturating_sub(old),
+            None => size + key.len() + ENTRY_COST,
+        };
+        // What makes nothing larger is always taken, so that there is a way out: deleting.
+        let full = growth > 0 && self.memory() + growth > limit;
+        if full || (old_size.is_none() && self.entries.len() >= ENTRIES_MAX) {
             return Err(Untaken::Full);
         }
         let (log, hash) = (log.clone(), item_hash(key, &rank));
@@ -404,6 +432,22 @@ mod tests {
             let sum = store.sum_up(arc).total();
             assert_eq!((store.digest(arc), store.sums(arc).total()), (sum, sum), "after {n} changes");
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_but_copies_have_room_for_longer_and_deleting_always_works() {
+        let mut store = Store::new(10 * (ENTRY_COST + 104));
+        let value = |n: u8| Some(Content::new([n; 100], b"", 0));
+        let write =
+            |store: &mut Store, n: u8, time| store.write(&[n; 4], rank(time), OperationLog::default(), value(n));
+        assert!((0..9).all(|n| write(&mut store, n, 1) == Ok(true)));
+        assert_eq!(write(&mut store, 9, 1), Err(Untaken::Full));
+        assert_eq!(store.merge(&entry(&[9; 4], 1, Some(&[9; 100]))), Ok(true));
+        assert_eq!(store.merge(&entry(&[10; 4], 1, Some(&[10; 100]))), Err(Untaken::Full));
+        assert_eq!(write(&mut store, 0, 2), Ok(true), "in place of another");
+        assert_eq!(store.write(&[0; 4], rank(3), OperationLog::default(), None), Ok(true));
+        assert!(store.memory() <= 10 * (ENTRY_COST + 104));
+        assert_eq!((store.len(), store.get(&[10; 4]).is_none()), (10, true));
     }
 
     #[test]

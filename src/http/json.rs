@@ -82,6 +82,10 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         term: u64,
         entries: usize,
         owned: usize,
+        copied: usize,
+        strays: usize,
+        under_copied: usize,
+        differs_for_s: Option<f64>,
         tombstones: usize,
         bytes: usize,
         counters: BTreeMap<&'static str, u64>,
@@ -89,7 +93,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         version: &'static str,
     }
     let Status { me, state, silenced, predecessor, successors, fingers, claim, settled, term, .. } = &snapshot.status;
-    let Status { entries, owned, tombstones, bytes, counters, .. } = snapshot.status;
+    let Status { entries, owned, copied, strays, under_copied, tombstones, bytes, counters, .. } = snapshot.status;
     let mut counts = counts(&counters);
     counts.insert("unsent", snapshot.driver.unsent);
     counts.insert("unreceived", snapshot.driver.unreceived);
@@ -110,6 +114,10 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         term: *term,
         entries,
         owned,
+        copied,
+        strays,
+        under_copied,
+        differs_for_s: snapshot.status.differs_for.map(|since| since.as_secs_f64()),
         tombstones,
         bytes,
         counters: counts,
@@ -129,7 +137,8 @@ fn counts(counters: &Counters) -> BTreeMap<&'static str, u64> {
     #[rustfmt::skip]
     let mut counts = by_name!(
         datagrams_in, bytes_in, datagrams_out, bytes_out, heard, unasked, answered, repeated, overflowed, retries,
-        timeouts, suspicions, lapses, settlements, ring_changes, takeovers, silences, pulled, writes, reads
+        timeouts, suspicions, lapses, settlements, ring_changes, takeovers, silences, pulled, repaired,
+        repaired_bytes, writes, reads
     );
     counts.extend([
         ("flawed_length", counters.flaw(Flaw::Length)),

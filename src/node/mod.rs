@@ -33,6 +33,7 @@ mod lookup;
 mod mirror;
 mod outbox;
 mod owned;
+mod pace;
 mod peers;
 mod pending;
 mod pull;
@@ -174,7 +175,7 @@ impl Node {
             ring: suspect::Suspicions::default(),
             remembered: recover::Remembered::default(),
             reunion: reunion::Reunion::default(),
-            store: Store::default(),
+            store: Store::new(config.memory_max),
             terms: terms::Terms::default(),
             settling: None,
             pulls: pull::Pulls::default(),
@@ -228,6 +229,7 @@ impl Node {
                 Timer::Fingers => self.fix_fingers(),
                 Timer::Strays => self.offer_strays(),
                 Timer::Settle => self.settle(),
+                Timer::Pulls => self.pulls_on(),
                 Timer::Reopen => self.reopen_now(),
                 Timer::Leave => self.leave_on(),
                 Timer::LeaveEnd => self.leave_ended(),

@@ -4,9 +4,11 @@
 use super::Node;
 use super::command::Life;
 use super::join::JoinPart;
+use super::pace::Pace;
 use super::pending::{Purpose, Silence};
 use super::settle::Side;
 use super::speak::Asked;
+use super::timers::Timer;
 use super::transfer::Parcel;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
@@ -30,6 +32,13 @@ pub(super) enum PullFor {
     Repair,
     /// Because the other node leaves, which waits to hear that it is done.
     Adopt(Asked),
+}
+
+impl PullFor {
+    /// True if nobody waits for it.
+    const fn can_wait(&self) -> bool {
+        matches!(self, Self::Repair | Self::Join(_))
+    }
 }
 
 /// Where the other node stood when it listed the last page.
@@ -59,7 +68,7 @@ struct Pull {
     fetches: usize,
     /// How many surveys there were.
     surveyed: u32,
-    /// No value can be received in parts just now.
+    /// No value can be received in parts just now, or enough has come for a while.
     stalled: bool,
     /// How often an entry changed while it was received.
     renewed: u32,
@@ -71,6 +80,7 @@ struct Pull {
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
     table: BTreeMap<u64, Box<Pull>>,
+    pace: Pace,
     /// When a leaver last handed an arc over.
     adopted: Option<Instant>,
 }
@@ -177,6 +187,12 @@ impl Node {
         loop {
             let Some(pull) = self.pulls.table.get_mut(&number).filter(|pull| !pull.stalled) else { return };
             let peer = pull.peer;
+            if pull.purpose.can_wait()
+                && let Some(pause) = self.pulls.pace.wait(self.now.at)
+            {
+                pull.stalled = true;
+                return self.timers.set_earlier(Timer::Pulls, self.now.at + pause);
+            }
             if pull.fetches < PULL_WINDOW
                 && let Some(item) = pull.wanted.pop_front()
             {
@@ -265,10 +281,16 @@ impl Node {
             return self.take_parcel(from, entry, |entry| Parcel::Fetched(number, item, entry));
         }
         let newer = taken == Ok(true);
+        let bytes = entry.key.len() + entry.value.map_or(0, |value| value.body.length as usize);
         let Some(pull) = self.pulls.table.get_mut(&number) else { return };
         pull.fetches -= 1;
         pull.merged += u32::from(newer);
         self.counters.pulled += u64::from(newer);
+        if pull.purpose == PullFor::Repair && newer {
+            self.counters.repaired += 1;
+            self.counters.repaired_bytes += bytes as u64;
+        }
+        self.pulls.pace.spend(self.now.at, bytes);
         self.pull_on(number);
     }
 
@@ -297,7 +319,7 @@ impl Node {
         self.pull_on(number);
     }
 
-    /// There is room for another value to be received: whoever waited for that goes on.
+    /// There is room for another value to be received, or time has passed: whoever waited for that goes on.
     pub(super) fn pulls_on(&mut self) {
         let stalled = self.pulls.table.iter().filter(|(_, pull)| pull.stalled).map(|(number, _)| *number);
         for number in stalled.collect::<Vec<_>>() {

@@ -365,7 +365,7 @@ impl Node {
     }
 
     /// Where this node has no copies to hold: after its successor and up to its predecessor's predecessor.
-    fn arcs_of_others(&self) -> Option<Arc> {
+    pub(super) fn arcs_of_others(&self) -> Option<Arc> {
         let (before, head) = self.ring.before_predecessor.zip(self.successors.head())?;
         let beyond = before.is_between(head.id(), self.me.id()) && self.is_ready(self.now.at);
         let settled = beyond && !self.pulls.has_adopted(self.now.at);

@@ -4,6 +4,7 @@ use crate::id::{Arc, Id};
 use crate::wire::{Flaw, Peer, Refusal};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 /// Everything that a node counts, since its start.
 ///
@@ -51,6 +52,10 @@ pub struct Counters {
     pub silences: u64,
     /// Entries pulled from other nodes.
     pub pulled: u64,
+    /// Those of them that were pulled since the arcs shared with a neighbour differed.
+    pub repaired: u64,
+    /// Bytes of their keys and values.
+    pub repaired_bytes: u64,
     /// Writes acknowledged as owner.
     pub writes: u64,
     /// Reads answered as owner.
@@ -194,6 +199,14 @@ pub struct Status {
     pub entries: usize,
     /// Those of its own claim.
     pub owned: usize,
+    /// Those of its neighbours' arcs, which it keeps copies of.
+    pub copied: usize,
+    /// Those that belong elsewhere, until others are known to hold them.
+    pub strays: usize,
+    /// Those of its own claim that are not known to be on both neighbours.
+    pub under_copied: usize,
+    /// For how long what it shares with a neighbour has differed from what that one holds.
+    pub differs_for: Option<Duration>,
     /// Tombstones among all.
     pub tombstones: usize,
     /// Bytes of keys and values.

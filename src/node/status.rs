@@ -66,6 +66,8 @@ impl Node {
             () if self.is_ready(now) => State::Settled,
             () => State::Settling,
         };
+        let count = |arc: Option<Arc>| arc.map_or(0, |arc| self.store.range(arc).count());
+        let (owned, strays) = (count(claim), count(self.arcs_of_others()));
         Status {
             me: self.me,
             state,
@@ -77,13 +79,22 @@ impl Node {
             settled: self.rights.settled.filter(|_| self.has_rights(now)),
             term: claim.map_or(0, |claim| self.terms.highest(claim)),
             entries: self.store.len(),
-            owned: claim.map_or(0, |claim| self.store.range(claim).count()),
+            owned,
+            copied: self.store.len() - owned - strays,
+            strays,
+            under_copied: claim.map_or(0, |claim| self.under_copied(claim)),
+            differs_for: self.ring.differs_since.iter().flatten().map(|since| now.since(*since)).max(),
             tombstones: self.store.tombstones(),
             bytes: self.store.bytes(),
             min_nodes: self.config.min_nodes,
             value_max: self.config.value_max,
             counters: self.counters,
         }
+    }
+
+    /// How many entries of an arc are not known to be on both neighbours.
+    fn under_copied(&self, arc: Arc) -> usize {
+        self.store.range(arc).filter(|(id, _, stored)| !self.is_confirmed(*id, stored)).count()
     }
 
     /// The keys held here in ring order from the id 0 on, without tombstones: at most `limit`, behind the key `after`.

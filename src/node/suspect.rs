@@ -34,13 +34,15 @@ pub(super) struct Suspicions {
     pub before_predecessor: Option<Id>,
     /// Exchanges in a row in which the successor's and the predecessor's store differed from ours.
     pub differed: [u8; 2],
+    /// Since when they differ.
+    pub differs_since: [Option<Instant>; 2],
 }
 
 impl Suspicions {
     /// The predecessor is another: what was suspected of the old one says nothing of it.
     pub fn predecessor_changed(&mut self) {
         (self.predecessor_suspected, self.watching, self.rectifying, self.differed[1]) = (false, false, false, 0);
-        (self.before_predecessor, self.predecessor_left) = (None, false);
+        (self.before_predecessor, self.predecessor_left, self.differs_since[1]) = (None, false, None);
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Strays,
     /// The next try to settle.
     Settle,
+    /// Pulls that waited go on.
+    Pulls,
     /// The silence has lasted for as long as it may.
     Reopen,
     /// The next step of leaving.

@@ -7,12 +7,14 @@ use log::LevelFilter;
 use skynode::config::Config;
 use skynode::http::host::Hosts;
 use skynode::id::Id;
-use skynode::limits::VALUE_MAX;
+use skynode::limits::{MEMORY_DEFAULT, VALUE_MAX};
 use skynode::udp::Http;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
-use values::{advertise, host, http, id, join, leave_timeout, level, listen, max_value, min_nodes, reopen_after, ring};
+use values::{
+    advertise, host, http, id, join, leave_timeout, level, listen, max_memory, max_value, min_nodes, reopen_after, ring,
+};
 
 /// The command line as argh reads it.
 #[derive(FromArgs, Debug)]
@@ -40,7 +42,8 @@ use values::{advertise, host, http, id, join, leave_timeout, level, listen, max_
             with 0. A second signal ends it at once.",
     note = "What is not given here is taken from the environment, where every flag but the last three has a variable:\n\
             SKY_LISTEN, SKY_JOIN and SKY_HOST (several separated by commas), SKY_ADVERTISE, SKY_HTTP, SKY_ID,\n\
-            SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE, SKY_LOG. An empty one counts as not there.",
+            SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE,\n\
+            SKY_MAX_MEMORY, SKY_LOG. An empty one counts as not there.",
     note = "A node that listens on 0.0.0.0 or [::] asks its seeds which address they see, and takes that for its own;\n\
             one without seeds takes the address from which its machine would reach the Internet. --advertise says it\n\
             instead.",
@@ -98,6 +101,10 @@ struct Arguments {
     /// longest value that clients may write through this node, in bytes, 512 to 1048576 (default 1048576)
     #[argh(option, arg_name = "bytes", from_str_fn(max_value))]
     max_value: Option<usize>,
+
+    /// how much memory the entries may take, in MiB, 4 to 1048576; beyond it writes are refused with 507 (default 128)
+    #[argh(option, arg_name = "MiB", from_str_fn(max_memory))]
+    max_memory: Option<usize>,
 
     /// how much is written to standard error: error, warn, info, debug, trace or off (default info)
     #[argh(option, arg_name = "level", from_str_fn(level))]
@@ -174,6 +181,7 @@ pub fn read(
         reopen_after: given.one(arguments.reopen_after, "SKY_REOPEN_AFTER", reopen_after)?,
         min_nodes: given.one(arguments.min_nodes, "SKY_MIN_NODES", min_nodes)?.unwrap_or(nodes),
         value_max: given.one(arguments.max_value, "SKY_MAX_VALUE", max_value)?.unwrap_or(VALUE_MAX),
+        memory_max: given.one(arguments.max_memory, "SKY_MAX_MEMORY", max_memory)?.unwrap_or(MEMORY_DEFAULT),
         ..Config::default()
     };
     let listens = given.one(arguments.listen, "SKY_LISTEN", listen)?;

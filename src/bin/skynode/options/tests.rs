@@ -33,7 +33,7 @@ fn every_option_is_read() {
         "-l", "[::]:0", "-j", "a.example:1", "--join", "[::1]:65535", "-i", "000102030405060708090a0b0c0d0e0f",
         "-a", "192.0.2.7:4", "--ring", "mine", "--log", "trace", "--leave-timeout", "0.25",
         "--reopen-after", "3600", "--min-nodes", "9", "--http", "127.0.0.1:80", "--host", "sky.example", "--check",
-        "--max-value", "65536",
+        "--max-value", "65536", "--max-memory", "64",
     ]);
     let options = options.unwrap();
     assert_eq!(options.listen, "[::]:0".parse().unwrap());
@@ -43,7 +43,7 @@ fn every_option_is_read() {
     assert_eq!((options.config.ring.as_str(), options.log), ("mine", LevelFilter::Trace));
     assert_eq!(options.config.leave_timeout, Duration::from_millis(250));
     assert_eq!((options.config.reopen_after, options.config.min_nodes), (Some(Duration::from_secs(3600)), 9));
-    assert_eq!(options.config.value_max, 65536);
+    assert_eq!((options.config.value_max, options.config.memory_max), (65536, 64 << 20));
     assert_eq!(options.http, Http::At("127.0.0.1:80".parse().unwrap()));
     assert_eq!((options.hosts, options.check), ([String::from("sky.example")].into_iter().collect(), true));
     assert_eq!(read_texts(&["--leave-timeout", "0"]).unwrap().config.leave_timeout, Duration::ZERO);
@@ -57,6 +57,8 @@ fn what_is_wrong_is_said_in_one_line_with_what_is_allowed() {
         (&["stray"], "stray"),
         (&["--max-value", "511"], "512 to 1048576"),
         (&["--max-value", "1048577"], "512 to 1048576"),
+        (&["--max-memory", "3"], "4 to 1048576"),
+        (&["--max-memory", "1048577"], "4 to 1048576"),
         (&["-l"], "--help"),
         (&["-l", "nonsense"], "ip:port"),
         (&["-l", "127.0.0.1"], "ip:port"),
@@ -131,6 +133,7 @@ fn the_environment_says_what_the_command_line_leaves_out() {
         ("SKY_REOPEN_AFTER", "60"),
         ("SKY_MIN_NODES", "3"),
         ("SKY_MAX_VALUE", "512"),
+        ("SKY_MAX_MEMORY", "4"),
         ("SKY_LOG", "warn"),
     ];
     let options = read_with(&[], &variables).unwrap();
@@ -139,10 +142,10 @@ fn the_environment_says_what_the_command_line_leaves_out() {
     assert_eq!((options.advertise, options.http), (Some("192.0.2.7:4".parse().unwrap()), Http::Off));
     assert_eq!(options.hosts, ["a.example", "b.example"].map(String::from).into_iter().collect());
     assert_eq!(options.id.unwrap().to_string(), "000102030405060708090a0b0c0d0e0f");
-    let Config { ring, leave_timeout, reopen_after, min_nodes, value_max, .. } = options.config;
+    let Config { ring, leave_timeout, reopen_after, min_nodes, value_max, memory_max, .. } = options.config;
     assert_eq!((ring.as_str(), leave_timeout), ("mine", Duration::from_millis(2500)));
     assert_eq!((reopen_after, min_nodes, options.log), (Some(Duration::from_secs(60)), 3, LevelFilter::Warn));
-    assert_eq!(value_max, 512);
+    assert_eq!((value_max, memory_max), (512, 4 << 20));
     let options = read_with(&["-l", "127.0.0.1:1", "-j", "c.example:3"], &variables).unwrap();
     assert_eq!((options.listen.port(), options.join), (1, vec![String::from("c.example:3")]));
     let empty = variables.map(|(name, _)| (name, ""));

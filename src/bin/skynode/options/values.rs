@@ -3,7 +3,7 @@
 use log::LevelFilter;
 use skynode::config::Config;
 use skynode::id::Id;
-use skynode::limits::{FIRST_MAX, VALUE_MAX};
+use skynode::limits::{FIRST_MAX, MEMORY_MIN, VALUE_MAX};
 use skynode::udp::Http;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -99,6 +99,13 @@ pub fn max_value(text: &str) -> Result<usize, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|number| is_plain && (FIRST_MAX..=VALUE_MAX).contains(number));
     number.ok_or_else(|| format!("the longest value is {FIRST_MAX} to {VALUE_MAX} bytes"))
+}
+
+/// In MiB, as bytes.
+pub fn max_memory(text: &str) -> Result<usize, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse::<usize>().ok().filter(|number| is_plain && (MEMORY_MIN >> 20..=1 << 20).contains(number));
+    number.map(|number| number << 20).ok_or_else(|| String::from("the memory for entries is 4 to 1048576 MiB"))
 }
 
 pub fn level(text: &str) -> Result<LevelFilter, String> {
