@@ -55,6 +55,8 @@ struct Pull {
     more: bool,
     wanted: VecDeque<Item>,
     in_flight: usize,
+    /// The arc is to be listed once more before this ends.
+    again: bool,
     merged: u32,
     standing: Option<Standing>,
 }
@@ -103,8 +105,8 @@ impl Node {
         }
         let number = self.next_number();
         let (more, wanted) = (true, VecDeque::new());
-        let (listed_upto, in_flight, merged, standing) = (None, 0, 0, None);
-        let pull = Pull { peer, arc, purpose, listed_upto, more, wanted, in_flight, merged, standing };
+        let (listed_upto, in_flight, again, merged, standing) = (None, 0, false, 0, None);
+        let pull = Pull { peer, arc, purpose, listed_upto, more, wanted, in_flight, again, merged, standing };
         self.pulls.table.insert(number, Box::new(pull));
         self.pull_on(number);
         true
@@ -139,7 +141,9 @@ impl Node {
         self.pulls.adopted = Some(self.now.at);
         let mut adopting = self.pulls.table.values_mut().filter(|pull| matches!(pull.purpose, PullFor::Adopt(_)));
         if let Some(under_way) = adopting.find(|pull| pull.peer == leaver && pull.arc == arc) {
-            under_way.purpose = PullFor::Adopt(*asked);
+            let former = core::mem::replace(&mut under_way.purpose, PullFor::Adopt(*asked));
+            // What was written since it listed the arc is not on its list. A repetition of the same question can wait.
+            under_way.again |= !matches!(former, PullFor::Adopt(earlier) if earlier.is_same(asked));
             self.counters.repeated += 1;
         } else if adopting.count() >= ADOPTIONS_MAX || !self.start_pull(leaver, arc, PullFor::Adopt(*asked)) {
             self.refuse(asked, Refusal::Busy);
@@ -171,6 +175,8 @@ impl Node {
                     self.pull_failed(number);
                 }
                 return;
+            } else if core::mem::take(&mut pull.again) {
+                (pull.more, pull.listed_upto) = (true, None);
             } else {
                 return self.pull_ended(number);
             }

@@ -4,14 +4,14 @@ use super::{Outcome, Phase, Swarm};
 use crate::id::{Arc, Id};
 use crate::node::Node;
 use crate::sim::host::Host;
-use crate::sim::oracle::{self, INVARIANTS, PRINCIPALS_KEPT, Ring};
+use crate::sim::oracle::{self, INVARIANTS, Ring};
 use crate::sim::speakers::Samples;
 use crate::time::Instant;
 use crate::wire::Peer;
 use std::collections::BTreeSet;
 
 /// The first two invariants hold while only the dead are dropped and not too many go (Zave 2017): what follows from
-/// them is counted only, save that principals are lost only by failing.
+/// them is counted only.
 const ASSURED: usize = 2;
 
 /// More wake-ups a second than this are a busy loop.
@@ -139,9 +139,7 @@ impl Swarm {
         let judgement = oracle::judge(&ring, self.profile.successors);
         for (at, (name, holds)) in INVARIANTS.iter().zip(judgement.holds).enumerate() {
             let hurt = !holds;
-            // Those who are about to join, or have just come, pass on lists that are older than others who came.
-            let assured = at < ASSURED || at == PRINCIPALS_KEPT && self.joining.is_empty();
-            let at_fault = assured && hurt && self.has_base && !gone && self.nobody_wronged;
+            let at_fault = at < ASSURED && hurt && self.has_base && !gone && self.nobody_wronged;
             if hurt && gone && at < ASSURED {
                 // Too many went: what the invariant rests on is not given any more.
                 self.wronged();
