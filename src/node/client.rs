@@ -241,11 +241,12 @@ impl Node {
                 self.in_doubt(ticket);
                 self.operation_ended(ticket, owner, &Answer::Refused(Refusal::Forgotten));
             }
-            Silence::Refused(refusal) => self.operation_ended(ticket, owner, &Answer::Refused(refusal)),
-            Silence::Timeout { .. } | Silence::Gone => {
+            // Whoever has left remembers no writes: a copy that came before may have been done.
+            Silence::Refused(Refusal::NotMember) | Silence::Timeout { .. } | Silence::Gone => {
                 self.in_doubt(ticket);
                 self.client_retry(ticket);
             }
+            Silence::Refused(refusal) => self.operation_ended(ticket, owner, &Answer::Refused(refusal)),
         }
     }
 

@@ -72,6 +72,8 @@ struct Pull {
     stalled: bool,
     /// How often an entry changed while it was received.
     renewed: u32,
+    /// The arc is to be compared once more before this ends.
+    again: bool,
     merged: u32,
     standing: Option<Standing>,
 }
@@ -137,6 +139,7 @@ impl Node {
             surveyed: 0,
             stalled: false,
             renewed: 0,
+            again: false,
             merged: 0,
             standing: None,
         };
@@ -174,7 +177,9 @@ impl Node {
         self.pulls.adopted = Some(self.now.at);
         let mut adopting = self.pulls.table.values_mut().filter(|pull| matches!(pull.purpose, PullFor::Adopt(_)));
         if let Some(under_way) = adopting.find(|pull| pull.peer == leaver && pull.arc == arc) {
-            under_way.purpose = PullFor::Adopt(*asked);
+            let former = core::mem::replace(&mut under_way.purpose, PullFor::Adopt(*asked));
+            // What was written since it listed the arc is not on its list. A repetition of the same question can wait.
+            under_way.again |= !matches!(former, PullFor::Adopt(earlier) if earlier.is_same(asked));
             self.counters.repeated += 1;
         } else if adopting.count() >= ADOPTIONS_MAX || !self.start_pull(leaver, arc, PullFor::Adopt(*asked)) {
             self.refuse(asked, Refusal::Busy);
@@ -215,6 +220,8 @@ impl Node {
                 if beyond || !self.ask(peer, request, Purpose::Survey(number, arc), manner) {
                     return self.pull_failed(number);
                 }
+            } else if pull.surveys == 0 && pull.fetches == 0 && core::mem::take(&mut pull.again) {
+                pull.todo.push(pull.arc);
             } else if pull.surveys == 0 && pull.fetches == 0 {
                 return self.pull_ended(number);
             } else {

@@ -194,16 +194,16 @@ impl Watch {
         }
         self.ring.set_in_flight(world.lists_in_flight());
         let judgement = oracle::judge(&self.ring, self.successors);
-        let joining = || world.hosts().iter().filter(|host| host.node().is_some() && !host.is_ready(now)).count();
         for (at, (name, holds)) in INVARIANTS.iter().zip(judgement.holds).enumerate() {
-            // Those who have just come pass on lists that are older than others who came.
-            let hurt = !holds && (at != PRINCIPALS_KEPT || joining() == 0);
+            let hurt = !holds;
             if hurt && gone && at < 2 {
                 // Too many went at once: what the invariant rests on is not given any more.
                 self.excuse(now);
             }
             if hurt && !self.hurt[at] {
-                if self.has_base && now > self.excused_until {
+                // Those who have just come pass on lists that are older than others who came.
+                let demanded = at != PRINCIPALS_KEPT;
+                if demanded && self.has_base && now > self.excused_until {
                     self.findings.violations[at] += 1;
                     let picture = oracle::explain(&self.ring, at);
                     self.show(world, String::from(*name), picture);
@@ -218,6 +218,7 @@ impl Watch {
             self.ring.set_before(judgement.members);
         }
         // A ring that is still forming has yet to make its base.
+        let joining = || world.hosts().iter().filter(|host| host.node().is_some() && !host.is_ready(now)).count();
         let members = self.ring.members().len();
         self.has_base = !self.hurt.contains(&true)
             && (members > self.successors * 4 || members > self.successors + joining())

@@ -5,7 +5,7 @@ use crate::id::{Arc, Id};
 use crate::node::Node;
 use crate::sim::chaos::CLOCK_JUMP_MS;
 use crate::sim::host::Host;
-use crate::sim::oracle::{self, INVARIANTS, PRINCIPALS_KEPT, Ring};
+use crate::sim::oracle::{self, INVARIANTS, Ring};
 use crate::sim::speakers::Samples;
 use crate::time::Instant;
 use crate::wire::Peer;
@@ -13,7 +13,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 /// The first two invariants hold while only the dead are dropped and not too many go (Zave 2017): what follows from
-/// them is counted only, save that principals are lost only by failing.
+/// them is counted only.
 const ASSURED: usize = 2;
 
 /// More wake-ups a second than this are a busy loop.
@@ -141,9 +141,7 @@ impl Swarm {
         let judgement = oracle::judge(&ring, self.profile.successors);
         for (at, (name, holds)) in INVARIANTS.iter().zip(judgement.holds).enumerate() {
             let hurt = !holds;
-            // Those who are about to join, or have just come, pass on lists that are older than others who came.
-            let assured = at < ASSURED || at == PRINCIPALS_KEPT && self.joining.is_empty();
-            let at_fault = assured && hurt && self.has_base && !gone && self.nobody_wronged;
+            let at_fault = at < ASSURED && hurt && self.has_base && !gone && self.nobody_wronged;
             if hurt && gone && at < ASSURED {
                 // Too many went: what the invariant rests on is not given any more.
                 self.wronged();
