@@ -11,3 +11,4 @@ mod process;
 mod ring;
 mod shown;
 mod udp;
+mod values;
