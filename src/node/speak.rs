@@ -31,9 +31,9 @@ impl Asked {
         peer.addr() == self.source && peer.incarnation == self.incarnation
     }
 
-    /// Who sent it, for questions back.
-    pub const fn sender(&self) -> Peer {
-        Peer { place: Place { addr: self.source, id: Id::new(0) }, incarnation: self.incarnation }
+    /// Who sent it, for questions back. Its id is not known: the node's own stands for it, which means nothing.
+    pub const fn sender(&self, own: Id) -> Peer {
+        Peer { place: Place { addr: self.source, id: own }, incarnation: self.incarnation }
     }
 
     /// True if it is a repetition of the other.

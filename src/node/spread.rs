@@ -194,7 +194,7 @@ impl Node {
         match self.take_entry(entry) {
             Ok(_) => self.answer(asked, Answer::Done),
             Err(Untaken::Partial) => {
-                self.take_parcel(asked.sender(), entry, |entry| Parcel::Replicate(*asked, entry));
+                self.take_parcel(asked.sender(self.me.id()), entry, |entry| Parcel::Replicate(*asked, entry));
             }
             Err(Untaken::Full | Untaken::Unsound) => self.refuse(asked, Refusal::Full),
         }
@@ -208,7 +208,7 @@ impl Node {
         match self.take_entry(entry) {
             Ok(_) => {}
             Err(Untaken::Partial) => {
-                return self.take_parcel(asked.sender(), entry, |entry| Parcel::Offer(*asked, entry));
+                return self.take_parcel(asked.sender(self.me.id()), entry, |entry| Parcel::Offer(*asked, entry));
             }
             Err(Untaken::Full | Untaken::Unsound) => return self.refuse(asked, Refusal::Full),
         }
