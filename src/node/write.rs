@@ -39,7 +39,9 @@ impl Node {
             }
             Some(body) => {
                 let id = Id::of_key(&write.key);
-                if let Err(parcel) = self.start_transfer(asked.sender(self.me.id()), id, body, Parcel::Write(*asked, write)) {
+                if let Err(parcel) =
+                    self.start_transfer(asked.sender(self.me.id()), id, body, Parcel::Write(*asked, write))
+                {
                     self.untransferred(parcel, Silence::Refused(Refusal::Busy));
                 }
             }
