@@ -54,6 +54,19 @@ pub const ALTERNATIVES_MAX: usize = 6;
 /// How many entries, as id and rank, one answer to a survey lists. Where there are more it gives sums.
 pub const ITEMS_MAX: usize = 14;
 
+/// How many keys one answer lists at most: more of an average length would not fit.
+pub const LISTED_MAX: usize = 32;
+/// Bytes of such an answer that are not keys: what a frame has around a message, the position, the number of keys.
+pub const LISTED_OVERHEAD: usize = 37 + 2 + 16 + 1;
+/// Entries that an owner looks at for one such answer, tombstones among them: it has other work.
+pub const LISTED_WORK: usize = 1024;
+
+/// Lists of all keys that a node gathers for its clients at one time, and keys in each of them; a further list is
+/// refused as busy.
+pub const LISTS_MAX: usize = 16;
+/// See [`LISTS_MAX`].
+pub const LIST_MAX: usize = 1000;
+
 /// Stretches that an arc is cut into where two stores are compared: a power of two.
 pub const STRETCHES: usize = 64;
 
@@ -165,6 +178,7 @@ const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= 
 const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(37 + 40 + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(37 + 40 + STRETCHES * 8 + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
+const _: () = assert!(LISTED_OVERHEAD + 2 + KEY_MAX + 28 + 5 <= FRAME_MAX);
 const _: () = assert!(STRETCHES.is_power_of_two());
 const _: () = assert!(SUCCESSORS_MIN >= 2 && SUCCESSORS_MIN < SUCCESSORS_MAX);
 const _: () = assert!(ROW_MAX <= DROPPED_MAX);

@@ -81,6 +81,11 @@ fn surveyed(holding: Holding) -> Surveyed {
     Surveyed { predecessor, successors, consented: true, term: 300, silent: true, holding }
 }
 
+fn listed(keys: &[&'static [u8]]) -> Listed<'static> {
+    let items = keys.iter().map(|key| Listing { key, version: version(1), length: 300 });
+    Listed { upto: id(0x22), items: items.collect() }
+}
+
 /// A value of which a part is missing.
 fn cut() -> Value<'static> {
     let body = Body { length: 70_000, hash: [0xbb; 32], first: b"first" };
@@ -190,6 +195,9 @@ fn requests() -> Vec<Row> {
             "0012 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb \
              bbbbbbbbbe00c",
             "302a1dd73053b7b3"),
+        row(List(arc()),
+            "0013 11111111111111111111111111111111 22222222222222222222222222222222",
+            "b380016df043093a"),
     ]
 }
 
@@ -276,6 +284,13 @@ fn answers() -> Vec<Row> {
         row(Part(b"part"),
             "010d 0470617274",
             "ebe85ec9b6ec4ca3"),
+        row(Listed(listed(&[])),
+            "010e 22222222222222222222222222222222 00",
+            "147f766d4cd4673d"),
+        row(Listed(listed(&[b"key", b"\xff"])),
+            "010e 22222222222222222222222222222222 02 036b6579 0181d095ffbc311111111111111101 ac02 01ff \
+             0181d095ffbc311111111111111101 ac02",
+            "dbc624240106b42f"),
     ]
 }
 
@@ -365,9 +380,9 @@ macro_rules! variants {
 
 variants!(request_number, REQUESTS, Request<'_>,
     Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk Adopt
-    Leave Mirror Part);
+    Leave Mirror Part List);
 variants!(answer_number, ANSWERS, Answer<'_>,
-    Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored Part);
+    Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored Part Listed);
 variants!(refusal_number, REFUSALS, Refusal,
     Unproven NotMember NotOwner NotSettled NotNeighbour Stale Conflict NotFound Newer TooLarge Busy Unreachable Unknown
     Forgotten Full Silent Leaving TooFew);

@@ -15,7 +15,7 @@ use super::response::{Response, Status};
 use super::walk::{self, Start};
 use crate::handle::{Gone, Handle};
 use crate::id::Id;
-use crate::limits::{KEY_MAX, WALK_MAX};
+use crate::limits::{KEY_MAX, LIST_MAX, WALK_MAX};
 use crate::node::{Command, Reply, RingNode};
 use crate::store::Content;
 use crate::wire::Condition;
@@ -32,8 +32,7 @@ const TEXT: &[u8] = b"text/plain; charset=utf-8";
 /// The longest body that is read where none is wanted, so that the connection may go on after it.
 const IGNORED_MAX: usize = 4096;
 
-/// Keys on one page of `GET /storage`, at most and unless asked for otherwise.
-const PAGE_MAX: usize = 1000;
+/// Keys on one page of `GET /storage`, unless asked for otherwise; at most it has `LIST_MAX`.
 const PAGE: usize = 100;
 
 /// What is to be done about a request.
@@ -54,6 +53,7 @@ enum Action {
     Create { fields: WriteFields },
     Delete { key: Box<[u8]>, fields: WriteFields },
     Keys { after: Option<Box<[u8]>>, limit: usize },
+    RingKeys { from: Id, after: Option<Box<[u8]>>, limit: usize },
     Node,
     Ring { from: Option<Start>, max: usize },
     Picture { from: Option<Start>, max: usize },
@@ -166,7 +166,27 @@ fn walk_range(head: &Head<'_>) -> Result<(Option<Start>, usize), Response> {
 fn page(head: &Head<'_>) -> Result<Action, Response> {
     let after = parameter(head, "after")?;
     after.as_deref().map_or(Ok(()), check_key)?;
-    Ok(Action::Keys { after: after.map(Vec::into_boxed_slice), limit: number(head, "limit", PAGE, PAGE_MAX)? })
+    let (after, limit) = (after.map(Vec::into_boxed_slice), number(head, "limit", PAGE, LIST_MAX)?);
+    let from = parameter(head, "from")?;
+    match parameter(head, "ring")?.as_deref() {
+        None | Some(b"0") if from.is_some() => Err(bad("from is for the keys of the whole ring: add ring=1.")),
+        None | Some(b"0") => Ok(Action::Keys { after, limit }),
+        Some(b"1") => Ok(Action::RingKeys { from: page_start(from.as_deref(), after.as_deref())?, after, limit }),
+        Some(_) => Err(bad("ring is 1 for the keys of the whole ring, or 0 for those held by this node.")),
+    }
+}
+
+/// The first position of a page of the whole ring.
+fn page_start(from: Option<&[u8]>, after: Option<&[u8]>) -> Result<Id, Response> {
+    match (from, after) {
+        (None, None) => Ok(Id::new(0)),
+        (None, Some(key)) => Ok(Id::of_key(key)),
+        (Some(text), None) => {
+            let id = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+            id.ok_or_else(|| bad("from is a position on the ring, 32 hexadecimal digits, as an earlier next has it."))
+        }
+        (Some(_), Some(_)) => Err(bad("Give after, a key, or from, a position, but not both.")),
+    }
 }
 
 impl Plan {
@@ -229,6 +249,10 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
             reply::deleted(reply).unwrap_or_else(failure)
         }
         Action::Keys { after, limit } => Response::json(&json::keys(&node.held(after, limit).await?, limit)),
+        Action::RingKeys { from, after, limit } => match node.ask(Command::List { from, after, limit }).await? {
+            Reply::Listed { entries, next } => Response::json(&json::ring_keys(&entries, next, limit)),
+            other => reply::unlisted(other),
+        },
         Action::Node => Response::json(&json::node(&node.status().await?)),
         Action::Ring { from, max } => match walk(node, from, max).await? {
             Ok((nodes, next)) => Response::json(&json::ring(&nodes, next)),

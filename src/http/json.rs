@@ -8,7 +8,7 @@ use super::words::{state_name, why_silent};
 use crate::handle::Snapshot;
 use crate::id::{Arc, Id};
 use crate::limits::KEY_MAX;
-use crate::node::{Counters, Finger, Held, Hop, RingNode, Status};
+use crate::node::{Counters, Finger, Held, Hop, OwnedKey, RingNode, Status};
 use crate::wire::{Flaw, Peer};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -237,6 +237,42 @@ pub fn keys(held: &[Held], limit: usize) -> impl Serialize + use<> {
     }
 }
 
+/// `GET /storage?ring=1`: a page of at most `limit` keys; `next` is the target of the next page, if there may be one.
+///
+/// It goes on behind the last key, or, where owners have said that there is none up to a later position, from there.
+pub fn ring_keys(entries: &[OwnedKey], next: Option<Id>, limit: usize) -> impl Serialize + use<> {
+    #[derive(Serialize)]
+    struct KeyJson {
+        key: Option<String>,
+        path: String,
+        id: Text<Id>,
+        version: Text<crate::wire::Version>,
+        bytes: u32,
+        owner: SocketAddr,
+    }
+    #[derive(Serialize)]
+    struct KeysJson {
+        keys: Vec<KeyJson>,
+        next: Option<String>,
+    }
+    let key = |entry: &OwnedKey| KeyJson {
+        key: str::from_utf8(&entry.key).ok().map(str::to_owned),
+        path: format!("/storage/{}", escape(&entry.key)),
+        id: Text(entry.id),
+        version: Text(entry.version),
+        bytes: entry.length,
+        owner: entry.owner,
+    };
+    let place = |next| match entries.last().filter(|last| last.id == next) {
+        Some(last) => format!("after={}", escape(&last.key)),
+        None => format!("from={next}"),
+    };
+    KeysJson {
+        keys: entries.iter().map(key).collect(),
+        next: next.map(|next| format!("/storage?ring=1&limit={limit}&{}", place(next))),
+    }
+}
+
 /// `GET /ring.dot`: nodes on a circle, clockwise from the top, each where its id is; solid arrows to successors, dashed
 /// ones to predecessors.
 pub fn dot(nodes: &[RingNode]) -> String {
@@ -302,6 +338,20 @@ mod tests {
         assert_eq!(json["keys"][1]["path"], "/storage/%FF%00");
         assert_eq!(json["next"], "/storage?limit=2&after=%FF%00");
         assert!(serde_json::to_value(keys(&list, 3)).unwrap()["next"].is_null());
+    }
+
+    #[test]
+    fn the_next_page_of_the_ring_goes_on_behind_the_last_key_or_where_there_is_none() {
+        let (key, owner) = (Box::from(&b"\xff/"[..]), peer(9).addr());
+        let version = Version { term: 1, time_ms: 2, writer: 3 };
+        let entry = OwnedKey { id: Id::of_key(&key), key, version, length: 4, owner };
+        let page = |next| serde_json::to_value(ring_keys(core::slice::from_ref(&entry), next, 5)).unwrap();
+        let json = page(Some(entry.id));
+        assert_eq!((&json["keys"][0]["path"], &json["keys"][0]["bytes"]), (&"/storage/%FF%2F".into(), &4.into()));
+        assert_eq!((&json["keys"][0]["owner"], &json["keys"][0]["key"]), (&"127.0.0.1:9".into(), &().into()));
+        assert_eq!(json["next"], "/storage?ring=1&limit=5&after=%FF%2F");
+        assert_eq!(page(Some(Id::new(7)))["next"], format!("/storage?ring=1&limit=5&from={}", Id::new(7)));
+        assert!(page(None)["next"].is_null());
     }
 
     #[test]

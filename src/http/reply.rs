@@ -125,12 +125,29 @@ pub fn failure(reply: Reply, value_max: usize) -> Response {
         | Reply::Stored { .. }
         | Reply::Owner { .. }
         | Reply::Ring { .. }
+        | Reply::Listed { .. }
         | Reply::Done
         | Reply::NotSilent
         | Reply::SilentFor(_) => {
             Response::problem(Status::InternalServerError, "The node replied to something else: please report this.")
         }
     }
+}
+
+/// The answer where a page of the ring's keys cannot even begin.
+pub fn unlisted(reply: Reply) -> Response {
+    let detail = match reply {
+        Reply::Unavailable(Unavailable::NoOwner) => {
+            "No node answers now for the stretch of the ring where this page begins, and no key is passed over: ask \
+             for the same page again."
+        }
+        Reply::Unavailable(Unavailable::Silent) => {
+            "The node responsible for where this page begins is silent, as it may be cut off from a larger ring, and \
+             no key is passed over: ask for the same page again later. Its GET /readyz says what it waits for."
+        }
+        other => return failure(other, 0),
+    };
+    Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S)
 }
 
 fn unavailable(why: Unavailable) -> Response {

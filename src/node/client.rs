@@ -78,7 +78,9 @@ impl Node {
                 (key, Wish::Write { name, fresh, condition, min_copies, value: None })
             }
             Command::Lookup { id } => return self.insert_client(ticket, id, Box::default(), Wish::Owner),
-            Command::Walk { .. } | Command::Seeds(_) | Command::Leave | Command::Reopen => return,
+            Command::Walk { .. } | Command::List { .. } | Command::Seeds(_) | Command::Leave | Command::Reopen => {
+                return;
+            }
         };
         let beyond = |content: &Content, ttl_s: u32| {
             let (length, kind) = (content.bytes().len(), content.kind().len());
@@ -195,6 +197,9 @@ impl Node {
 
     /// The lookup has ended.
     pub(super) fn client_found(&mut self, ticket: Ticket, found: Option<Found>) {
+        if self.lists.contains_key(&ticket) {
+            return self.list_found(ticket, found.map(|found| found.owner));
+        }
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let Some(found) = found else { return self.client_retry(ticket) };
         if matches!(op.wish, Wish::Owner) {
@@ -338,6 +343,9 @@ impl Node {
         if self.walks.contains_key(&ticket) {
             return self.walk_ended(ticket, true);
         }
+        if self.lists.contains_key(&ticket) {
+            return self.list_due(ticket);
+        }
         let Some(op) = self.client_ops.get(&ticket) else { return };
         if op.deadline > self.now.at {
             if !op.busy {
@@ -365,6 +373,9 @@ impl Node {
         }
         for ticket in self.walks.keys().copied().collect::<Vec<_>>() {
             self.walk_ended(ticket, true);
+        }
+        for ticket in self.lists.keys().copied().collect::<Vec<_>>() {
+            self.list_cut(ticket);
         }
     }
 

@@ -58,6 +58,15 @@ pub enum Command {
         /// How many nodes at most.
         max: usize,
     },
+    /// List the keys of the whole ring, in ring order from the id 0 on, whoever is asked. → `Listed`, `Unavailable`.
+    List {
+        /// From this position on.
+        from: Id,
+        /// Of that position only keys behind this one.
+        after: Option<Box<[u8]>>,
+        /// How many at most, up to `limits::LIST_MAX`.
+        limit: usize,
+    },
     /// The addresses that the seeds' names stand for, in answer to [`Event::SeedsWanted`]. No reply.
     Seeds(Vec<SocketAddr>),
     /// Leave the ring: hand over what is held here, then say good-bye. → `Done` at once; [`Event::Left`] tells the end.
@@ -136,6 +145,13 @@ pub enum Reply {
         /// Where to go on; `None` if the walk came round.
         next: Option<SocketAddr>,
     },
+    /// Keys, of which none between the first position asked for and the end of the page is left out.
+    Listed {
+        /// The keys in ring order, each as its owner has it.
+        entries: Vec<OwnedKey>,
+        /// Where to go on: from this position, behind the last key of the page. `None` if the ring is at its end.
+        next: Option<Id>,
+    },
     /// It is being done.
     Done,
     /// There is no silence to end.
@@ -154,6 +170,21 @@ pub struct Hop {
     /// It is on the way to the owner: it is the owner, or named the next one on the way. Others that answered were
     /// asked beside it. In a try that came to nothing all that answered are.
     pub led_on: bool,
+}
+
+/// A key as its owner lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedKey {
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Its id.
+    pub id: Id,
+    /// Its version.
+    pub version: Version,
+    /// Bytes of its value.
+    pub length: u32,
+    /// The owner.
+    pub owner: SocketAddr,
 }
 
 /// One node of a walk.

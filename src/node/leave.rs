@@ -149,7 +149,7 @@ impl Node {
     /// The next step.
     pub(super) fn leave_on(&mut self) {
         let around = self.around();
-        let waiting = !self.client_ops.is_empty() || !self.walks.is_empty();
+        let waiting = !self.client_ops.is_empty() || !self.walks.is_empty() || !self.lists.is_empty();
         let half = around.1.is_some() != around.2.is_some();
         let Some(leaving) = &mut self.leaving else { return };
         match leaving.stage {

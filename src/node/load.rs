@@ -2,8 +2,8 @@
 
 use super::Node;
 use crate::limits::{
-    CLIENT_MAX, EVENTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX, REFUSALS_MAX, REMEMBERED_MAX,
-    TERMS_MAX, TRANSFERS_MAX,
+    CLIENT_MAX, EVENTS_MAX, LISTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX, REFUSALS_MAX,
+    REMEMBERED_MAX, TERMS_MAX, TRANSFERS_MAX,
 };
 
 /// How many entries each table of a node has, in the order of [`Load::LIMITS`].
@@ -11,7 +11,7 @@ use crate::limits::{
 pub struct Load([usize; Load::TABLES]);
 
 impl Load {
-    const TABLES: usize = 14;
+    const TABLES: usize = 15;
 
     /// The tables by name, each with the most that it may hold, and with the most that it may hold in a node at rest.
     pub const LIMITS: [(&str, usize, usize); Self::TABLES] = [
@@ -20,6 +20,7 @@ impl Load {
         ("operations of clients", CLIENT_MAX, 0),
         ("operations as owner", OWNER_MAX, 0),
         ("walks", CLIENT_MAX, 0),
+        ("lists of keys", LISTS_MAX, 0),
         ("pulled arcs", PULLS_MAX, 2),
         ("transfers of values", TRANSFERS_MAX, 0),
         ("dropped nodes and acquaintances", 2 * REMEMBERED_MAX, 2 * REMEMBERED_MAX),
@@ -28,7 +29,7 @@ impl Load {
         ("terms", TERMS_MAX, TERMS_MAX),
         ("bytes to be sent", OUTBOX_MAX, 0),
         ("events", EVENTS_MAX, 0),
-        ("deadlines", PENDING_MAX + 2 * CLIENT_MAX + OWNER_MAX + 16, 60),
+        ("deadlines", PENDING_MAX + 2 * CLIENT_MAX + OWNER_MAX + LISTS_MAX + 16, 60),
     ];
 
     /// The tables by name, each with the number of its entries.
@@ -53,6 +54,7 @@ impl Node {
             self.client_ops.len(),
             self.owner_ops.len(),
             self.walks.len(),
+            self.lists.len(),
             self.pulls.len(),
             self.transfers.len(),
             self.remembered.len(),

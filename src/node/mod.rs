@@ -15,7 +15,8 @@
 //! transfer   values in parts                                   refusals  late copies of refused writes
 //! reunion    rings that formed apart, loops                    speak     requests, answers, repetition
 //! leave      handing over, and good-bye                        serve     which message is taken by whom
-//! mirror     which address others see                          amid      born on a ring that stands, for simulations
+//! mirror     which address others see                          list      all keys of the ring, page by page
+//! amid       born on a ring that stands, for simulations
 //! ```
 
 mod amid;
@@ -28,6 +29,7 @@ mod expire;
 mod join;
 mod keys;
 mod leave;
+mod list;
 mod load;
 mod lookup;
 mod mirror;
@@ -56,7 +58,7 @@ mod transfer;
 mod walk;
 mod write;
 
-pub use command::{Attempt, Command, Event, Hop, Life, Reply, RingNode, Ticket, Unavailable, Unsettled};
+pub use command::{Attempt, Command, Event, Hop, Life, OwnedKey, Reply, RingNode, Ticket, Unavailable, Unsettled};
 pub use load::Load;
 pub use mirror::{Mirror, Reflection};
 pub use stats::{Counters, Finger, Held, Silenced, State, Status, Transmit};
@@ -130,6 +132,7 @@ pub struct Node {
     refusals: refusals::Refusals,
     client_ops: BTreeMap<Ticket, client::ClientOp>,
     walks: BTreeMap<Ticket, walk::WalkOp>,
+    lists: BTreeMap<Ticket, list::ListOp>,
     numbers: u64,
 }
 
@@ -185,6 +188,7 @@ impl Node {
             refusals: refusals::Refusals::default(),
             client_ops: BTreeMap::new(),
             walks: BTreeMap::new(),
+            lists: BTreeMap::new(),
             numbers: rng.next_u64() >> 1,
             rng,
             config,

@@ -50,6 +50,8 @@ pub(super) enum Purpose {
     Operation(Ticket),
     /// Walk, for a client.
     Walk(Ticket),
+    /// List, for a client.
+    List(Ticket),
     /// Adopt, to leave: in this round of handing over, this arc.
     Adopt { round: u32, arc: Arc },
     /// Leave.
@@ -64,9 +66,8 @@ impl Purpose {
             Self::Stabilise(_) | Self::Candidate | Self::Indirect { .. } => true,
             Self::Survey(..) | Self::Fetch(..) | Self::Part(..) | Self::Settle(_) | Self::Replicate(_) => true,
             Self::Newer(_) => true,
-            Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) | Self::Operation(_) | Self::Walk(_) => {
-                false
-            }
+            Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) => false,
+            Self::Operation(_) | Self::Walk(_) | Self::List(_) => false,
             Self::Adopt { .. } | Self::Leave => true,
         }
     }

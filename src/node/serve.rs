@@ -61,6 +61,7 @@ impl Node {
                 }
             }
             Request::Leave { predecessor, successors } => self.serve_leave(asked, predecessor, &successors),
+            Request::List(arc) => self.serve_list(asked, arc),
         }
     }
 
@@ -97,6 +98,7 @@ impl Node {
             (Purpose::Offer(item), Answer::Offered { confirmed }) => self.stray_offered(item, confirmed),
             (Purpose::Operation(ticket), answer) => self.operation_ended(ticket, to, &answer),
             (Purpose::Walk(ticket), Answer::Step(step)) => self.walk_answered(ticket, to, step),
+            (Purpose::List(ticket), Answer::Listed(listed)) => self.list_answered(ticket, to, &listed),
             (Purpose::Adopt { round, arc }, Answer::Done) => self.adopted(round, to, arc),
             (Purpose::Leave, Answer::Done) => self.farewell_heard(to),
             (Purpose::Notice, _) => {}
@@ -127,6 +129,7 @@ impl Node {
             Purpose::Offer(_) => {}
             Purpose::Operation(ticket) => self.operation_silent(ticket, to, pending, silence),
             Purpose::Walk(ticket) => self.walk_silent(ticket),
+            Purpose::List(ticket) => self.list_silent(ticket, silence),
             // The next step of leaving looks whom it has to do with now.
             Purpose::Adopt { .. } => {}
             Purpose::Leave => self.farewell_heard(to),
@@ -138,6 +141,7 @@ impl Node {
         match command {
             Command::Seeds(addrs) => self.try_seeds(&addrs),
             Command::Walk { from, max } => self.start_walk(ticket, from, max),
+            Command::List { from, after, limit } => self.start_list(ticket, from, after, limit),
             Command::Leave => self.start_leaving(ticket),
             Command::Reopen => {
                 let reply = self.reopen();

@@ -28,10 +28,14 @@ pub(super) struct Spreading {
 impl Node {
     /// True if both neighbours are known to hold the entry, under the term that this node settled with.
     pub(super) fn is_confirmed(&self, id: Id, stored: &Stored) -> bool {
+        self.rights.settled_term(id) == Some(stored.rank.ballot) && self.is_with_all(stored)
+    }
+
+    /// True if both neighbours are known to hold the entry.
+    pub(super) fn is_with_all(&self, stored: &Stored) -> bool {
         let alone = self.predecessor.is_none() && self.successors.head().is_none();
         let matched = self.rights.matched_predecessor.min(self.rights.matched_successor);
-        self.rights.settled_term(id) == Some(stored.rank.ballot)
-            && (alone || stored.confirmed == self.rights.neighbourhood || stored.changed <= matched)
+        alone || stored.confirmed == self.rights.neighbourhood || stored.changed <= matched
     }
 
     /// How many nodes hold what is confirmed.

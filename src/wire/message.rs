@@ -15,6 +15,7 @@
 //! leaver   --Adopt-->                  three around it   "pull what you are to hold when I am gone"
 //! leaver   --Leave-->                  both neighbours   "I answer for nothing any more"
 //! newcomer --Mirror-->                 its seeds         "which address of mine do you see?"
+//! anyone   --List-->                   the owner         which keys it has, as many as fit, and up to where
 //! receiver --Part-->                   the sender        the rest of a value that did not fit: copies, reads and writes
 //! ```
 //!
@@ -22,6 +23,7 @@
 //! twice, late, or not at all. Variants are only ever appended, since postcard numbers them by position.
 
 use super::entry::{Condition, Entry, Freshness, Item, Operation, Rank, Version};
+use super::listing::Listed;
 use super::peer::{Peer, Place};
 use super::stamp::Stamp;
 use super::value::{Body, Hash, Value};
@@ -155,6 +157,8 @@ pub enum Request<'a> {
         /// From which byte on.
         offset: u32,
     },
+    /// Which keys do you own of this arc, from its beginning on? → `Listed`.
+    List(Arc),
 }
 
 /// What may be answered.
@@ -222,6 +226,8 @@ pub enum Answer<'a> {
     Mirrored(SocketAddr),
     /// [`PART_SIZE`](crate::limits::PART_SIZE) bytes of the value, or what is left of it.
     Part(&'a [u8]),
+    /// The keys, as many as fit.
+    Listed(Listed<'a>),
 }
 
 /// Why a request was refused. Nothing was changed, except where it says so.

@@ -18,6 +18,7 @@
 
 mod codec;
 mod entry;
+mod listing;
 mod message;
 mod peer;
 mod stamp;
@@ -28,6 +29,7 @@ pub use entry::{
     Condition, Entry, Freshness, Item, Operation, OperationId, OperationLog, ParseOperationError, ParseVersionError,
     Rank, Version,
 };
+pub use listing::{Listed, Listing};
 pub use message::{
     Alternatives, Answer, Holding, Message, Named, Neighbours, PeerList, Pledged, Refusal, Request, Stabilise, Step,
     Sum, Surveyed,

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 const BEFORE: usize = 1;
 const BEHIND: usize = 2 + 1 + 8;
 
-/// Kinds of answers that only one kind of question has, and one for the others.
-const KINDS: usize = 11;
+/// Kinds of answers, and one more for all that more than one kind of question has.
+const KINDS: usize = 16;
 
 /// What it knows of one node.
 #[derive(Default)]
@@ -55,7 +55,9 @@ impl Liar {
         let known = &self.known[host];
         self.said += 1;
         let (is_answer, kind) = match message {
-            [1, kind, ..] => (true, usize::from(*kind).min(KINDS - 1)),
+            // Done, Refused, Mirrored and what is no answer may come to any question.
+            [1, kind @ (0..=9 | 13 | 14), ..] => (true, usize::from(*kind)),
+            [1, _, ..] => (true, KINDS - 1),
             _ => (false, 0),
         };
         let header = Frame {
@@ -87,6 +89,7 @@ const fn kinds_of_answer(request: &Request<'_>) -> &'static [usize] {
         Request::Put { .. } | Request::Delete { .. } => &[8],
         Request::Walk => &[9],
         Request::Part { .. } => &[13],
+        Request::List(_) => &[14],
         _ => &[],
     }
 }

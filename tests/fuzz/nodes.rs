@@ -224,6 +224,7 @@ impl Run {
             Ask::Delete => Command::Delete { key, condition: Condition::None, min_copies: 0, attempt: None },
             Ask::Lookup => Command::Lookup { id: Id::of_key(&key) },
             Ask::Walk { from } => Command::Walk { from: from.map(addr), max: 9 },
+            Ask::List => Command::List { from: Id::new(0), after: Some(key), limit: 9 },
             Ask::Reopen => Command::Reopen,
             Ask::Seeds { of } => Command::Seeds(of.iter().map(|&place| addr(place)).collect()),
         };

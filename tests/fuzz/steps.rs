@@ -32,6 +32,7 @@ pub enum Ask {
     Delete,
     Lookup,
     Walk { from: Option<Place> },
+    List,
     Reopen,
     Seeds { of: Vec<Place> },
 }
@@ -142,11 +143,13 @@ impl Reader<'_> {
     }
 
     fn ask(&mut self) -> Ask {
-        match self.byte() % 8 {
+        let byte = self.byte();
+        match byte % 8 {
             0 => Ask::Get,
             1 => Ask::Put { length: 3 * usize::from(self.byte()) },
             2 => Ask::PutAgain { term: 1 << (self.byte() % 64), time_ms: 1 << (self.byte() % 64) },
             3 => Ask::Delete,
+            4 if byte > 0xf0 => Ask::List,
             4 => Ask::Lookup,
             5 => Ask::Walk { from: Some(usize::from(self.byte() % 4)).filter(|&place| place <= STRANGER) },
             6 => Ask::Reopen,

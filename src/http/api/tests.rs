@@ -291,6 +291,30 @@ fn queries_are_checked() {
 }
 
 #[test]
+fn the_keys_of_the_whole_ring_are_asked_for_from_a_key_or_a_position_on() {
+    let page = Reply::Listed { entries: Vec::new(), next: Some(Id::new(5)) };
+    let list = |query: &str| match ask(&format!("GET /storage?{query} HTTP/1.1"), "", page.clone()) {
+        (response, Some(Command::List { from, after, limit })) => {
+            assert_eq!(response.status, Status::Ok);
+            (from, after, limit)
+        }
+        other => panic!("{query}: {other:?}"),
+    };
+    assert_eq!(list("ring=1"), (Id::new(0), None, PAGE));
+    assert_eq!(list("limit=7&ring=1&after=a%2Fb"), (Id::of_key(b"a/b"), Some(b"a/b"[..].into()), 7));
+    assert_eq!(list(&format!("ring=1&from={}&limit=9999", Id::new(5))), (Id::new(5), None, LIST_MAX));
+    let both = format!("ring=1&after=k&from={}", Id::new(5));
+    for query in ["ring=", "ring=2", "ring=1&ring=1", "ring=1&limit=0", "ring=1&after=", "ring=1&from=5", &both] {
+        assert_eq!(refused(&format!("GET /storage?{query} HTTP/1.1")), Status::BadRequest, "{query}");
+    }
+    assert_eq!(refused(&format!("GET /storage?from={} HTTP/1.1", Id::new(5))), Status::BadRequest);
+    for why in [Unavailable::NoOwner, Unavailable::Silent, Unavailable::Busy, Unavailable::NotMember] {
+        let (response, _) = ask("GET /storage?ring=1 HTTP/1.1", "", Reply::Unavailable(why));
+        assert_eq!((response.status, field(&response, "Retry-After")), (Status::ServiceUnavailable, Some("1")));
+    }
+}
+
+#[test]
 fn a_lookup_tells_owner_and_path() {
     let reply = Reply::Owner { owner: owner(), arc: Arc::new(Id::new(1), Id::new(2)), path: Vec::new() };
     let (response, command) = ask("GET /lookup/k HTTP/1.1", "", reply);

@@ -8,9 +8,9 @@ use crate::limits::{
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Body, Condition, Entry, Frame, Freshness, Holding, Incarnation, Item, Message, Named,
-    Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place, Pledged, Rank, Refusal, Request, RingKey,
-    Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Alternatives, Answer, Body, Condition, Entry, Frame, Freshness, Holding, Incarnation, Item, Listed, Listing,
+    Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place, Pledged, Rank, Refusal,
+    Request, RingKey, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -18,8 +18,8 @@ use std::net::SocketAddr;
 /// Of each kind so many pieces are remembered.
 const KEPT: usize = 64;
 /// Kinds of requests, and of answers.
-pub(super) const REQUESTS: u64 = 19;
-pub(super) const ANSWERS: u64 = 14;
+pub(super) const REQUESTS: u64 = 20;
+pub(super) const ANSWERS: u64 = 15;
 
 /// What the attacker has heard of.
 #[derive(Debug, Default)]
@@ -233,6 +233,7 @@ impl Material {
                 Request::Adopt { place, arc: self.arc(rng) }
             }
             16 => Request::Mirror,
+            18 => Request::List(self.arc(rng)),
             17 => Request::Part { id: Id::of_key(key), hash: [0xEE; 32], offset: rng.next_u64() as u32 },
             _ => {
                 let predecessor = rng.chance(0.7).then(|| self.peer(rng));
@@ -309,6 +310,11 @@ impl Material {
             }),
             10 => Answer::Done,
             11 => Answer::Mirrored(self.peer(rng).addr()),
+            13 => {
+                let listing =
+                    |rng: &mut Rng| Listing { key, version: self.rank(rng).version, length: rng.next_u64() as u32 };
+                Answer::Listed(Listed { upto: self.id(rng), items: (0..rng.index(3)).map(|_| listing(rng)).collect() })
+            }
             12 => Answer::Part(&BYTES[..rng.index(FIRST_MAX + 1)]),
             _ => Answer::Refused(self.refusal(rng)),
         }

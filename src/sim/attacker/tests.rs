@@ -34,6 +34,7 @@ const fn kind_of(message: &Message<'_>) -> u64 {
             Request::Leave { .. } => 16,
             Request::Mirror => 17,
             Request::Part { .. } => 18,
+            Request::List(_) => 19,
         },
         Message::Answer(answer) => {
             forge::REQUESTS
@@ -52,6 +53,7 @@ const fn kind_of(message: &Message<'_>) -> u64 {
                     Answer::Refused(_) => 11,
                     Answer::Mirrored(_) => 12,
                     Answer::Part(_) => 13,
+                    Answer::Listed(_) => 14,
                 }
         }
     }

@@ -133,6 +133,7 @@ pub fn request(names: Names, kind: Kind, request: &Request<'_>) -> (&'static str
             (tells, format!("I have left{before}, after me came {}", names.list(ids(successors))))
         }
         Request::Part { offset, .. } => (asks, format!("what of the value comes after {offset} bytes?")),
+        Request::List(arc) => (asks, format!("which keys do you own of {}?", names.arc(*arc))),
         Request::Mirror => (asks, String::from("which address of mine do you see?")),
     }
 }
@@ -183,6 +184,7 @@ pub fn answer(names: Names, kind: Kind, answer: &Answer<'_>, from: Id, to: Id, c
         Answer::Done => String::from("done"),
         Answer::Refused(refusal) => format!("no: {}", refused(*refusal)),
         Answer::Part(part) => format!("here are {} bytes", part.len()),
+        Answer::Listed(it) => format!("these {} up to {}", it.items.len(), name(it.upto)),
         Answer::Mirrored(addr) => format!("I see you at {addr}"),
     }
 }
