@@ -41,6 +41,10 @@ fn a_wrong_command_line_ends_with_2_and_one_line() {
     fails(&skynode(&["--log", "loud"]), 2, &["error, warn, info, debug, trace"]);
     fails(&run(env!("CARGO_BIN_EXE_skyctl"), &["surplus"]), 2, &["skyctl: ", "surplus"]);
     fails(&run(env!("CARGO_BIN_EXE_skyctl"), &[]), 2, &["--help"]);
+    for command in ["export", "import"] {
+        fails(&run(env!("CARGO_BIN_EXE_skyctl"), &[command]), 2, &["--node", "SKY_NODE"]);
+        fails(&run(env!("CARGO_BIN_EXE_skyctl"), &[command, "--node", "there"]), 2, &["there", "host:port"]);
+    }
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! The tool of the person beside a ring.
 
+mod client;
+mod export;
+mod import;
+mod line;
 mod progress;
 mod sim;
 mod swarm;
 
 use argh::FromArgs;
 use std::ffi::OsString;
+use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -13,8 +18,9 @@ use std::process::ExitCode;
 #[derive(FromArgs, Debug)]
 #[argh(
     description = "The tool for the person beside a ring of skynodes.",
-    error_code(1, "A promise was broken."),
-    error_code(2, "The command line was wrong.")
+    error_code(1, "A promise was broken, or entries could not be read or written."),
+    error_code(2, "The command line was wrong."),
+    error_code(3, "The node cannot be reached.")
 )]
 struct Arguments {
     /// print the version and exit
@@ -29,6 +35,53 @@ struct Arguments {
 enum Command {
     Sim(Box<sim::Sim>),
     Swarm(swarm::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
+}
+
+/// Why a command that has to do with a node did not come to its end.
+#[derive(Debug)]
+enum Failure {
+    /// The command line is wrong.
+    Usage(String),
+    /// The node cannot be reached.
+    Unreachable(client::Unreachable),
+    /// Anything else.
+    Other(String),
+}
+
+impl Failure {
+    const fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 3,
+            Self::Other(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text) | Self::Other(text) | Self::Unreachable(client::Unreachable(text)) => f.write_str(text),
+        }
+    }
+}
+
+impl From<client::Unreachable> for Failure {
+    fn from(unreachable: client::Unreachable) -> Self {
+        Self::Unreachable(unreachable)
+    }
+}
+
+/// The node that the command line names, or else the environment.
+fn node_of(given: Option<&str>) -> Result<String, Failure> {
+    let text = match given {
+        Some(text) => Some(text.to_owned()),
+        None => std::env::var("SKY_NODE").ok().filter(|text| !text.is_empty()),
+    };
+    let text = text.ok_or_else(|| Failure::Usage(String::from("which node? Say --node host:port, or set SKY_NODE")))?;
+    client::node(&text).map_err(Failure::Usage)
 }
 
 fn main() -> ExitCode {
@@ -46,6 +99,8 @@ fn main() -> ExitCode {
         Ok(Arguments { command: Some(Command::Swarm(options)), .. }) => {
             swarm::run(&options).unwrap_or_else(|wrong| fail(&wrong))
         }
+        Ok(Arguments { command: Some(Command::Export(options)), .. }) => ended(export::run(&options)),
+        Ok(Arguments { command: Some(Command::Import(options)), .. }) => ended(import::run(&options)),
         Ok(Arguments { command: None, .. }) => fail("there is nothing to do: --help lists the commands"),
         Err(early) if early.status.is_ok() => tell(&early.output),
         Err(early) => fail(&early.output.split_whitespace().collect::<Vec<_>>().join(" ")),
@@ -64,6 +119,12 @@ fn say(text: &str) {
 }
 
 fn fail(text: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "skyctl: {text}");
-    ExitCode::from(2)
+    ended(Err(Failure::Usage(text.to_owned())))
+}
+
+fn ended(outcome: Result<ExitCode, Failure>) -> ExitCode {
+    outcome.unwrap_or_else(|failure| {
+        let _ = writeln!(std::io::stderr(), "skyctl: {failure}");
+        ExitCode::from(failure.code())
+    })
 }
