@@ -74,10 +74,8 @@ impl Node {
     /// A node was heard. If it was one of those dropped in a row, nothing is cut any more; but first everyone else who
     /// was dropped is asked again, so that the node finds its place among the living before it speaks.
     pub(super) fn unsilence(&mut self, heard: &Peer) {
-        let Some(quiet) = &mut self.ring.silent else {
-            self.ring.row.retain(|node| node.id() != heard.id());
-            return;
-        };
+        // Until then whoever was dropped is missed until the arcs match: an answer may have been under way for long.
+        let Some(quiet) = &mut self.ring.silent else { return };
         if quiet.review.is_none() && quiet.dropped.iter().any(|node| node.id() == heard.id()) {
             let mut all = self.remembered.peers();
             all.extend(quiet.dropped.iter().filter(|node| !self.remembered.knows(node)));

@@ -103,9 +103,10 @@ impl Ledger {
         text.into_bytes().into()
     }
 
-    /// For how many seconds the value of this number lives, zero for ever: of nine values one ends.
+    /// For how many seconds the value of this number lives, zero for ever: one of 29 values ends. Each
+    /// leaves an end open that the judge has to reckon with.
     pub const fn ttl_of(value: history::Value) -> u32 {
-        if value % 9 == 4 { 1 + value % 13 } else { 0 }
+        if value % 29 == 4 { 1 + value % 13 } else { 0 }
     }
 
     /// The wall clocks of two nodes may differ by so much: so much earlier or later a value may end.
