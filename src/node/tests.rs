@@ -699,7 +699,9 @@ mod lists {
         panic!("there is no end of it")
     }
 
-    fn filled(size: u16, keys: u16) -> (Net, Vec<(Id, Box<[u8]>)>) {
+    type Places = Vec<(Id, Box<[u8]>)>;
+
+    fn filled(size: u16, keys: u16) -> (Net, Places) {
         let mut net = Net::new();
         (1..=size).for_each(|n| net.start(n));
         net.run(5000);
@@ -713,7 +715,7 @@ mod lists {
         (net, all)
     }
 
-    fn places(listed: &[OwnedKey]) -> Vec<(Id, Box<[u8]>)> {
+    fn places(listed: &[OwnedKey]) -> Places {
         listed.iter().map(|key| (key.id, key.key.clone())).collect()
     }
 
