@@ -21,8 +21,8 @@ use core::time::Duration;
 /// The highest position. A list goes from the lowest to this one, whoever is asked.
 const LAST: Id = Id::new(u128::MAX);
 
-/// Deletes that are completed at one time because a list waits for them.
-const COMPLETED_MAX: usize = 16;
+/// Ends of entries that are made final at one time because a list waits for them.
+const COMPLETED_MAX: usize = 64;
 
 /// A page under way.
 #[derive(Debug)]
@@ -231,28 +231,23 @@ impl Node {
         let end = nearer(arc.upto, nearer(spoken.upto, settled.upto));
         let (mut keys, mut room, mut cut) = (Vec::<OwnedKey>::new(), FRAME_MAX - LISTED_OVERHEAD, None);
         for (at, (id, key, stored)) in self.store.range(Arc::new(arc.after, end)).enumerate() {
-            let Some(content) = &stored.value else {
-                // A delete of which only this node knows may come to nothing: until then the key is there and is not.
-                if at >= LISTED_WORK || !self.is_sure(stored) {
-                    cut = Some((id, Refusal::NotSettled));
-                    break;
-                }
-                continue;
-            };
+            if at >= LISTED_WORK || self.may_come_back(stored) {
+                cut = Some((id, Refusal::NotSettled));
+                break;
+            }
+            let Some(content) = &stored.value else { continue };
             let (version, length) = (stored.rank.version, content.bytes().len() as u32);
             let size = Listing { key, version, length }.size();
-            if at >= LISTED_WORK || keys.len() >= LISTED_MAX || size > room {
+            if keys.len() >= LISTED_MAX || size > room {
                 cut = Some((id, Refusal::TooLarge));
                 break;
             }
-            if !content.has_ended(self.now.wall_ms) {
-                room -= size;
-                keys.push(OwnedKey { key: key.into(), id, version, length, owner: self.me.addr() });
-            }
+            room -= size;
+            keys.push(OwnedKey { key: key.into(), id, version, length, owner: self.me.addr() });
         }
         let Some((id, refusal)) = cut else { return Ok((end, keys)) };
         if refusal == Refusal::NotSettled {
-            self.complete_deletes(Arc::new(id.plus(u128::MAX), end));
+            self.complete_ends(Arc::new(id.plus(u128::MAX), end));
         }
         if id == first {
             return Err(refusal);
@@ -261,16 +256,20 @@ impl Node {
         Ok((id.plus(u128::MAX), keys))
     }
 
-    /// True if the entry cannot come to nothing any more: all of a group hold it, or once did.
-    fn is_sure(&self, stored: &Stored) -> bool {
-        stored.rank.chosen || self.is_with_all(stored)
+    /// True of what is not there as far as this node knows, but may turn out to be: a delete that the neighbours may
+    /// not have heard of, and a value that has ended by this node's clock alone.
+    fn may_come_back(&self, stored: &Stored) -> bool {
+        match &stored.value {
+            Some(content) => content.has_ended(self.now.wall_ms),
+            None => !stored.rank.chosen && !self.is_with_all(stored),
+        }
     }
 
-    /// Has the neighbours store the first deletes of the arc that they may not know of.
-    fn complete_deletes(&mut self, arc: Arc) {
+    /// Has the neighbours store the first of such ends in the arc; then they are final.
+    fn complete_ends(&mut self, arc: Arc) {
         let entries = self.store.range(arc).take(LISTED_WORK);
-        let unsure = entries.filter(|(_, _, stored)| stored.value.is_none() && !self.is_sure(stored));
-        let keys: Vec<Box<[u8]>> = unsure.take(COMPLETED_MAX).map(|(_, key, _)| key.into()).collect();
+        let open = entries.filter(|(_, _, stored)| self.may_come_back(stored));
+        let keys: Vec<Box<[u8]>> = open.take(COMPLETED_MAX).map(|(_, key, _)| key.into()).collect();
         for key in keys {
             if !self.owner_ops.values().any(|op| op.key == key) {
                 self.start_owner(Asker::Nobody, &key, Deed::Get);

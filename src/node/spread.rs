@@ -176,7 +176,7 @@ impl Node {
         let Some(value) = entry.value else { return };
         let parcel = parcel(OwnedEntry::from(entry.clone()));
         if let Err(parcel) = self.start_transfer(from, Id::of_key(entry.key), &value.body, parcel) {
-            self.untransferred(parcel, Silence::Refused(Refusal::Busy));
+            self.untransferred(*parcel, Silence::Refused(Refusal::Busy));
         }
     }
 

@@ -111,7 +111,13 @@ impl Node {
     ///
     /// # Errors
     /// The parcel back: too many are under way.
-    pub(super) fn start_transfer(&mut self, from: Peer, id: Id, body: &Body<'_>, parcel: Parcel) -> Result<(), Parcel> {
+    pub(super) fn start_transfer(
+        &mut self,
+        from: Peer,
+        id: Id,
+        body: &Body<'_>,
+        parcel: Parcel,
+    ) -> Result<(), Box<Parcel>> {
         let same = |transfer: &&mut Box<Transfer>| {
             transfer.from.addr() == from.addr()
                 && (transfer.id, transfer.hash) == (id, body.hash)
@@ -123,7 +129,7 @@ impl Node {
             return Ok(());
         }
         if !self.transfers.has_room(parcel.is_for_client()) {
-            return Err(parcel);
+            return Err(Box::new(parcel));
         }
         // The length was checked against the limit when the frame was found sound.
         let mut bytes = Vec::with_capacity(body.length as usize);

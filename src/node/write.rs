@@ -42,7 +42,7 @@ impl Node {
                 if let Err(parcel) =
                     self.start_transfer(asked.sender(self.me.id()), id, body, Parcel::Write(*asked, write))
                 {
-                    self.untransferred(parcel, Silence::Refused(Refusal::Busy));
+                    self.untransferred(*parcel, Silence::Refused(Refusal::Busy));
                 }
             }
             None => self.start_write(Asker::Remote(*asked), write, None),

@@ -3,6 +3,7 @@
 
 use super::bound::Keys;
 use super::ledger::{Act, Ledger, Question};
+use super::lists::Lists;
 use super::world::World;
 use crate::node::{Attempt as Naming, Command, Reply};
 use crate::rng::Rng;
@@ -83,6 +84,7 @@ pub struct Clients {
     pub ledger: Ledger,
     rng: Rng,
     attempts: BTreeMap<u64, Attempt>,
+    lists: Lists,
     /// For each client the operation that it will repeat.
     again: Vec<Option<Attempt>>,
     next_tag: u64,
@@ -104,6 +106,7 @@ impl Clients {
             ledger: Ledger::new(keys),
             rng,
             attempts: BTreeMap::new(),
+            lists: Lists::default(),
             again: vec![None; count],
             next_tag: 0,
             outcomes: Outcomes::default(),
@@ -161,7 +164,7 @@ impl Clients {
 
     /// True while an operation waits for its answer.
     pub fn is_waiting(&self) -> bool {
-        !self.attempts.is_empty()
+        !self.attempts.is_empty() || self.lists.is_waiting()
     }
 
     /// A client acts: it repeats what had no clear outcome, or begins something new.
@@ -176,12 +179,21 @@ impl Clients {
             None => self.invent(world.now(), client, host),
         };
         self.submit(world, attempt);
+        if Lists::is_due(self.next_tag) {
+            self.list(world, host, false);
+        }
     }
 
-    /// Reads every key through every running node, for the last judgement.
+    fn list(&mut self, world: &mut World, host: usize, last: bool) {
+        self.next_tag += 1;
+        self.lists.submit(world, self.next_tag, host, last);
+    }
+
+    /// Lists all keys, and reads every key through every running node, for the last judgement.
     pub fn read_everywhere(&mut self, world: &mut World) {
         let members = world.members().map(|(host, _)| host);
         let hosts: Vec<usize> = members.filter(|&host| world.host(host).is_running()).collect();
+        hosts.iter().for_each(|&host| self.list(world, host, true));
         for key in 0..self.keys().len() {
             for &host in &hosts {
                 let question = Question { client: None, host, key, act: Act::Get, start: world.now() };
@@ -244,6 +256,10 @@ impl Clients {
 
     /// Takes an answer in; `None` if the process died first. Returns the client that may act again.
     pub fn reply(&mut self, world: &World, tag: u64, reply: Option<Reply>) -> Option<usize> {
+        if let Some(judged) = self.lists.reply(world.now(), tag, reply.as_ref(), &mut self.ledger) {
+            self.failures.extend(judged.err());
+            return None;
+        }
         let mut attempt = self.attempts.remove(&tag)?;
         if let Some(reply) = &reply {
             self.judge_alone(world, &attempt, reply);
@@ -355,7 +371,8 @@ impl Clients {
             self.attempts.iter().filter(|(_, attempt)| is_late(attempt)).map(|(&tag, _)| tag).collect();
         let taken: Vec<Attempt> = late.iter().filter_map(|tag| self.attempts.remove(tag)).collect();
         taken.iter().for_each(|attempt| self.leave_open(attempt));
-        taken.iter().map(|attempt| format!("{attempt}: no answer")).collect()
+        let lists = self.lists.take_overdue(world, world.config().deadline + SLACK);
+        taken.iter().map(|attempt| format!("{attempt}: no answer")).chain(lists).collect()
     }
 
     /// What still waits or was to be repeated stays open; then the judgement over all that was told.
@@ -365,6 +382,7 @@ impl Clients {
         for attempt in waiting.chain(again).collect::<Vec<_>>() {
             self.leave_open(&attempt);
         }
-        self.ledger.judge()
+        let misfits = self.last_look.iter().enumerate().filter_map(|(key, found)| self.lists.misfit(key, found));
+        self.ledger.judge().into_iter().chain(misfits).collect()
     }
 }

@@ -19,6 +19,7 @@ mod client;
 mod clock;
 mod host;
 mod ledger;
+mod lists;
 mod log;
 mod names;
 mod network;

@@ -162,6 +162,7 @@ pub enum Request<'a> {
 }
 
 /// What may be answered.
+#[expect(clippy::large_enum_variant, reason = "as above")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer<'a> {
     /// I am alive.
@@ -359,6 +360,7 @@ pub struct Surveyed {
 }
 
 /// What a node holds of an arc.
+#[expect(clippy::large_enum_variant, reason = "as above")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Holding {
     /// The same as the asker.

@@ -19,13 +19,10 @@ use std::process::ExitCode;
     name = "import",
     example = "skyctl import --node 127.0.0.1:4321 --file sky.jsonl",
     example = "SKY_NODE=127.0.0.1:4001 skyctl export | skyctl import --node 127.0.0.1:5001 --keep",
-    note = "Entries replace those of the same key, unless --keep says otherwise. Only the key and the value are needed.\n\
+    note = "Entries replace those of the same key, unless --keep says otherwise. Only key and value are needed.\n\
             A ttl_s counts from now on. An import that was interrupted may be run again.",
     error_code(0, "Everything was stored, or kept as it was."),
-    error_code(
-        1,
-        "A line is wrong and nothing was sent, or entries could not be stored; the standard error says which."
-    ),
+    error_code(1, "A line is wrong and nothing was sent, or entries could not be stored: it is said which."),
     error_code(2, "The command line was wrong."),
     error_code(3, "The node cannot be reached.")
 )]

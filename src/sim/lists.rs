@@ -1,0 +1,119 @@
+//! Simulated clients list the keys of the ring now and then. A key that a list leaves out counts as read and not found:
+//! the one history that explains all reads must explain that too.
+
+use super::ledger::{Act, Ledger, Question};
+use super::world::World;
+use crate::id::Id;
+use crate::limits::LIST_MAX;
+use crate::node::{Command, OwnedKey, Reply};
+use crate::time::Instant;
+use crate::wire::Version;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Each time that clients have begun so many operations, one of them lists the ring.
+const EVERY: u64 = 24;
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    host: usize,
+    start: Instant,
+    /// It is the last look: the ring is whole, and must be listed to its end.
+    last: bool,
+}
+
+/// The lists under way.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    asked: BTreeMap<u64, Asked>,
+    /// The versions of each key in the last lists; none where it was left out.
+    last: BTreeMap<usize, BTreeSet<Option<Version>>>,
+}
+
+impl Lists {
+    /// True if it is time for one.
+    pub const fn is_due(operations: u64) -> bool {
+        operations.is_multiple_of(EVERY)
+    }
+
+    /// True while one waits for its answer.
+    pub fn is_waiting(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
+    pub fn submit(&mut self, world: &mut World, tag: u64, host: usize, last: bool) {
+        self.asked.insert(tag, Asked { host, start: world.now(), last });
+        world.submit(host, tag, Command::List { from: Id::new(0), after: None, limit: LIST_MAX });
+    }
+
+    /// Takes an answer in; `None` if the process died first. → whether it answers a list, and what is wrong with it.
+    pub fn reply(
+        &mut self,
+        now: Instant,
+        tag: u64,
+        reply: Option<&Reply>,
+        ledger: &mut Ledger,
+    ) -> Option<Result<(), String>> {
+        let asked = self.asked.remove(&tag)?;
+        Some(match reply {
+            Some(Reply::Listed { entries, next }) => self.judge(now, asked, entries, *next, ledger),
+            Some(Reply::Unavailable(_)) if !asked.last => Ok(()),
+            None => Ok(()),
+            other => Err(format!("the list of {asked:?}: odd answer {other:?}")),
+        })
+    }
+
+    fn judge(
+        &mut self,
+        now: Instant,
+        asked: Asked,
+        entries: &[OwnedKey],
+        next: Option<Id>,
+        ledger: &mut Ledger,
+    ) -> Result<(), String> {
+        let wrong = |what: &str| Err(format!("{what} in the list of {asked:?}: {entries:?}, {next:?}"));
+        if !entries.is_sorted_by(|a, b| (a.id, &a.key) < (b.id, &b.key)) {
+            return wrong("no order");
+        }
+        if asked.last && next.is_some() {
+            return wrong("no end");
+        }
+        for key in 0..ledger.keys.len() {
+            let name = ledger.keys.name(key);
+            let listed = entries.iter().find(|entry| *entry.key == *name).map(|entry| entry.version);
+            if next.is_some_and(|next| Id::of_key(name) >= next) {
+                if listed.is_some() {
+                    return wrong("something behind its end");
+                }
+                continue;
+            }
+            if listed.is_none() {
+                let question = Question { client: None, host: asked.host, key, act: Act::Get, start: asked.start };
+                ledger.read(question, now, None);
+            }
+            if asked.last {
+                self.last.entry(key).or_default().insert(listed);
+            }
+        }
+        Ok(())
+    }
+
+    /// What of a key's last lists does not fit what the last reads of it found.
+    pub fn misfit(&self, key: usize, found: &BTreeSet<Option<Version>>) -> Option<String> {
+        let listed = self.last.get(&key)?;
+        // What may end meanwhile was counted as not found.
+        let sure = found.len() == 1 && found.first().is_some_and(Option::is_some);
+        (sure && listed != found).then(|| format!("key {key}: {listed:?} was listed in the end, and {found:?} read"))
+    }
+
+    /// What waits longer for an answer than it may. It is told once.
+    pub fn take_overdue(&mut self, world: &World, patience: Duration) -> Vec<String> {
+        let late = |asked: &Asked| {
+            let host = world.host(asked.host);
+            host.is_running() && asked.start.max(host.running_since()) + patience < world.now()
+        };
+        let overdue: Vec<u64> = self.asked.iter().filter(|(_, asked)| late(asked)).map(|(&tag, _)| tag).collect();
+        let taken = overdue.iter().filter_map(|tag| self.asked.remove(tag));
+        taken.map(|asked| format!("the list of {asked:?}: no answer")).collect()
+    }
+}
