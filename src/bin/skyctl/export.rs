@@ -14,15 +14,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Write all entries of the ring that a node belongs to, one a line: {"key": "...", "value": "...", "type": "...",
-/// "ttl_s": 60}. A key or a value that is not UTF-8 stands in base64, under "key_base64" or "value_base64"; an entry
-/// without "ttl_s" lives for ever. Entries come in ring order, each once; what exists from beginning to end is there.
+/// Write all entries of the ring that a node belongs to, as lines of JSON: in ring order, each once. What exists from
+/// the beginning to the end is there.
 #[derive(FromArgs, Debug)]
 #[argh(
     subcommand,
     name = "export",
     example = "skyctl export --node 127.0.0.1:4321 --file sky.jsonl",
     example = "SKY_NODE=127.0.0.1:4321 skyctl export | jq -r .key",
+    note = "A line is {{\"key\": \"...\", \"value\": \"...\", \"type\": \"text/plain\", \"ttl_s\": 60}}. A key or a value\n\
+            that is not UTF-8 stands in base64, as key_base64 or value_base64. Without ttl_s an entry lives for ever.",
     note = "An entry that is written meanwhile is there as it was at some moment, one that is deleted may be missing,\n\
             one that is new may be there or not: this is no picture of one moment. The ttl_s is what is left of it.",
     note = "A file is written beside its place and put there when it is whole. While a stretch of the ring has nobody\n\
