@@ -22,8 +22,8 @@ use std::process::ExitCode;
     name = "export",
     example = "skyctl export --node 127.0.0.1:4321 --file sky.jsonl",
     example = "SKY_NODE=127.0.0.1:4321 skyctl export | jq -r .key",
-    note = "A line is {{\"key\": \"...\", \"value\": \"...\", \"type\": \"text/plain\", \"ttl_s\": 60}}. A key or a value\n\
-            that is not UTF-8 stands in base64, as key_base64 or value_base64. Without ttl_s an entry lives for ever.",
+    note = "A line is {{\"key\": \"...\", \"value\": \"...\", \"type\": \"text/plain\", \"ttl_s\": 60}}. A key or\n\
+            a value that is no UTF-8 is in base64, as key_base64 or value_base64; without ttl_s it lives for ever.",
     note = "An entry that is written meanwhile is there as it was at some moment, one that is deleted may be missing,\n\
             one that is new may be there or not: this is no picture of one moment. The ttl_s is what is left of it.",
     note = "A file is written beside its place and put there when it is whole. While a stretch of the ring has nobody\n\

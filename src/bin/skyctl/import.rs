@@ -18,8 +18,8 @@ use std::process::ExitCode;
     name = "import",
     example = "skyctl import --node 127.0.0.1:4321 --file sky.jsonl",
     example = "SKY_NODE=127.0.0.1:4001 skyctl export | skyctl import --node 127.0.0.1:5001 --keep",
-    note = "A line is {{\"key\": \"...\", \"value\": \"...\", \"type\": \"text/plain\", \"ttl_s\": 60}}. A key or a value\n\
-            that is not UTF-8 stands in base64, as key_base64 or value_base64. Without ttl_s an entry lives for ever.",
+    note = "A line is {{\"key\": \"...\", \"value\": \"...\", \"type\": \"text/plain\", \"ttl_s\": 60}}. A key or\n\
+            a value that is no UTF-8 is in base64, as key_base64 or value_base64; without ttl_s it lives for ever.",
     note = "Entries replace those of the same key, unless --keep says otherwise. Only key and value are needed.\n\
             A ttl_s counts from now on. An import that was interrupted may be run again.",
     error_code(0, "Everything was stored, or kept as it was."),
