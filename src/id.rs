@@ -3,7 +3,6 @@
 //! All of it rests on one operation, the clockwise distance: a wrapping subtraction. Intervals are open or half open as
 //! in the Chord paper (Stoica et al., SIGCOMM 2001, section 4): a key belongs to the first node at or after its id.
 
-use crate::limits::STRETCHES;
 use core::fmt;
 use core::net::SocketAddr;
 use core::str::FromStr;
@@ -103,6 +102,11 @@ impl<'de> Deserialize<'de> for Id {
         <[u8; 16]>::deserialize(from).map(|bytes| Self(u128::from_be_bytes(bytes)))
     }
 }
+
+/// Stretches that an arc is cut into where two stores are compared: a power of two.
+pub const STRETCHES: usize = 64;
+
+const _: () = assert!(STRETCHES.is_power_of_two());
 
 /// A stretch of the ring: what lies after `after` up to and including `upto`, clockwise. Where both are the same it is
 /// the whole ring, as for the arc of a node alone.

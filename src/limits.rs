@@ -67,9 +67,6 @@ pub const LISTS_MAX: usize = 16;
 /// See [`LISTS_MAX`].
 pub const LIST_MAX: usize = 1000;
 
-/// Stretches that an arc is cut into where two stores are compared: a power of two.
-pub const STRETCHES: usize = 64;
-
 /// How many dropped nodes in a row one Stabilise names; three are enough to silence its receiver.
 pub const DROPPED_MAX: usize = 4;
 
@@ -153,7 +150,8 @@ pub const WALK_MAX: usize = 1000;
 
 /// Bytes of a frame with an entry that are neither key, media type, value nor log of operations.
 const ENTRY_OVERHEAD: usize =
-    // version, transaction, incarnations, stamp, kind of message, extension, tag; key length, rank, forgotten, log length
+    // version, transaction, incarnations, stamp, kind of message, extension, tag; length of the key, rank, forgotten,
+    // length of the log
     (1 + 8 + 4 + 4 + 10 + 1 + 1 + 8) + (2 + RANK_SIZE + 20 + 1)
     // a value is there; length of its media type, end, length, hash, length of the first part
     + (1 + 1 + 10 + 5 + 33 + 2);
@@ -177,9 +175,7 @@ const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PART
 const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);
 const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(37 + 40 + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
-const _: () = assert!(37 + 40 + STRETCHES * 8 + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(LISTED_OVERHEAD + 2 + KEY_MAX + 28 + 5 <= FRAME_MAX);
-const _: () = assert!(STRETCHES.is_power_of_two());
 const _: () = assert!(SUCCESSORS_MIN >= 2 && SUCCESSORS_MIN < SUCCESSORS_MAX);
 const _: () = assert!(ROW_MAX <= DROPPED_MAX);
 const _: () = assert!(PENDING_RESERVE < PENDING_MAX);

@@ -175,8 +175,8 @@ impl Store {
         })
     }
 
-    /// The same with a value that shares its bytes with whoever else has it; none for a tombstone. The last tenth of the
-    /// memory is not for these: others rest on what they bring here.
+    /// The same with a value that shares its bytes with whoever else has it; none for a tombstone. The last tenth of
+    /// the memory is not for these: others rest on what they bring here.
     ///
     /// # Errors
     /// As above.

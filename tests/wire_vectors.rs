@@ -86,6 +86,10 @@ fn listed(keys: &[&'static [u8]]) -> Listed<'static> {
     Listed { upto: id(0x22), items: items.collect() }
 }
 
+fn two_items() -> Holding {
+    Holding::Items([1, 2].map(|n| Item { id: id(0x1a + n), rank: rank(n.into()) }).into_iter().collect())
+}
+
 /// A value of which a part is missing.
 fn cut() -> Value<'static> {
     let body = Body { length: 70_000, hash: [0xbb; 32], first: b"first" };
@@ -234,7 +238,7 @@ fn answers() -> Vec<Row> {
             "0104 01000a000001e12101111111111111111111111111111111110000000101000a000003e1210133333333333 \
              333333333333333333333000000030101ac0200",
             "ddee07657787a74c"),
-        row(Surveyed(surveyed(Holding::Items([1, 2].map(|n| Item { id: id(0x1a + n), rank: rank(n.into()) }).into_iter().collect()))),
+        row(Surveyed(surveyed(two_items())),
             "0104 01000a000001e12101111111111111111111111111111111110000000101000a000003e1210133333333333 \
              333333333333333333333000000030101ac0201021b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b0181d095ffbc3111111 \
              1111111110103011c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c0282d095ffbc3111111111111111020400",

@@ -172,8 +172,8 @@ fn unavailable(why: Unavailable) -> Response {
         ),
         Unavailable::TooFew { copies } => {
             let detail = format!(
-                "Only {copies} nodes would hold it, fewer than Sky-Min-Copies; nothing was changed: try again when more \
-                 have joined."
+                "Only {copies} nodes would hold it, fewer than Sky-Min-Copies; nothing was changed: try again when \
+                 more have joined."
             );
             return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
         }

@@ -265,8 +265,8 @@ pub const PRINCIPALS_KEPT: usize = 6;
 /// member, is skipped by nobody who was there before. Judged as [`has_sufficient_principals`] is.
 ///
 /// In Zave's model a join is one step. Here a joiner shows itself with a list that it pulled a while before, and does
-/// not know of another that came to the ring meanwhile, even if all others do by then; and it passes that list on. So this
-/// is counted, and not demanded.
+/// not know of another that came to the ring meanwhile, even if all others do by then; and it passes that list on.
+/// So this is counted, and not demanded.
 pub fn keeps_principals(ring: &Ring, successors: usize) -> bool {
     judge(ring, successors).holds[PRINCIPALS_KEPT]
 }

@@ -1,8 +1,7 @@
 //! What two nodes compare instead of all entries: sums of hashes over an arc, cut into stretches. Those of the arcs
 //! that are asked for all the time follow every change, so that an arc at rest costs nothing to compare.
 
-use crate::id::{Arc, Id};
-use crate::limits::STRETCHES;
+use crate::id::{Arc, Id, STRETCHES};
 use alloc::boxed::Box;
 
 /// Arcs that are kept summed up: the two that a node shares with either neighbour, and as many that were so before.

@@ -16,19 +16,20 @@
 //! leaver   --Leave-->                  both neighbours   "I answer for nothing any more"
 //! newcomer --Mirror-->                 its seeds         "which address of mine do you see?"
 //! anyone   --List-->                   the owner         which keys it has, as many as fit, and up to where
-//! receiver --Part-->                   the sender        the rest of a value that did not fit: copies, reads and writes
+//! receiver --Part-->                   the sender        the rest of a value that did not fit its datagram
 //! ```
 //!
 //! Every request has one kind of answer, named beside it, or a [`Refusal`]. All are idempotent: a request may arrive
 //! twice, late, or not at all. Variants are only ever appended, since postcard numbers them by position.
 
 use super::entry::{Condition, Entry, Freshness, Item, Operation, Rank, Version};
+use super::holding::Holding;
 use super::listing::Listed;
 use super::peer::{Peer, Place};
 use super::stamp::Stamp;
 use super::value::{Body, Hash, Value};
 use crate::id::{Arc, Id};
-use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, ITEMS_MAX, STRETCHES, SUCCESSORS_MAX};
+use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, SUCCESSORS_MAX};
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
@@ -358,22 +359,6 @@ pub struct Surveyed {
     /// What I hold of the arc.
     pub holding: Holding,
 }
-
-/// What a node holds of an arc.
-#[expect(clippy::large_enum_variant, reason = "as above")]
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Holding {
-    /// The same as the asker.
-    Same,
-    /// These entries, in ring order.
-    Items(heapless::Vec<Item, ITEMS_MAX>),
-    /// More than that: cut into so many parts of the same length ([`Arc::parts`]), these are their sums. Ask for the
-    /// parts whose sums are not yours.
-    Parts(heapless::Vec<Sum, STRETCHES>),
-}
-
-/// The sum of what is held of an arc: eight bytes, big endian, since its bits are random.
-pub type Sum = [u8; 8];
 
 /// The answer to `Walk`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,6 +18,7 @@
 
 mod codec;
 mod entry;
+mod holding;
 mod listing;
 mod message;
 mod peer;
@@ -29,10 +30,10 @@ pub use entry::{
     Condition, Entry, Freshness, Item, Operation, OperationId, OperationLog, ParseOperationError, ParseVersionError,
     Rank, Version,
 };
+pub use holding::{Holding, Sum};
 pub use listing::{Listed, Listing};
 pub use message::{
-    Alternatives, Answer, Holding, Message, Named, Neighbours, PeerList, Pledged, Refusal, Request, Stabilise, Step,
-    Sum, Surveyed,
+    Alternatives, Answer, Message, Named, Neighbours, PeerList, Pledged, Refusal, Request, Stabilise, Step, Surveyed,
 };
 pub use peer::{Incarnation, Peer, Place};
 pub use stamp::{Stamp, Stamper};

@@ -33,6 +33,20 @@ fn the_largest_replicate_fits_a_frame() {
 }
 
 #[test]
+fn the_largest_sums_of_an_arc_fit_a_frame() {
+    let addr = "[2001:db8::ffff]:65535".parse().unwrap();
+    let place = Place { addr, id: crate::id::Id::new(u128::MAX) };
+    let peer = Peer { place, incarnation: Incarnation::new(u32::MAX) };
+    let holding = Holding::Parts([[0xff; 8]; crate::id::STRETCHES].into_iter().collect());
+    let successors = [peer; ALTERNATIVES_MAX].into_iter().collect();
+    let surveyed =
+        Surveyed { predecessor: Some(peer), successors, consented: true, silent: true, term: u64::MAX, holding };
+    let mut largest = frame(Message::Answer(Answer::Surveyed(surveyed)), &[]);
+    largest.stamp = Some(Stamper::new([0; 32]).make(Default::default(), addr));
+    assert!(bytes(&RingKey::new("sky"), &largest).len() <= FRAME_MAX);
+}
+
+#[test]
 fn an_id_that_follows_from_the_address_is_not_sent() {
     let addr = "127.0.0.1:4321".parse().unwrap();
     let ring = RingKey::new("sky");

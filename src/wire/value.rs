@@ -1,5 +1,5 @@
-//! Values as they travel. One that fits goes whole; of a longer one the first part goes ahead, with length and hash, and
-//! whoever is to have it asks for the rest.
+//! Values as they travel. One that fits goes whole; of a longer one the first part goes ahead, with length and hash,
+//! and whoever is to have it asks for the rest.
 
 use crate::limits::{KIND_MAX, TIME_MAX_MS, VALUE_MAX};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,8 @@
 //! Forged frames: every kind of message, made of what is near the truth.
 
-use crate::id::{Arc, Id};
+use crate::id::{Arc, Id, STRETCHES};
 use crate::limits::{
-    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, STRETCHES, SUCCESSORS_MAX, TERM_MAX,
-    VALUE_MAX,
+    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
 };
 use crate::rng::Rng;
 use crate::time::Instant;
