@@ -246,8 +246,7 @@ impl Node {
                 self.in_doubt(ticket);
                 self.operation_ended(ticket, owner, &Answer::Refused(Refusal::Forgotten));
             }
-            // Whoever has left remembers no writes: a copy that came before may have been done.
-            Silence::Refused(Refusal::NotMember) | Silence::Timeout { .. } | Silence::Gone => {
+            Silence::Timeout { .. } | Silence::Gone => {
                 self.in_doubt(ticket);
                 self.client_retry(ticket);
             }

@@ -146,15 +146,12 @@ impl Node {
         let id = Id::of_key(&key);
         if !self.is_settled_for(self.now.at, id) {
             let claimed = self.claim(self.now.at).is_some_and(|claim| claim.contains(id));
-            let refusal = match deed.operation() {
-                // An earlier copy of it was stored here: that nothing was changed would be a lie.
-                Some(operation) if self.has_logged(&key, operation) => Refusal::Unknown,
-                // If this is its first and only copy, its coordinator looks the term up anew.
-                Some(operation) if self.may_have_done(&key, operation) => Refusal::Forgotten,
-                _ if claimed && self.silenced().is_some() => Refusal::Silent,
-                _ if claimed => Refusal::NotSettled,
-                _ => Refusal::NotOwner,
-            };
+            let before = deed.operation().and_then(|operation| self.stored_before(&key, operation));
+            let refusal = before.unwrap_or(match () {
+                () if claimed && self.silenced().is_some() => Refusal::Silent,
+                () if claimed => Refusal::NotSettled,
+                () => Refusal::NotOwner,
+            });
             self.settle();
             return self.end_owner(number, Answer::Refused(refusal));
         }
@@ -182,6 +179,17 @@ impl Node {
                 }
                 self.run_write(number, &key, operation, condition, value);
             }
+        }
+    }
+
+    /// How a write is refused of which an earlier copy was stored here, or may have been: that nothing was changed
+    /// would be a lie.
+    pub(super) fn stored_before(&self, key: &[u8], operation: &Operation) -> Option<Refusal> {
+        match () {
+            () if self.has_logged(key, operation) => Some(Refusal::Unknown),
+            // If this is its first and only copy, its coordinator looks the term up anew.
+            () if self.may_have_done(key, operation) => Some(Refusal::Forgotten),
+            () => None,
         }
     }
 

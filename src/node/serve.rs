@@ -22,6 +22,11 @@ impl Node {
             // Whoever leaves gets its clients' writes done first.
             Request::Part { id, hash, offset } => self.serve_part(asked, id, &hash, offset),
             // All below is for members.
+            Request::Put { operation, key, .. } | Request::Delete { operation, key, .. } if !self.is_member() => {
+                // That it came to nothing would be a lie, if it was stored here before.
+                let refusal = self.stored_before(key, &operation).unwrap_or(Refusal::NotMember);
+                self.refuse(asked, refusal);
+            }
             _ if !self.is_member() => self.refuse(asked, Refusal::NotMember),
             Request::FindSuccessor(id) => self.serve_lookup(asked, id),
             Request::Stabilise(stabilise) => self.serve_stabilise(asked, &stabilise),
