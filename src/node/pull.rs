@@ -236,7 +236,7 @@ impl Node {
             predecessor: self.predecessor,
             successors: self.next_successors(),
             consented: self.has_predecessors_consent(self.now.at),
-            silent: self.ring.silent.is_some() || self.rights.slept,
+            silent: self.may_be_cut_off(),
             term: self.terms.highest(arc),
             holding: self.holding(arc, digest),
         }

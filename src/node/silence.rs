@@ -50,6 +50,23 @@ impl Node {
             self.fall_silent(dropped, Some(*teller));
         } else if dropped.is_empty() && self.ring.silent.as_ref().is_some_and(|quiet| quiet.told_by == Some(*teller)) {
             self.break_silence(Life::Heard, &[]);
+        } else if self.successors.head() == Some(*teller) {
+            self.count_around(dropped);
+        }
+    }
+
+    /// Two are left of the ring, each the other's predecessor and head. Those that each of them lost stood between them,
+    /// on either side: if they are as many as make one silent, it is as likely that the two are cut off.
+    fn count_around(&mut self, lost_by_other: &[Peer]) {
+        let mut around = self.ring.row.clone();
+        for node in lost_by_other.iter().filter(|node| node.id() != self.me.id()) {
+            if !around.iter().any(|known| known.id() == node.id()) {
+                // Three are enough, so what does not fit changes nothing.
+                let _ = around.push(*node);
+            }
+        }
+        if around.len() >= ROW_MAX {
+            self.fall_silent(&around, None);
         }
     }
 

@@ -321,7 +321,8 @@ impl Node {
         match side {
             Beside::Successor => {
                 self.rights.matched_successor = self.rights.matched_successor.max(changes);
-                if !self.ring.row.is_empty() {
+                // Until it answers again, what it lost on one side may be told it of the other.
+                if !self.ring.row.is_empty() && self.is_ready(self.now.at) {
                     self.ring.row.clear();
                     // The predecessor counts them too.
                     self.timers.set_earlier(super::Timer::TellList, self.now.at);

@@ -41,6 +41,11 @@ impl Node {
         self.ring.row.iter().chain(&self.ring.behind_head).copied()
     }
 
+    /// True if the node may be cut off from a larger ring, as it tells whoever settles or joins beside it.
+    pub const fn may_be_cut_off(&self) -> bool {
+        self.ring.silent.is_some() || self.rights.slept
+    }
+
     /// What was counted since the start.
     pub const fn counters(&self) -> &Counters {
         &self.counters

@@ -104,6 +104,22 @@ impl UnderWay {
         Some(free)
     }
 
+    /// Takes out open operations that wait for a value which is over: each is written once, so that nothing leads back
+    /// to it. (Without that the ends of values that live for a time would fill all slots.)
+    fn forget_hopeless(&mut self, possible: BTreeSet<Configuration>) -> BTreeSet<Configuration> {
+        let mut hopeless = 0;
+        for slot in (0..SLOTS).filter(|slot| self.open >> slot & 1 == 1) {
+            let Some(Operation { needs: Needs::Exactly(Some(value)), .. }) = self.slots[slot] else { continue };
+            let written = |other: &Operation| other.sets == Some(Some(value));
+            if !self.slots.iter().flatten().any(written) && !possible.iter().any(|it| it.state == Some(value)) {
+                self.slots[slot] = None;
+                hopeless |= 1 << slot;
+            }
+        }
+        self.open &= !hopeless;
+        possible.into_iter().map(|guess| Configuration { done: guess.done & !hopeless, ..guess }).collect()
+    }
+
     /// The guess with every read done that fits its state: it changes nothing, and is done with.
     fn with_reads(&self, mut guess: Configuration) -> Configuration {
         for (slot, taken) in self.slots.iter().enumerate() {
@@ -155,8 +171,8 @@ pub fn check(operations: &[Operation]) -> Verdict {
         if after.is_empty() {
             return Verdict::Wrong { operation: used[at].0 };
         }
-        possible = after;
         under_way.slots[slots[at]] = None;
+        possible = under_way.forget_hopeless(after);
     }
     Verdict::Explained
 }

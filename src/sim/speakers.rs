@@ -18,8 +18,8 @@ pub fn is_settled(world: &World, host: usize) -> Option<[Arc; 2]> {
     Some([it.spoken(world.now())?, settled])
 }
 
-/// What the node on this machine holds both consents for, if those before it hold their predecessors' consents, as they
-/// must for it to settle.
+/// What the node on this machine holds both consents for, if those before it hold their predecessors' consents and
+/// neither neighbour may be cut off, as must be for it to settle.
 pub fn may_settle(world: &World, host: usize) -> Option<[Arc; 2]> {
     let now = world.now();
     let spoken = world.host(host).spoken(now)?;
@@ -27,8 +27,16 @@ pub fn may_settle(world: &World, host: usize) -> Option<[Arc; 2]> {
         let predecessor = world.host(*host).node().and_then(Node::predecessor);
         predecessor.and_then(|peer| world.node_of(peer)).map(|(before, _)| before)
     };
+    let ahead = world.host(host).node()?.successors().first().and_then(|peer| world.node_of(*peer));
+    if before(&host).into_iter().chain(ahead.map(|(host, _)| host)).any(|beside| cut_off(world, beside)) {
+        return None;
+    }
     let mut all = core::iter::successors(before(&host), before).take(SETTLE_DEPTH).take_while(|before| *before != host);
     all.all(|before| world.host(before).has_predecessors_consent(now)).then_some([spoken, spoken])
+}
+
+fn cut_off(world: &World, host: usize) -> bool {
+    world.host(host).node().is_some_and(Node::may_be_cut_off)
 }
 
 /// Watches who has a right to which of a number of sample ids.

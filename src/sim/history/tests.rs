@@ -120,7 +120,9 @@ fn the_verdict_is_that_of_a_search_over_all_orders() {
                 let read = || rng.clone().index(count + 1);
                 let state = (read() < count).then(|| read() as Value);
                 let closed = end.min(start + 12);
-                match rng.below(7) {
+                match rng.below(8) {
+                    // The value of an earlier write comes to its end, some time from then on.
+                    7 => operation(20, NEVER, Needs::Exactly(Some(rng.index(n.max(1)) as Value)), Some(None)),
                     0 | 1 => put(start, end, n as Value),
                     2 => create(start, end, n as Value),
                     3 => operation(start, end, Needs::Present, Some(None)),
@@ -136,4 +138,15 @@ fn the_verdict_is_that_of_a_search_over_all_orders() {
         *(if expected { &mut good } else { &mut bad }) += 1;
     }
     assert!(good > 2000 && bad > 2000, "{good} good, {bad} bad");
+}
+
+#[test]
+fn the_ends_of_values_that_were_replaced_are_forgotten() {
+    let ends = |n: u64| operation(10 * n, NEVER, Needs::Exactly(Some(n as Value)), Some(None));
+    let all = (0..500).flat_map(|n| [put(10 * n, 10 * n + 5, n as Value), ends(n)]);
+    let mut operations: Vec<Operation> = all.collect();
+    operations.push(get(6000, 6001, Some(499)));
+    assert_eq!(check(&operations), GOOD);
+    operations.push(get(6002, 6003, Some(498)));
+    assert_eq!(check(&operations), Verdict::Wrong { operation: 1001 });
 }

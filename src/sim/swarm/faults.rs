@@ -7,11 +7,12 @@ use crate::sim::attacker::Attacker;
 use crate::sim::chaos::Orders;
 use crate::sim::log::Detail;
 use crate::sim::oracle;
+use crate::wire::Peer;
 use core::time::Duration;
 
 impl Swarm {
     /// A node was dropped by another: disturbed, if it was not before.
-    pub(super) fn suspected(&mut self, host: usize) {
+    fn suspected(&mut self, host: usize) {
         if self.chaos.bound.is_disturbed(host) && !self.chaos.bound.is_newcomer(host) {
             return;
         }
@@ -24,6 +25,25 @@ impl Swarm {
         if !self.chaos.bound.admits(&self.world, &[]) && !self.beyond {
             self.beyond = true;
             self.world.log.tell(Detail::Lives, self.world.now(), format_args!("BEYOND the bound: {host} suspected"));
+        }
+    }
+
+    /// A node was taken for dead by another.
+    pub(super) fn dropped(&mut self, by: usize, peer: Peer) {
+        if self.world.node_of(peer).is_some_and(|(_, node)| node.is_member()) {
+            self.wronged();
+            if self.world.members().filter(|(host, _)| *host != by).count() == 1 && !self.beyond {
+                // The only two on a ring: neither can tell that from a crash.
+                self.beyond = true;
+                self.world.log.tell(Detail::Lives, self.world.now(), format_args!("BEYOND the bound: two left, {by}"));
+            }
+        }
+        // Who is disturbed suspects others; these are well.
+        if self.phase == Phase::Chaos
+            && !self.chaos.bound.is_disturbed(by)
+            && let Some(host) = self.world.host_at(peer.addr())
+        {
+            self.suspected(host);
         }
     }
 

@@ -284,23 +284,12 @@ impl Swarm {
                 }
             }
             Happening::Life { host: by, life } => {
-                if let Life::Dropped(peer) = life
-                    && self.nobody_wronged
-                    && self.world.node_of(peer).is_some_and(|(_, node)| node.is_member())
-                {
-                    self.wronged();
+                if let Life::Dropped(peer) = life {
+                    self.dropped(by, peer);
                 }
                 if matches!(life, Life::Joined { .. }) {
                     self.look_at_joiner(by);
                     self.beset(by);
-                }
-                // Who is disturbed suspects others; these are well.
-                if let Life::Dropped(peer) = life
-                    && self.phase == Phase::Chaos
-                    && !self.chaos.bound.is_disturbed(by)
-                    && let Some(host) = self.world.host_at(peer.addr())
-                {
-                    self.suspected(host);
                 }
             }
             Happening::Astray { .. } | Happening::Sent { .. } => {}
