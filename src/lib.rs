@@ -7,7 +7,7 @@
 //! 1  config, wire              what nodes say to each other, in bytes
 //! 2  routing, store            tables: successor list, fingers; versioned entries by ring position
 //! 3  node                      the sans-I/O state machine: bytes in, bytes out, one deadline
-//! 4  handle                    how the tasks of a process reach their node
+//! 4  handle, disk              how the tasks of a process reach their node; where it saves what it holds
 //! 5  sim | udp, http           the simulated world; the real one, the only place with clock, entropy and sockets
 //! 6  bin/skynode, bin/skyctl   the node; the tool beside it
 //! ```
@@ -36,6 +36,8 @@ pub mod store;
 pub mod node;
 
 // Floor 4: how the tasks of a process reach their node.
+#[cfg(feature = "std")]
+pub mod disk;
 #[cfg(feature = "std")]
 pub mod handle;
 

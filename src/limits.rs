@@ -101,6 +101,12 @@ pub const CLIENT_MAX: usize = 512;
 /// Operations that an owner has under way or queued at one time; the next is refused as busy.
 pub const OWNER_MAX: usize = 512;
 
+/// Answers of a node that wait for its disk at one time; the next is refused as busy.
+pub const HELD_MAX: usize = 1024;
+
+/// The longest name of a ring, in bytes.
+pub const RING_NAME_MAX: usize = 64;
+
 /// Refused writes that an owner remembers, so that a late copy of one is refused alike.
 pub const REFUSALS_MAX: usize = 256;
 

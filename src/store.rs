@@ -2,9 +2,11 @@
 
 mod content;
 mod digest;
+mod journal;
 
 pub use content::Content;
 pub use digest::Sums;
+pub use journal::{Damaged, Saved, Unsaved};
 
 use crate::id::{Arc, Id};
 use crate::limits::{ENTRIES_MAX, ENTRY_COST, MEMORY_DEFAULT};
@@ -12,6 +14,7 @@ use crate::wire::{Entry, Hash, Item, OperationLog, Rank, Version};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::ops::Bound;
+use journal::{Changed, Journal};
 
 /// An entry at rest.
 #[derive(Clone, Debug)]
@@ -41,7 +44,8 @@ impl Stored {
         Entry { key, rank: self.rank, log: self.log.clone(), value }
     }
 
-    fn size(&self) -> usize {
+    /// Bytes of its value and of the value's media type.
+    pub fn size(&self) -> usize {
         self.value.as_ref().map_or(0, Content::size)
     }
 
@@ -66,6 +70,8 @@ pub struct Store {
     digests: digest::Digests,
     /// How much memory the entries may take.
     limit: usize,
+    /// What is to be saved, if anything is.
+    journal: Option<Box<Journal>>,
 }
 
 /// Why an entry was not taken. Nothing was changed.
@@ -89,12 +95,22 @@ impl Store {
     /// An empty one, whose entries may take so many bytes of memory.
     pub fn new(limit: usize) -> Self {
         let (entries, digests) = (BTreeMap::new(), digest::Digests::default());
-        Self { entries, changes: 0, bytes: 0, tombstones: 0, digests, limit }
+        Self { entries, changes: 0, bytes: 0, tombstones: 0, digests, limit, journal: None }
     }
 
     /// How many entries there are, tombstones included.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// True if what is left of its memory is for copies of what others have taken already.
+    pub fn is_nearly_full(&self) -> bool {
+        self.memory() > self.limit - self.limit / 10 || self.entries.len() >= ENTRIES_MAX
+    }
+
+    /// The latest time of a version, in milliseconds.
+    pub fn latest_ms(&self) -> u64 {
+        self.entries.values().map(|stored| stored.rank.version.time_ms).max().unwrap_or(0)
     }
 
     /// True if there is none.
@@ -144,7 +160,9 @@ impl Store {
     pub fn confirm(&mut self, key: &[u8], version: Version, neighbourhood: u32) {
         if let Some(stored) = self.get_mut(key).filter(|stored| stored.rank.version == version) {
             stored.confirmed = neighbourhood;
-            stored.rank.chosen = true;
+            if !core::mem::replace(&mut stored.rank.chosen, true) {
+                self.note(key, Changed::Head, false);
+            }
         }
     }
 
@@ -155,6 +173,13 @@ impl Store {
             let more = stored.rerank(key, ballot, changed);
             self.changes = changed;
             self.digests.change(Id::of_key(key), 0, more);
+            self.note(key, Changed::Head, true);
+        }
+    }
+
+    fn note(&mut self, key: &[u8], changed: Changed, urgent: bool) {
+        if let Some(journal) = &mut self.journal {
+            journal.note((Id::of_key(key), key.into()), changed, urgent);
         }
     }
 
@@ -216,6 +241,7 @@ impl Store {
                 let more = stored.rerank(key, rank.ballot, changed);
                 self.changes = changed;
                 self.digests.change(Id::of_key(key), 0, more);
+                self.note(key, Changed::Head, true);
                 return Ok(true);
             }
         }
@@ -236,6 +262,7 @@ impl Store {
     }
 
     fn put(&mut self, key: &[u8], stored: Stored) {
+        self.note(key, Changed::Whole, true);
         self.changes = stored.changed;
         self.bytes += key.len() + stored.size();
         self.tombstones += usize::from(stored.value.is_none());
@@ -256,6 +283,7 @@ impl Store {
         {
             self.discount(at.0, at.1.len(), &old);
             self.changes += 1;
+            self.note(&at.1, Changed::Whole, true);
         }
     }
 

@@ -11,9 +11,10 @@ mod sockets;
 pub use address::{outward_address, seen_address};
 pub use sockets::{Http, Sockets, bind};
 
+use crate::disk::Saver;
 use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
-use crate::node::{Event, Life, Node, Reply, Ticket, Unsettled};
+use crate::node::{Batch, Event, Life, Node, Reply, Ticket, Unsettled};
 use crate::time::{Instant, Now};
 use log::{info, warn};
 use smol::channel::{self, Receiver, Sender};
@@ -66,6 +67,8 @@ pub struct Driver {
     handle: Handle,
     waiting: BTreeMap<Ticket, Sender<Reply>>,
     seeds: Vec<String>,
+    /// Where the node saves what it holds, if it does.
+    saver: Option<Saver>,
     /// Once the node has left: whether it handed over all that it held.
     left: Option<bool>,
     counters: DriverCounters,
@@ -78,15 +81,19 @@ enum Wake {
     Socket,
     Timer,
     Request(Request),
+    Saved(Result<u64, Batch>),
 }
+
+/// How long a node that has left waits for its disk.
+const LAST_SAVE: Duration = Duration::from_secs(5);
 
 impl Driver {
     /// A driver for the node, and the way for others to reach it. `seeds` are names or addresses, each with its port,
-    /// that are resolved whenever the node asks for them.
+    /// that are resolved whenever the node asks for them. A node with a disk comes with the way to it.
     ///
     /// # Errors
     /// The socket cannot be watched by the reactor.
-    pub fn new(node: Node, socket: UdpSocket, seeds: Vec<String>) -> io::Result<(Self, Handle)> {
+    pub fn new(node: Node, socket: UdpSocket, seeds: Vec<String>, saver: Option<Saver>) -> io::Result<(Self, Handle)> {
         let is_v6 = socket.local_addr()?.is_ipv6();
         let (handle, requests) = Handle::new();
         let driver = Self {
@@ -97,6 +104,7 @@ impl Driver {
             handle: handle.clone(),
             waiting: BTreeMap::new(),
             seeds,
+            saver,
             left: None,
             counters: DriverCounters::default(),
             datagram: [0; DATAGRAM_MAX + 1],
@@ -123,6 +131,9 @@ impl Driver {
                 self.take_request(request, &wanted);
                 busy |= taken == BATCH;
             }
+            if let Some(outcome) = self.saver.as_ref().and_then(|saver| saver.outcomes.try_recv().ok()) {
+                self.saved(outcome, &wanted);
+            }
             let now = now();
             if self.node.poll_timeout() <= now.at {
                 self.node.handle_timeout(now);
@@ -130,6 +141,10 @@ impl Driver {
             }
             if let Some(handed_over) = self.left {
                 self.refuse_rest();
+                let late = async {
+                    Timer::after(LAST_SAVE).await;
+                };
+                future::or(self.save_rest(), late).await;
                 return handed_over;
             }
             if busy {
@@ -154,8 +169,19 @@ impl Driver {
                 Timer::after(sleep).await;
                 Wake::Timer
             };
-            if let Wake::Request(request) = future::or(socket, future::or(request, timer)).await {
-                self.take_request(request, &wanted);
+            let saved = async {
+                match &self.saver {
+                    Some(saver) => match saver.outcomes.recv().await {
+                        Ok(outcome) => Wake::Saved(outcome),
+                        Err(_) => future::pending().await,
+                    },
+                    None => future::pending().await,
+                }
+            };
+            match future::or(socket, future::or(future::or(request, saved), timer)).await {
+                Wake::Request(request) => self.take_request(request, &wanted),
+                Wake::Saved(outcome) => self.saved(outcome, &wanted),
+                Wake::Socket | Wake::Timer => {}
             }
         }
     }
@@ -205,6 +231,26 @@ impl Driver {
         }
     }
 
+    /// The disk has done with a batch.
+    fn saved(&mut self, outcome: Result<u64, Batch>, wanted: &Sender<Option<u32>>) {
+        self.node.handle_saved(now(), outcome);
+        self.hand_out(wanted);
+    }
+
+    /// What a node that has left still has to save is saved, if the disk works.
+    async fn save_rest(&mut self) {
+        let Some(saver) = self.saver.take() else { return };
+        while self.node.is_saving() {
+            match saver.outcomes.recv().await {
+                Ok(outcome @ Ok(_)) => self.node.handle_saved(now(), outcome),
+                _ => return,
+            }
+            if let Some(batch) = self.node.poll_save() {
+                let _ = saver.batches.try_send(batch);
+            }
+        }
+    }
+
     fn has_left(&mut self, handed_over: bool) {
         let now = now().at;
         let status = self.node.status(now);
@@ -233,6 +279,12 @@ impl Driver {
             if self.socket.get_ref().send_to(datagram, to).is_err() {
                 self.counters.unsent += 1;
             }
+        }
+        if let Some(saver) = &self.saver
+            && let Some(batch) = self.node.poll_save()
+        {
+            // There is room: the node hands out one batch at a time. A thread that is gone saves nothing any more.
+            let _ = saver.batches.try_send(batch);
         }
         while let Some(event) = self.node.poll_event() {
             match event {
@@ -279,6 +331,13 @@ fn tell(life: &Life) {
         Life::Silent => warn!("is silent: it may be cut off from a larger ring"),
         Life::Heard => info!("the silence is over: a lost neighbour was heard"),
         Life::Reopened => warn!("the silence is over: reopened, though it may be cut off"),
+        Life::Awaits { missing, entries } => info!(
+            "comes back with {entries} entries; answers for none before it has found those who stood beside it, as \
+             {missing}, or the ring takes it in; if they are gone for good: POST /reopen, or start it with --alone"
+        ),
+        Life::Whole => info!("the ring is whole here: waits for nobody any more"),
+        Life::SavesNot => warn!("cannot save what it changes: takes no writes until it can; it tries again and again"),
+        Life::Saves => info!("saves again: takes writes"),
         Life::Leaving => info!("is leaving the ring: hands over what it holds"),
         Life::Pulled { from, entries } => info!("pulled {entries} new entries from {from}"),
     }

@@ -17,8 +17,8 @@ const FLOORS: [&[&str]; 7] = [
     &["config", "wire"],
     &["routing", "store"],
     &["node"],
-    &["handle"],
-    &["disk", "http", "sim", "udp"],
+    &["disk", "handle"],
+    &["http", "sim", "udp"],
     &["bin"],
 ];
 

@@ -69,16 +69,28 @@ fn stabilise(dropped: &[u8]) -> Stabilise {
         digest: 0x0102_0304,
         list: 0x0506,
         dropped: peers(dropped),
+        awaiting: true,
+        keeping: Keeping { unsaved: true, room: Room::Little },
     }
 }
 
 fn neighbours(predecessor: Named, successors: Option<PeerList>, dropped: &[u8]) -> Neighbours {
-    Neighbours { predecessor, successors, consents: false, wait_ms: 2625, dropped: peers(dropped), matched: true }
+    let (dropped, keeping) = (peers(dropped), Keeping::default());
+    Neighbours {
+        predecessor,
+        successors,
+        consents: false,
+        wait_ms: 2625,
+        dropped,
+        matched: true,
+        awaiting: true,
+        keeping,
+    }
 }
 
 fn surveyed(holding: Holding) -> Surveyed {
     let (predecessor, successors) = (Some(peer(1)), peers(&[3]));
-    Surveyed { predecessor, successors, consented: true, term: 300, silent: true, holding }
+    Surveyed { predecessor, successors, consented: true, term: 300, silent: true, awaiting: true, holding }
 }
 
 fn listed(keys: &[&'static [u8]]) -> Listed<'static> {
@@ -118,15 +130,15 @@ fn requests() -> Vec<Row> {
             "0002 55555555555555555555555555555555",
             "5056927e820e7c9d"),
         row(Stabilise(stabilise(&[])),
-            "0003 000a000001e121 01 11111111111111111111111111111111 01 03efdbb8fad29d3f23 \
-             99999999999999999999999999999999 84868808860a00",
-            "5f7759efc5bfc605"),
+            "0003000a000001e12101111111111111111111111111111111110103efdbb8fad29d3f23999999999999999999 \
+             9999999999999984868808860a00010101",
+            "60466da7e1c66f9e"),
         row(Stabilise(stabilise(&[3, 4, 5])),
-            "0003 000a000001e121 01 11111111111111111111111111111111 01 03efdbb8fad29d3f23 \
-             99999999999999999999999999999999 84868808860a03 000a000003e121 01 \
-             33333333333333333333333333333333 00000003 000a000004e121 01 44444444444444444444444444444444 \
-             00000004 000a000005e121 01 55555555555555555555555555555555 00000005",
-            "deded35ad261e18c"),
+            "0003000a000001e12101111111111111111111111111111111110103efdbb8fad29d3f23999999999999999999 \
+             9999999999999984868808860a03000a000003e121013333333333333333333333333333333300000003000a00 \
+             0004e121014444444444444444444444444444444400000004000a000005e12101555555555555555555555555 \
+             5555555500000005010101",
+            "cf0a86780b81fa99"),
         row(Release { side: Pledged::Predecessor, stamp: stamp(), closer: None },
             "0004 00 03efdbb8fad29d3f23 00",
             "1753524ee04f7354"),
@@ -211,9 +223,9 @@ fn answers() -> Vec<Row> {
     let row = |answer, bytes, tag| (Message::Answer(answer), bytes, tag);
     let fresh = Freshness { term: 3, time_ms: 300 };
     vec![
-        row(Pong { place: peer(1).place, member: true, founder: false },
-            "0100 000a000001e121 01 11111111111111111111111111111111 0100",
-            "b5db4454d43f6b5a"),
+        row(Pong { place: peer(1).place, member: true, founder: false, recalls: true },
+            "0100000a000001e1210111111111111111111111111111111111010001",
+            "de23b14bb0407d09"),
         row(Found { predecessor: peer(1), owner: peer(2), successors: peers(&[3]), fresh },
             "0101 000a000001e121 01 11111111111111111111111111111111 00000001 000a000002e121 01 \
              22222222222222222222222222222222 0000000201 000a000003e121 01 33333333333333333333333333333333 \
@@ -224,29 +236,29 @@ fn answers() -> Vec<Row> {
              44444444444444444444444444444444 00000004",
             "e6330c029f59ed1b"),
         row(Neighbours(neighbours(Named::Nobody, None, &[])),
-            "0103000000c1140001",
-            "69ec33e30308e79b"),
+            "0103000000c1140001010000",
+            "132672344b3f4ee8"),
         row(Neighbours(neighbours(Named::You, Some(peers(&[2, 3])), &[4])),
             "0103010102000a000002e121012222222222222222222222222222222200000002000a000003e1210133333333 \
              3333333333333333333333330000000300c11401000a000004e121014444444444444444444444444444444400 \
-             00000401",
-            "c220ab3b64c7d040"),
+             00000401010000",
+            "9b77631b58b10da9"),
         row(Neighbours(neighbours(Named::Other(peer(1)), Some(peers(&[])), &[])),
-            "010302000a000001e121011111111111111111111111111111111100000001010000c1140001",
-            "12f7bccb01de7210"),
+            "010302000a000001e121011111111111111111111111111111111100000001010000c1140001010000",
+            "75ceaddba3b45ceb"),
         row(Surveyed(surveyed(Holding::Same)),
-            "0104 01000a000001e12101111111111111111111111111111111110000000101000a000003e1210133333333333 \
-             333333333333333333333000000030101ac0200",
-            "ddee07657787a74c"),
+            "010401000a000001e12101111111111111111111111111111111110000000101000a000003e121013333333333 \
+             333333333333333333333300000003010101ac0200",
+            "0c9916d3510808ae"),
         row(Surveyed(surveyed(two_items())),
-            "0104 01000a000001e12101111111111111111111111111111111110000000101000a000003e1210133333333333 \
-             333333333333333333333000000030101ac0201021b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b0181d095ffbc3111111 \
-             1111111110103011c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c0282d095ffbc3111111111111111020400",
-            "6f8f69eb25c66d35"),
+            "010401000a000001e12101111111111111111111111111111111110000000101000a000003e121013333333333 \
+             333333333333333333333300000003010101ac0201021b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b0181d095ffbc31 \
+             111111111111110103011c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c0282d095ffbc3111111111111111020400",
+            "654b76e7d58687d4"),
         row(Surveyed(surveyed(Holding::Parts([[0xab; 8], [0xcd; 8]].into_iter().collect()))),
-            "0104 01000a000001e12101111111111111111111111111111111110000000101000a000003e1210133333333333 \
-             333333333333333333333000000030101ac020202ababababababababcdcdcdcdcdcdcdcd",
-            "1d9d23d0cd6c6d14"),
+            "010401000a000001e12101111111111111111111111111111111110000000101000a000003e121013333333333 \
+             333333333333333333333300000003010101ac020202ababababababababcdcdcdcdcdcdcdcd",
+            "c74e884776b3e2f0"),
         row(Fetched(entry(Some(b"value"))),
             "0105 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
              c311111111111111101000001000005000576616c7565",

@@ -42,11 +42,17 @@ pub enum Rule {
     HighestTermOnly,
     /// A consent that was asked for before the pointer to its giver was set does not count.
     AskedAfterPointer,
+    /// What is to be saved is saved before anyone is told of it.
+    SaveBeforeTelling,
+    /// A node that comes back with what it saved awaits those who stood beside it.
+    AwaitFormerNeighbours,
+    /// A stray is dropped only once the whole group of its owner is known to hold it.
+    DropWhenConfirmed,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -65,5 +71,8 @@ impl Rule {
         Self::CompleteBeforeAnswering,
         Self::HighestTermOnly,
         Self::AskedAfterPointer,
+        Self::SaveBeforeTelling,
+        Self::AwaitFormerNeighbours,
+        Self::DropWhenConfirmed,
     ];
 }

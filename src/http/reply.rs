@@ -178,8 +178,8 @@ fn unavailable(why: Unavailable) -> Response {
             return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
         }
         Unavailable::Full => {
-            let detail =
-                "The store of the node responsible for this key is full, nothing was changed: delete something.";
+            let detail = "A node that is to hold this key has no room for it, in memory or on its disk; nothing was \
+                          changed: delete something, or see GET /readyz of the node responsible for it and of its neighbours.";
             return Response::problem(Status::InsufficientStorage, detail);
         }
     };
@@ -190,6 +190,10 @@ fn unavailable(why: Unavailable) -> Response {
 pub fn readiness(snapshot: &Snapshot) -> Response {
     let status = &snapshot.status;
     let detail = match (status.state, status.silenced) {
+        (State::Settled, _) if status.fails_to_save => {
+            let detail = "The node answers reads, but takes no writes: it cannot save them. Its log says why.";
+            return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
+        }
         (State::Settled, _) => return Response::line(Status::Ok, "ready"),
         (State::Leaving, _) => String::from("It hands over what it holds: ask another one."),
         (_, Some(why)) => why_silent(why, status.min_nodes),

@@ -29,6 +29,14 @@ pub fn why_silent(why: Silenced, min_nodes: usize) -> String {
             "It stood still while it knew no other node, so others may have gone on without it. If there are none, \
              POST /reopen has it answer alone.",
         ),
+        Silenced::Awaits { missing: Some(missing) } => format!(
+            "It was started again with what it had saved, and waits until {missing}, which stood beside it, is on its \
+             ring as well. If that one is gone for good, POST /reopen has it answer without."
+        ),
+        Silenced::Awaits { missing: None } => String::from(
+            "The ring that it joined was started again, and is not whole yet: its neighbours wait for those who stood \
+             beside them.",
+        ),
         Silenced::Few { known } => format!(
             "It knows {known} of at least {min_nodes} living nodes, itself included: start the others, or this one \
              with a lower --min-nodes."

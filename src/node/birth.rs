@@ -54,7 +54,12 @@ impl Birth {
 impl Node {
     /// The first thing a node does.
     pub(super) fn begin_life(&mut self) {
-        if self.birth.seeds_given {
+        if let Some(missing) = self.awaited() {
+            // It may raise the ring, if others wait for that as well.
+            self.live(Life::Awaits { missing, entries: self.store.len() });
+            self.is_own_seed();
+        }
+        if self.birth.seeds_given || self.recalls() {
             self.want_seeds();
         } else {
             self.create_ring();
@@ -70,6 +75,7 @@ impl Node {
     /// From now on this node is the whole ring.
     pub(super) fn become_alone(&mut self) {
         self.birth.member = true;
+        self.look_for_awaited();
         self.rights.alone_until = Some(self.now.at + self.config.consent);
         self.rights.slept = false;
         self.rights.of_predecessor.had = true;
@@ -79,7 +85,13 @@ impl Node {
 
     pub(super) fn want_seeds(&mut self) {
         let tries = (!self.is_member()).then_some(self.birth.tries);
-        self.emit(Event::SeedsWanted { tries });
+        if self.birth.seeds_given {
+            self.emit(Event::SeedsWanted { tries });
+        }
+        if self.recalls() && !self.is_member() {
+            self.birth.asked = Some(self.now.at);
+            self.ask_former();
+        }
         self.birth.tries = self.birth.tries.saturating_add(1);
         // 1, 1.5, 2.25 ... 15 s.
         let pause = SEEDS_PAUSE_MIN * 3u32.pow(self.birth.tries.min(7) - 1) / 2u32.pow(self.birth.tries.min(7) - 1);
@@ -97,7 +109,7 @@ impl Node {
         self.birth.others = others.iter().collect::<BTreeSet<_>>().len().min(SEEDS_MAX);
         if others.len() < addrs.len() {
             self.is_own_seed();
-            if others.is_empty() && !self.birth.member {
+            if others.is_empty() && !self.birth.member && !self.recalls() {
                 return self.create_ring();
             }
         }
@@ -118,7 +130,7 @@ impl Node {
     }
 
     /// A seed is alive.
-    pub(super) fn seed_answered(&mut self, seed: Peer, member: bool, founder: bool) {
+    pub(super) fn seed_answered(&mut self, seed: Peer, member: bool, founder: bool, recalls: bool) {
         if seed == self.me {
             self.is_own_seed();
         } else if member {
@@ -132,7 +144,8 @@ impl Node {
             if !self.birth.heard.contains(&seed.addr()) && self.birth.heard.len() < SEEDS_MAX {
                 self.birth.heard.push(seed.addr());
             }
-            if founder && seed.id() < self.me.id() {
+            // Whoever was on a ring goes before those who have nothing.
+            if founder && (!recalls, seed.id()) < (!self.recalls(), self.me.id()) {
                 self.birth.lower_founder = Some(self.now.at);
             }
             if self.rights.slept {
@@ -163,8 +176,14 @@ impl Node {
         let ended = self.birth.asked.is_some_and(|at| at >= begun && now.since(at) >= SEEDS_ROUND);
         let (heard, seeds) = (self.birth.heard.len() + 1, self.birth.others + 1);
         let needed = if seeds > 2 { seeds / 2 + 1 } else { 1 };
-        if ended && heard < needed {
-            if !core::mem::replace(&mut self.birth.told_missing, true) {
+        let enough = match &self.awaiting {
+            Some(awaiting) if awaiting.is_of_before() => {
+                self.birth.heard.iter().any(|addr| awaiting.stood_beside(*addr))
+            }
+            _ => heard >= needed,
+        };
+        if ended && !enough {
+            if !self.recalls() && !core::mem::replace(&mut self.birth.told_missing, true) {
                 self.live(Life::SeedsMissing { heard, needed, seeds });
             }
             self.birth.last_round = None;

@@ -290,6 +290,19 @@ pub enum Life {
     Reopened,
     /// It hands over what it holds, to leave the ring.
     Leaving,
+    /// It comes back with what it had saved, and answers for nothing until it has found those who stood beside it.
+    Awaits {
+        /// One of them.
+        missing: SocketAddr,
+        /// It holds so many entries.
+        entries: usize,
+    },
+    /// Those whom it awaited are there, or the ring has taken it in without them.
+    Whole,
+    /// What it changes cannot be saved: it takes no writes.
+    SavesNot,
+    /// What it changes is saved again.
+    Saves,
     /// It took over what a neighbour holds of their common arcs.
     Pulled {
         /// From whom.

@@ -21,7 +21,7 @@ use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::routing::Successors;
 use crate::time::Instant;
-use crate::wire::{Answer, Peer, Pledged, Request, Stamp};
+use crate::wire::{Answer, Peer, Pledged, Request, Room, Stamp};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -34,6 +34,13 @@ pub(super) struct Consent {
     pub since: Instant,
     /// A consent of this side was received in this life.
     pub had: bool,
+}
+
+impl Consent {
+    /// True while it is unexpired.
+    pub fn lasts(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until > now)
+    }
 }
 
 /// What this node promised on one side.
@@ -127,8 +134,7 @@ impl Node {
         if let Some(until) = self.rights.alone_until {
             return until > now;
         }
-        let lasts =
-            |consent: &Consent, rule| consent.until.is_some_and(|until| until > now) || !self.config.keeps(rule);
+        let lasts = |consent: &Consent, rule| consent.lasts(now) || !self.config.keeps(rule);
         self.predecessor.is_some()
             && self.successors.head().is_some()
             && lasts(&self.rights.of_predecessor, Rule::PredecessorsConsent)
@@ -137,8 +143,7 @@ impl Node {
 
     /// True if the predecessor's consent is unexpired, or there is nobody to ask.
     pub fn has_predecessors_consent(&self, now: Instant) -> bool {
-        self.rights.alone_until.is_some_and(|until| until > now)
-            || self.rights.of_predecessor.until.is_some_and(|until| until > now)
+        self.rights.alone_until.is_some_and(|until| until > now) || self.rights.of_predecessor.lasts(now)
     }
 
     /// How long the pledge that was given on a side still stands in the way of one to `to`.
@@ -265,6 +270,7 @@ impl Node {
         }
         if head != old_head {
             self.ring.behind_head.clear();
+            (self.ring.room[0], self.ring.awaits[0]) = (Room::Enough, None);
             let since = if self.config.keeps(Rule::AskedAfterPointer) { since } else { Instant::ZERO };
             self.rights.of_successor = Consent { until: None, since, ..self.rights.of_successor };
             if let Some(old) = old_head {

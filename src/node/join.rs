@@ -35,6 +35,8 @@ struct Place {
     predecessor: Peer,
     successor: Peer,
     waiting: u8,
+    /// One of the two awaits others.
+    awaiting: bool,
 }
 
 /// How far a node is with finding its place.
@@ -99,7 +101,7 @@ impl Node {
         }
         if self.joining.contact.is_some() {
             self.walk_to_place();
-        } else if self.birth.seeds_given {
+        } else if self.birth.seeds_given || self.recalls() {
             self.want_seeds();
         } else {
             for peer in self.remembered.peers() {
@@ -139,7 +141,7 @@ impl Node {
         self.birth.member_heard = Some(self.now.at);
         let arc = Arc::new(predecessor.id(), successor.id());
         let waiting = if predecessor == successor { 1 } else { 2 };
-        self.joining.place = Some(Place { predecessor, successor, waiting });
+        self.joining.place = Some(Place { predecessor, successor, waiting, awaiting: false });
         let part = |part| PullFor::Join(part);
         let begun = self.start_pull(predecessor, arc, part(JoinPart::FromPredecessor))
             && (waiting == 1 || self.start_pull(successor, arc, part(JoinPart::FromSuccessor)));
@@ -171,6 +173,9 @@ impl Node {
         if (!linked && self.config.keeps(Rule::LinkedBothWays)) || standing.silent {
             return self.join_retry();
         }
+        let awaiting = place.awaiting || standing.awaiting;
+        let place = Place { awaiting, ..place };
+        self.joining.place = Some(place.clone());
         let before = standing.predecessor.filter(|_| part == JoinPart::FromPredecessor && predecessor != successor);
         if let Some(before) = before {
             let arc = Arc::new(before.id(), predecessor.id());
@@ -182,6 +187,9 @@ impl Node {
         let waiting = place.waiting - 1;
         self.joining.place = Some(Place { waiting, ..place });
         if waiting == 0 {
+            if awaiting {
+                self.await_beside();
+            }
             self.enter(predecessor, successor, &standing);
         }
     }
@@ -199,6 +207,7 @@ impl Node {
         let list = self.successors.cut(core::iter::once(successor).chain(after));
         self.live(Life::Joined { predecessor, successor });
         self.set_neighbours(Some(predecessor), list);
+        self.look_for_awaited();
         self.enter_rounds();
         self.stabilise();
     }

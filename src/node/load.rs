@@ -2,8 +2,8 @@
 
 use super::Node;
 use crate::limits::{
-    CLIENT_MAX, EVENTS_MAX, LISTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX, REFUSALS_MAX,
-    REMEMBERED_MAX, TERMS_MAX, TRANSFERS_MAX,
+    CLIENT_MAX, EVENTS_MAX, HELD_MAX, LISTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX,
+    REFUSALS_MAX, REMEMBERED_MAX, TERMS_MAX, TRANSFERS_MAX,
 };
 
 /// How many entries each table of a node has, in the order of [`Load::LIMITS`].
@@ -11,7 +11,7 @@ use crate::limits::{
 pub struct Load([usize; Load::TABLES]);
 
 impl Load {
-    const TABLES: usize = 15;
+    const TABLES: usize = 16;
 
     /// The tables by name, each with the most that it may hold, and with the most that it may hold in a node at rest.
     pub const LIMITS: [(&str, usize, usize); Self::TABLES] = [
@@ -27,6 +27,7 @@ impl Load {
         ("paths and relations", 2 * PEERS_MAX, 2 * PEERS_MAX),
         ("refusals", 4 * REFUSALS_MAX, 4 * REFUSALS_MAX),
         ("terms", TERMS_MAX, TERMS_MAX),
+        ("answers that wait for the disk", HELD_MAX, 0),
         ("bytes to be sent", OUTBOX_MAX, 0),
         ("events", EVENTS_MAX, 0),
         ("deadlines", PENDING_MAX + 2 * CLIENT_MAX + OWNER_MAX + LISTS_MAX + 16, 60),
@@ -61,6 +62,7 @@ impl Node {
             self.peers.len(),
             self.refusals.len(),
             self.terms.len(),
+            self.held_back(),
             self.outbox.len(),
             self.events.len(),
             self.timers.len(),

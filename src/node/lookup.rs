@@ -39,6 +39,8 @@ pub(super) enum LookupFor {
     Half(u8),
     /// An entry that belongs to someone else.
     Stray(Item),
+    /// One who stood beside this node before it was started.
+    Awaited(SocketAddr),
 }
 
 /// Where a lookup ended.
@@ -193,7 +195,9 @@ impl Node {
                 self.lookups.table.insert(number, Box::new(lookup));
                 self.ends_on(number);
             }
-            LookupFor::Operation { exact: true, .. } | LookupFor::Join if predecessor != self.me => {
+            LookupFor::Operation { exact: true, .. } | LookupFor::Join | LookupFor::Awaited(_)
+                if predecessor != self.me =>
+            {
                 self.start_lookup_from(id, purpose, Some(predecessor), &contacts);
             }
             _ => {
@@ -294,7 +298,9 @@ impl Node {
             return self.ends_on(number);
         }
         let confirmed = match lookup.purpose {
-            LookupFor::Operation { exact: true, .. } if found.owner != from => found.predecessor,
+            LookupFor::Operation { exact: true, .. } | LookupFor::Awaited(_) if found.owner != from => {
+                found.predecessor
+            }
             LookupFor::Join | LookupFor::Myself => found.predecessor,
             _ => from,
         };
@@ -363,6 +369,7 @@ impl Node {
             LookupFor::Finger(exponent) => self.finger_found(exponent, found),
             LookupFor::Half(exponent) => self.half_found(exponent, found),
             LookupFor::Stray(item) => self.stray_found(item, found),
+            LookupFor::Awaited(addr) => self.awaited_found(addr, found),
         }
     }
 

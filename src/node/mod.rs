@@ -15,11 +15,14 @@
 //! transfer   values in parts                                   refusals  late copies of refused writes
 //! reunion    rings that formed apart, loops                    speak     requests, answers, repetition
 //! leave      handing over, and good-bye                        serve     which message is taken by whom
+//! save       nothing is told before it is saved                record    what a node saves of itself
+//! awaiting   coming back with what was saved
 //! mirror     which address others see                          list      all keys of the ring, page by page
 //! amid       born on a ring that stands, for simulations
 //! ```
 
 mod amid;
+mod awaiting;
 mod birth;
 mod client;
 mod command;
@@ -39,9 +42,11 @@ mod pace;
 mod peers;
 mod pending;
 mod pull;
+mod record;
 mod recover;
 mod refusals;
 mod reunion;
+mod save;
 mod serve;
 mod settle;
 mod silence;
@@ -61,6 +66,8 @@ mod write;
 pub use command::{Attempt, Command, Event, Hop, Life, OwnedKey, Reply, RingNode, Ticket, Unavailable, Unsettled};
 pub use load::Load;
 pub use mirror::{Mirror, Reflection};
+pub use record::Record;
+pub use save::Batch;
 pub use stats::{Counters, Finger, Held, Silenced, State, Status, Transmit};
 
 use crate::config::Config;
@@ -124,6 +131,8 @@ pub struct Node {
     reunion: reunion::Reunion,
     store: Store,
     terms: terms::Terms,
+    saving: Option<Box<save::Saving>>,
+    awaiting: Option<Box<awaiting::Awaiting>>,
     settling: Option<Box<settle::Settling>>,
     pulls: pull::Pulls,
     transfers: transfer::Transfers,
@@ -146,6 +155,39 @@ impl Node {
     /// ([`Event::SeedsWanted`]) and tries them until it has joined. `entropy` must not be guessable: stamps and
     /// transaction ids come from it.
     pub fn new(config: Config, identity: Identity, seeds_given: bool, entropy: [u8; 32], now: Now) -> Self {
+        let mut node = Self::unborn(config, identity, seeds_given, entropy, now);
+        node.begin_life();
+        node
+    }
+
+    /// A node that saves what it changes, and comes back to what it had saved: see [`Node::poll_save`]. All that was
+    /// saved is in the store again; without a record it is the node's first life.
+    pub fn with_disk(
+        config: Config,
+        identity: Identity,
+        seeds_given: bool,
+        entropy: [u8; 32],
+        now: Now,
+        (mut store, record): (Store, Option<Record>),
+    ) -> Self {
+        let mut node = Self::unborn(config, identity, seeds_given, entropy, now);
+        store.keep_journal();
+        node.store = store;
+        node.clock_ms = node.store.latest_ms();
+        let (mut beside, others) =
+            record.as_ref().map_or_else(Default::default, |it| (it.beside.clone(), it.others.clone()));
+        beside.retain(|place| place.addr != identity.addr);
+        if let Some(record) = &record {
+            node.terms = terms::Terms::restored(record.terms());
+            node.clock_ms = node.clock_ms.max(record.clock_ms());
+        }
+        node.saving = Some(Box::new(save::Saving::new(beside.clone(), node.store.changes())));
+        node.await_former(beside, &others);
+        node.begin_life();
+        node
+    }
+
+    fn unborn(config: Config, identity: Identity, seeds_given: bool, entropy: [u8; 32], now: Now) -> Self {
         let config = config.checked();
         let secret = |purpose| blake3::derive_key(purpose, &entropy);
         let id = identity.id.unwrap_or_else(|| Id::of_addr(identity.addr));
@@ -154,7 +196,7 @@ impl Node {
         let mut rng = Rng::new(first(secret("sky node choices v1")));
         let incarnation = Incarnation::new(first(secret("sky node incarnation v1")) as u32);
         let me = Peer { place: Place { addr: identity.addr, id }, incarnation };
-        let mut node = Self {
+        Self {
             key: RingKey::new(&config.ring),
             me,
             stamper: Stamper::new(secret("sky node stamps v1")),
@@ -180,6 +222,8 @@ impl Node {
             reunion: reunion::Reunion::default(),
             store: Store::new(config.memory_max),
             terms: terms::Terms::default(),
+            saving: None,
+            awaiting: None,
             settling: None,
             pulls: pull::Pulls::default(),
             transfers: transfer::Transfers::default(),
@@ -192,9 +236,7 @@ impl Node {
             numbers: rng.next_u64() >> 1,
             rng,
             config,
-        };
-        node.begin_life();
-        node
+        }
     }
 
     /// Takes in a datagram. Whatever it holds, the node stays whole; what is not understood is counted and dropped.
@@ -235,6 +277,9 @@ impl Node {
                 Timer::Settle => self.settle(),
                 Timer::Pulls => self.pulls_on(),
                 Timer::Reopen => self.reopen_now(),
+                Timer::Awaited => self.look_for_awaited(),
+                // The driver will ask.
+                Timer::Save => {}
                 Timer::Leave => self.leave_on(),
                 Timer::LeaveEnd => self.leave_ended(),
                 Timer::TellList => self.tell_list(),

@@ -52,6 +52,8 @@ pub(super) enum Purpose {
     Walk(Ticket),
     /// List, for a client.
     List(Ticket),
+    /// Ping, to one who stood beside this node before it was started.
+    Awaited,
     /// Adopt, to leave: in this round of handing over, this arc.
     Adopt { round: u32, arc: Arc },
     /// Leave.
@@ -67,7 +69,7 @@ impl Purpose {
             Self::Survey(..) | Self::Fetch(..) | Self::Part(..) | Self::Settle(_) | Self::Replicate(_) => true,
             Self::Newer(_) => true,
             Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) => false,
-            Self::Operation(_) | Self::Walk(_) | Self::List(_) => false,
+            Self::Operation(_) | Self::Walk(_) | Self::List(_) | Self::Awaited => false,
             Self::Adopt { .. } | Self::Leave => true,
         }
     }

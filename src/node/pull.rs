@@ -15,7 +15,7 @@ use crate::id::{Arc, Id, STRETCHES};
 use crate::limits::{ITEMS_MAX, PULL_WINDOW, PULLS_MAX, SURVEY_WINDOW, SURVEYS_MAX, TERM_MAX};
 use crate::store::Untaken;
 use crate::time::Instant;
-use crate::wire::{Answer, Entry, Holding, Item, Peer, Refusal, Request, Surveyed};
+use crate::wire::{Entry, Holding, Item, Peer, Refusal, Request, Surveyed};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -54,6 +54,8 @@ pub(super) struct Standing {
     pub term: u64,
     /// It might be cut off, and did not answer for anything.
     pub silent: bool,
+    /// It has come back to a ring that was not whole yet.
+    pub awaiting: bool,
 }
 
 #[derive(Debug)]
@@ -237,6 +239,7 @@ impl Node {
             successors: self.next_successors(),
             consented: self.has_predecessors_consent(self.now.at),
             silent: self.may_be_cut_off(),
+            awaiting: self.awaiting.is_some(),
             term: self.terms.highest(arc),
             holding: self.holding(arc, digest),
         }
@@ -261,10 +264,10 @@ impl Node {
         let Some(pull) = self.pulls.table.get_mut(&number) else { return };
         pull.surveys -= 1;
         let wants = self.config.keeps(Rule::PullBeforeJoin) || !matches!(pull.purpose, PullFor::Join(_));
-        let Surveyed { predecessor, successors, consented, term, silent, holding } = answer;
+        let Surveyed { predecessor, successors, consented, term, silent, awaiting, holding } = answer;
         let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term)).min(TERM_MAX);
         let successors = successors.to_vec();
-        pull.standing = Some(Standing { predecessor, successors, consented, term, silent });
+        pull.standing = Some(Standing { predecessor, successors, consented, term, silent, awaiting });
         match holding {
             Holding::Same => {}
             Holding::Items(items) if wants => pull.wanted.extend(items.iter().filter(|item| arc.contains(item.id))),
@@ -358,7 +361,7 @@ impl Node {
         match pull.purpose {
             PullFor::Join(part) => self.join_pulled(part, pull.arc, standing),
             PullFor::Settle(side) => self.settle_heard(side, standing),
-            PullFor::Adopt(asked) => self.answer(&asked, Answer::Done),
+            PullFor::Adopt(asked) => self.answer_saved(&asked, true),
             PullFor::Repair => {}
         }
     }

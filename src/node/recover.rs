@@ -6,6 +6,7 @@ use super::command::Life;
 use super::lookup::{Found, LookupFor};
 use super::pending::{Manner, Probe, Purpose, Silence};
 use super::timers::Timer;
+use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::REMEMBERED_MAX;
 use crate::time::Instant;
@@ -382,7 +383,8 @@ impl Node {
 
     /// The owner took a stray. It is dropped only once its whole group holds it.
     pub(super) fn stray_offered(&mut self, item: Item, confirmed: bool) {
-        if confirmed && self.arcs_of_others().is_some_and(|arc| arc.contains(item.id)) {
+        let sure = confirmed || !self.config.keeps(Rule::DropWhenConfirmed);
+        if sure && self.arcs_of_others().is_some_and(|arc| arc.contains(item.id)) {
             self.store.drop_stray(item);
         }
     }

@@ -139,9 +139,9 @@ impl Node {
     }
 
     /// True for a node with neighbours that had their consent and does not leave: whoever is about to join, or alone,
-    /// finds a ring in another way.
+    /// finds a ring in another way. Where others are awaited nobody consents yet.
     fn has_firm_place(&self) -> bool {
-        let had = self.rights.of_predecessor.had && self.rights.of_successor.had;
+        let had = (self.rights.of_predecessor.had && self.rights.of_successor.had) || self.awaiting.is_some();
         had && self.is_member() && !self.seeks_ring() && self.leaving.is_none()
     }
 }

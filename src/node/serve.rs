@@ -78,11 +78,11 @@ impl Node {
                 self.stabilised(to, pending.started, said, stamp, answer);
             }
             (Purpose::Candidate, Answer::Neighbours(answer)) => self.candidate_answered(to, stamp, answer),
-            (Purpose::Probe(probe), Answer::Pong { place, member, founder }) => {
+            (Purpose::Probe(probe), Answer::Pong { place, member, founder, recalls }) => {
                 // A seed may have been asked under another address than its own; the others are known by theirs.
                 let addr = if probe == Probe::Seed { place.addr } else { to.addr() };
                 let peer = Peer { place: Place { addr, ..place }, ..to };
-                self.probe_answered(probe, peer, member, founder, pending);
+                self.probe_answered(probe, peer, (member, founder, recalls), pending);
             }
             (Purpose::Relay(asked), pong @ Answer::Pong { .. }) => self.answer(&asked, pong),
             (Purpose::Indirect { suspect, since, role }, Answer::Pong { member: true, .. }) => {
@@ -103,6 +103,7 @@ impl Node {
             (Purpose::Offer(item), Answer::Offered { confirmed }) => self.stray_offered(item, confirmed),
             (Purpose::Operation(ticket), answer) => self.operation_ended(ticket, to, &answer),
             (Purpose::Walk(ticket), Answer::Step(step)) => self.walk_answered(ticket, to, step),
+            (Purpose::Awaited, Answer::Pong { member: true, .. }) => self.awaited_answered(to),
             (Purpose::List(ticket), Answer::Listed(listed)) => self.list_answered(ticket, to, &listed),
             (Purpose::Adopt { round, arc }, Answer::Done) => self.adopted(round, to, arc),
             (Purpose::Leave, Answer::Done) => self.farewell_heard(to),
@@ -120,7 +121,7 @@ impl Node {
         }
         match pending.purpose {
             Purpose::Stabilise(_) => self.stabilise_silent(to, pending.started, silence),
-            Purpose::Candidate | Purpose::Notice => {}
+            Purpose::Candidate | Purpose::Notice | Purpose::Awaited => {}
             Purpose::Probe(probe) => self.probe_silent(probe, to, pending.started, silence),
             Purpose::Relay(asked) => self.refuse(&asked, Refusal::Unreachable),
             Purpose::Indirect { suspect, since, role } => self.indirectly_silent(suspect, since, role, silence),
@@ -161,6 +162,7 @@ impl Node {
             place: self.me.place,
             member: self.is_member() && !self.has_parted(),
             founder: self.birth.founder,
+            recalls: self.recalls(),
         }
     }
 
@@ -208,9 +210,10 @@ impl Node {
         Freshness { term: self.terms.at(id), time_ms: self.next_tick() }
     }
 
-    fn probe_answered(&mut self, probe: Probe, peer: Peer, member: bool, founder: bool, pending: &Pending) {
+    fn probe_answered(&mut self, probe: Probe, peer: Peer, said: (bool, bool, bool), pending: &Pending) {
+        let (member, founder, recalls) = said;
         match probe {
-            Probe::Seed => self.seed_answered(peer, member, founder),
+            Probe::Seed => self.seed_answered(peer, member, founder, recalls),
             Probe::Remembered => self.remembered_answered(peer, member),
             Probe::Last => self.last_answered(peer, member),
             Probe::Next => {}

@@ -13,7 +13,7 @@ use super::speak::Asked;
 use crate::config::Rule;
 use crate::id::Arc;
 use crate::limits::SETTLE_DEPTH;
-use crate::wire::{Answer, Peer, Refusal, Request};
+use crate::wire::{Peer, Refusal, Request};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -214,6 +214,7 @@ impl Node {
         self.rights.neighbourhood += 1;
         (self.rights.matched_predecessor, self.rights.matched_successor) = (0, 0);
         self.counters.settlements += 1;
+        self.note_beside();
         self.live(Life::Settled { arc, term });
         // The arcs are most likely whole again: to know it ends the count of those dropped in a row.
         self.stabilise_soon(Duration::ZERO);
@@ -229,7 +230,7 @@ impl Node {
             self.refuse(asked, Refusal::Stale { term: known });
         } else {
             self.terms.raise(arc, term);
-            self.answer(asked, Answer::Done);
+            self.answer_saved(asked, false);
         }
     }
 

@@ -55,8 +55,8 @@ impl Node {
         }
     }
 
-    /// Two are left of the ring, each the other's predecessor and head. Those that each of them lost stood between them,
-    /// on either side: if they are as many as make one silent, it is as likely that the two are cut off.
+    /// Two are left of the ring, each the other's predecessor and head. Those that each of them lost stood between the
+    /// two, on either side: if they are as many as make one silent, it is as likely that the two are cut off.
     fn count_around(&mut self, lost_by_other: &[Peer]) {
         let mut around = self.ring.row.clone();
         for node in lost_by_other.iter().filter(|node| node.id() != self.me.id()) {
@@ -166,7 +166,7 @@ impl Node {
     pub(super) fn reopen(&mut self) -> Reply {
         match self.silenced() {
             Some(Silenced::Told(teller)) => Reply::SilentFor(teller),
-            Some(Silenced::Row | Silenced::Slept) => {
+            Some(Silenced::Row | Silenced::Slept | Silenced::Awaits { .. }) => {
                 self.reopen_now();
                 Reply::Done
             }
@@ -180,6 +180,7 @@ impl Node {
         if self.ring.silent.as_ref().is_some_and(|quiet| quiet.told_by.is_none()) {
             self.break_silence(Life::Reopened, &[]);
         }
+        self.awaits_no_more(Life::Reopened);
         if core::mem::take(&mut self.rights.slept) {
             self.live(Life::Reopened);
             self.become_alone();
@@ -193,6 +194,7 @@ impl Node {
         match &self.ring.silent {
             Some(quiet) => Some(quiet.told_by.map_or(Silenced::Row, Silenced::Told)),
             None if self.rights.slept => Some(Silenced::Slept),
+            None if self.awaiting.is_some() => Some(Silenced::Awaits { missing: self.awaited() }),
             None => (known < self.config.min_nodes).then_some(Silenced::Few { known }),
         }
     }

@@ -33,6 +33,9 @@ impl Node {
 
     /// True if both neighbours are known to hold the entry.
     pub(super) fn is_with_all(&self, stored: &Stored) -> bool {
+        if !self.is_saved(stored.changed) {
+            return false;
+        }
         let alone = self.predecessor.is_none() && self.successors.head().is_none();
         let matched = self.rights.matched_predecessor.min(self.rights.matched_successor);
         alone || stored.confirmed == self.rights.neighbourhood || stored.changed <= matched
@@ -69,7 +72,11 @@ impl Node {
         self.store.raise_ballot(&key, term);
         let missing: Vec<Peer> = self.group().into_iter().filter(|peer| !spreading.stored_by.contains(peer)).collect();
         if missing.is_empty() || (!spreading.stored_by.is_empty() && !self.config.keeps(Rule::BothCopies)) {
-            return self.spread_done(number, &key, &spreading);
+            // Our own copy must be saved as well; once it is, this is looked at again.
+            let changed = self.store.get(&key).map_or(0, |stored| stored.changed);
+            return if self.is_saved(changed) {
+                self.spread_done(number, &key, &spreading)
+            };
         }
         let Some(entry) = self.store.fetch_key(&key).filter(|entry| entry.rank.version == spreading.version) else {
             return self.superseded(number, &spreading);
@@ -196,7 +203,7 @@ impl Node {
             return self.refuse(asked, Refusal::Newer { rank });
         }
         match self.take_entry(entry) {
-            Ok(_) => self.answer(asked, Answer::Done),
+            Ok(_) => self.answer_saved(asked, true),
             Err(Untaken::Partial) => {
                 self.take_parcel(asked.sender(self.me.id()), entry, |entry| Parcel::Replicate(*asked, entry));
             }

@@ -12,7 +12,7 @@ use crate::config::Rule;
 use crate::id::Arc;
 use crate::routing::Successors;
 use crate::time::Instant;
-use crate::wire::{Answer, Named, Neighbours, Peer, Pledged, Refusal, Request, Stabilise, Stamp};
+use crate::wire::{Answer, Keeping, Named, Neighbours, Peer, Pledged, Refusal, Request, Stabilise, Stamp};
 use core::time::Duration;
 
 /// What a `Stabilise` in flight said, to be held against its answer.
@@ -59,7 +59,7 @@ impl Node {
         let pledge_length = self.config.pledge();
         let link = relation.link.filter(|(_, at)| *at + pledge_length > now && !open);
         let blocked = self.in_the_way(Pledged::Successor, &head);
-        let consent = link.filter(|_| blocked.is_none());
+        let consent = link.filter(|_| blocked.is_none() && self.awaiting.is_none());
         if let Some(wait) = blocked.filter(|_| link.is_some()) {
             self.stabilise_soon(wait);
         }
@@ -87,6 +87,8 @@ impl Node {
             digest: self.store.digest(Arc::new(after, to.id())),
             list,
             dropped: self.ring.told_on(),
+            awaiting: self.tells_awaiting(Beside::Successor),
+            keeping: self.keeping(),
         };
         let echo = consent.or_else(|| self.peers.path(to.addr()).and_then(|path| path.stamp));
         self.ask_echoing(to, echo, Request::Stabilise(stabilise), purpose, manner)
@@ -116,9 +118,12 @@ impl Node {
             return;
         }
         self.ring.behind_head = answer.dropped;
+        if answer.predecessor == Named::You {
+            self.told_of_awaiting(Beside::Successor, answer.awaiting);
+        }
         // Under other neighbours it was a comparison of other arcs.
         if answer.predecessor == Named::You && said.neighbourhood == self.rights.neighbourhood {
-            self.compared(Beside::Successor, from, answer.matched, said.changes);
+            self.compared(Beside::Successor, from, answer.matched, said.changes, answer.keeping);
         }
         if answer.consents && asked >= self.rights.of_successor.since {
             self.consented(Pledged::Successor, asked + self.config.consent);
@@ -224,6 +229,7 @@ impl Node {
         if is_predecessor {
             self.ring.before_predecessor = Some(request.after);
             self.told_of_dropped(&peer, &request.dropped);
+            self.told_of_awaiting(Beside::Predecessor, request.awaiting);
             if request.consents && stamped >= void_before && stamped >= self.rights.of_predecessor.since {
                 let from = if self.config.keeps(Rule::Stamps) { stamped } else { now };
                 self.consented(Pledged::Predecessor, from + self.config.consent);
@@ -240,7 +246,8 @@ impl Node {
         let blocked = self.in_the_way(Pledged::Predecessor, peer);
         let given = self.rights.pledge_predecessor.filter(|pledge| pledge.to == *peer && pledge.until > now);
         let renews = news || given.is_some_and(|pledge| !request.stamp.is_after(pledge.rests_on));
-        let consents = is_predecessor && blocked.is_none() && !self.has_open_question(peer) && renews;
+        let free = blocked.is_none() && self.awaiting.is_none();
+        let consents = is_predecessor && free && !self.has_open_question(peer) && renews;
         if consents && news {
             let rests_on = match given {
                 Some(pledge) if pledge.rests_on.is_after(request.stamp) => pledge.rests_on,
@@ -263,7 +270,7 @@ impl Node {
         let matched = self.store.digest(Arc::new(request.after, self.me.id())) == request.digest;
         if is_predecessor && news {
             let changes = self.store.changes();
-            self.compared(Beside::Predecessor, *peer, matched, changes);
+            self.compared(Beside::Predecessor, *peer, matched, changes, request.keeping);
         }
         let successors = self.successors.as_slice();
         // The asker keeps one less than we have, since we come first in its list; both lists have the same capacity.
@@ -278,6 +285,8 @@ impl Node {
             wait_ms: u16::try_from(wait).unwrap_or(u16::MAX),
             dropped: self.ring.told_on(),
             matched,
+            awaiting: self.tells_awaiting(Beside::Predecessor),
+            keeping: self.keeping(),
         }
     }
 
@@ -304,7 +313,8 @@ impl Node {
     }
 
     /// Our arcs and the neighbour's hold the same, or do not: then each takes over what the other has.
-    fn compared(&mut self, side: Beside, neighbour: Peer, matched: bool, changes: u64) {
+    fn compared(&mut self, side: Beside, neighbour: Peer, matched: bool, changes: u64, keeping: Keeping) {
+        self.ring.room[side as usize] = keeping.room;
         let differed = &mut self.ring.differed[side as usize];
         let since = &mut self.ring.differs_since[side as usize];
         *since = (!matched).then(|| since.unwrap_or(self.now.at));
@@ -318,9 +328,11 @@ impl Node {
             return;
         }
         *differed = 0;
+        // What the neighbour has yet to save it may still lose.
+        let known = if keeping.unsaved { 0 } else { changes };
         match side {
             Beside::Successor => {
-                self.rights.matched_successor = self.rights.matched_successor.max(changes);
+                self.rights.matched_successor = self.rights.matched_successor.max(known);
                 // Until it answers again, what it lost on one side may be told it of the other.
                 if !self.ring.row.is_empty() && self.is_ready(self.now.at) {
                     self.ring.row.clear();
@@ -328,14 +340,16 @@ impl Node {
                     self.timers.set_earlier(super::Timer::TellList, self.now.at);
                 }
             }
-            Beside::Predecessor => self.rights.matched_predecessor = changes,
+            Beside::Predecessor => {
+                self.rights.matched_predecessor = self.rights.matched_predecessor.max(known);
+            }
         }
     }
 }
 
 /// Which neighbour.
 #[derive(Clone, Copy, Debug)]
-enum Beside {
+pub(super) enum Beside {
     Successor = 0,
     Predecessor = 1,
 }

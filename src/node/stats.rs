@@ -156,6 +156,11 @@ pub enum Silenced {
     Row,
     /// Its predecessor dropped three in a row, and told it.
     Told(Peer),
+    /// It was started again with what it had saved, and its ring is not whole yet.
+    Awaits {
+        /// One who stood beside it and is missing. `None` if it only joined beside one that awaits others.
+        missing: Option<SocketAddr>,
+    },
     /// It was alone, and its process was stopped for longer than a consent lasts.
     Slept,
     /// It knows fewer living nodes than it is to have.
@@ -213,6 +218,8 @@ pub struct Status {
     pub bytes: usize,
     /// How many living nodes it must know to answer for anything.
     pub min_nodes: usize,
+    /// It has a disk, which fails: it takes no writes.
+    pub fails_to_save: bool,
     /// The longest value that it takes of clients, in bytes.
     pub value_max: usize,
     /// Its counters.

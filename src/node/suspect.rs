@@ -7,7 +7,7 @@ use super::silence::Quiet;
 use crate::id::Id;
 use crate::limits::DROPPED_MAX;
 use crate::time::Instant;
-use crate::wire::{Peer, Refusal, Request};
+use crate::wire::{Peer, Refusal, Request, Room};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -34,6 +34,10 @@ pub(super) struct Suspicions {
     pub before_predecessor: Option<Id>,
     /// Exchanges in a row in which the successor's and the predecessor's store differed from ours.
     pub differed: [u8; 2],
+    /// What the successor and the predecessor can take, as they said last.
+    pub room: [Room; 2],
+    /// Whether the successor and the predecessor await others, as they said last.
+    pub awaits: [Option<bool>; 2],
     /// Since when they differ.
     pub differs_since: [Option<Instant>; 2],
 }
@@ -43,6 +47,7 @@ impl Suspicions {
     pub fn predecessor_changed(&mut self) {
         (self.predecessor_suspected, self.watching, self.rectifying, self.differed[1]) = (false, false, false, 0);
         (self.before_predecessor, self.predecessor_left, self.differs_since[1]) = (None, false, None);
+        (self.room[1], self.awaits[1]) = (Room::Enough, None);
     }
 }
 

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 #[derive(Debug, Default)]
 pub(super) struct Terms {
     stretches: Vec<(Id, u64)>,
+    /// They were changed since they were last saved.
+    pub changed: bool,
 }
 
 impl Terms {
@@ -37,6 +39,7 @@ impl Terms {
         if self.highest(arc) == 0 && term == 0 {
             return;
         }
+        self.changed |= self.stretches.is_empty() || self.lowest(arc) < term;
         let whole = arc.after == arc.upto;
         self.split(arc.after.plus(1));
         if !whole {
@@ -47,6 +50,28 @@ impl Terms {
         while self.stretches.len() > TERMS_MAX {
             self.merge_two();
         }
+    }
+
+    /// The lowest term of any part of the arc.
+    fn lowest(&self, arc: Arc) -> u64 {
+        let inside = self.stretches.iter().filter(|(start, _)| arc.contains(*start)).map(|(_, term)| *term);
+        inside.min().unwrap_or(u64::MAX).min(self.at(arc.after.plus(1)))
+    }
+
+    /// All of them, to be saved.
+    pub fn stretches(&self) -> &[(Id, u64)] {
+        &self.stretches
+    }
+
+    /// The terms that were saved. They need be neither in order nor within bounds.
+    pub fn restored(stretches: &[(Id, u64)]) -> Self {
+        let mut terms = Self::default();
+        let ends = stretches.iter().skip(1).chain(stretches.first());
+        for ((start, term), (end, _)) in stretches.iter().zip(ends) {
+            terms.raise(Arc::new(start.plus(u128::MAX), end.plus(u128::MAX)), *term);
+        }
+        terms.changed = false;
+        terms
     }
 
     /// Makes a stretch begin at the id.

@@ -27,6 +27,10 @@ pub(super) enum Timer {
     Settle,
     /// Pulls that waited go on.
     Pulls,
+    /// Those who stood beside it are looked for.
+    Awaited,
+    /// A disk that failed is tried again.
+    Save,
     /// The silence has lasted for as long as it may.
     Reopen,
     /// The next step of leaving.

@@ -95,6 +95,7 @@ impl Node {
     ) {
         let stored = self.store.get(key);
         let present = stored.and_then(Stored::present);
+        let before = stored.map(Stored::size);
         let mut log = stored.map(|stored| stored.log.clone()).unwrap_or_default();
         let Rank { version: last, ballot, .. } = stored.map(|stored| stored.rank).unwrap_or_default();
         let known_by_name = self.config.keeps(Rule::OperationIds);
@@ -131,6 +132,10 @@ impl Node {
         let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
         log.push(operation.id, version);
         let content = value.map(|(content, ttl_s)| content.until(self.end_of(ttl_s)));
+        let grows = content.as_ref().is_some_and(|content| before.is_none_or(|before| content.size() > before));
+        if self.lacks_room(grows) {
+            return self.refuse_write(number, &operation, Refusal::Full);
+        }
         match self.store.write(key, Rank::of_write(version), log, content) {
             Ok(true) => self.begin_spreading(number, version, Some(present.is_none())),
             // Only where the clock has come to its end.

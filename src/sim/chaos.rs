@@ -55,6 +55,12 @@ impl Chaos {
         }
     }
 
+    /// All machines are disturbed at once, each until then at least.
+    pub fn black_out(&mut self, hosts: &[usize], until: Instant) {
+        self.faults.blackouts += 1;
+        self.disturb(hosts, until);
+    }
+
     /// What it did so far.
     pub const fn faults(&self) -> Faults {
         self.faults

@@ -1,8 +1,9 @@
 //! A machine of the simulated world: an address, its clocks, and the process on it, if any.
 
 use super::clock::Clock;
+use super::disk::Disk;
 use crate::id::{Arc, Id};
-use crate::node::{Command, Node, Ticket};
+use crate::node::{Batch, Command, Node, Ticket};
 use crate::time::{Instant, Now};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -24,9 +25,17 @@ pub struct Machine {
 /// Something that a process is to handle.
 #[derive(Debug)]
 pub(super) enum Input {
-    Datagram { source: SocketAddr, bytes: Box<[u8]> },
-    Command { tag: Option<u64>, command: Box<Command> },
+    Datagram {
+        source: SocketAddr,
+        bytes: Box<[u8]>,
+    },
+    Command {
+        tag: Option<u64>,
+        command: Box<Command>,
+    },
     Timeout,
+    /// A batch is saved, or could not be.
+    Saved(Result<u64, Box<Batch>>),
 }
 
 /// One machine.
@@ -47,6 +56,8 @@ pub struct Host {
     /// Wake-ups so far, over all lives.
     pub(super) wakes: u64,
     pub(super) tickets: BTreeMap<Ticket, u64>,
+    /// Where its processes save what they hold, if it has one.
+    pub(super) disk: Option<Disk>,
     /// The node has left the ring, and told whether it handed over what it held.
     pub(super) left: Option<bool>,
 }
@@ -65,6 +76,7 @@ impl Host {
             wake: Instant::FAR,
             wakes: 0,
             tickets: BTreeMap::new(),
+            disk: None,
             left: None,
         }
     }
@@ -141,7 +153,7 @@ impl Host {
 
     /// Keeps an input for later; what a full socket buffer would lose is lost.
     pub(super) fn keep(&mut self, input: Input) -> bool {
-        let room = self.inbox.len() < INBOX_MAX;
+        let room = self.inbox.len() < INBOX_MAX || matches!(input, Input::Saved(_));
         if room {
             self.inbox.push_back(input);
         }

@@ -17,6 +17,7 @@ mod bound;
 pub mod chaos;
 mod client;
 mod clock;
+mod disk;
 mod host;
 mod ledger;
 mod lists;

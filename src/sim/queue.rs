@@ -14,6 +14,8 @@ pub(super) enum Due {
     Wake { host: usize },
     /// A paused process goes on.
     Resume { host: usize },
+    /// The disk of a machine has done with the batch of this number, for the process of this life.
+    Saved { host: usize, life: u32, number: u64 },
     /// The attacker sends a datagram.
     Attack,
     /// A process gets what another sent because of the attacker.

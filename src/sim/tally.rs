@@ -185,6 +185,7 @@ impl Tally {
         a.jumps += b.jumps;
         a.batches += b.batches;
         a.beside += b.beside;
+        a.blackouts += b.blackouts;
         let (a, b) = (&mut self.outcomes, other.outcomes);
         a.values += b.values;
         a.not_found += b.not_found;
@@ -226,7 +227,9 @@ impl fmt::Display for Tally {
         writeln!(f, "                 {strikes} owners hit in a write, {leaves} leaves, {jumps} wall clocks set")?;
         writeln!(
             f,
-            "                 {batches} times two joined side by side, {beside} times two died beside a joiner"
+            "                 {batches} times two joined side by side, {beside} times two died beside a joiner, {} \
+             blackouts",
+            faults.blackouts
         )?;
         writeln!(
             f,

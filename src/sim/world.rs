@@ -2,8 +2,10 @@
 
 mod attack;
 mod drain;
+mod life;
 mod lists;
 mod overhear;
+mod save;
 mod warm;
 
 use super::attacker::Attacker;
@@ -12,7 +14,7 @@ use super::log::{Detail, Log};
 use super::network::{Fate, Network};
 use super::queue::{Due, Queue};
 use crate::config::Config;
-use crate::node::{Command, Counters, Identity, Life, Node, Reply};
+use crate::node::{Command, Counters, Life, Node, Reply};
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{Peer, RingKey};
@@ -111,6 +113,8 @@ pub struct World {
     pub network: Network,
     /// How late a process is woken at the most; now and then it is that late.
     pub lateness: Duration,
+    /// How often a disk cannot save.
+    pub disk_faults: f64,
     /// What happened.
     pub log: Log,
     lists: Lists,
@@ -136,6 +140,7 @@ impl World {
             network: Network::new(rng.fork()),
             chance: rng.fork(),
             lateness: Duration::from_millis(1),
+            disk_faults: 0.0,
             log: Log::default(),
             lists: Lists::default(),
             attacker: None,
@@ -194,54 +199,9 @@ impl World {
         number
     }
 
-    /// Starts a process on a machine where none is alive; without seeds it creates a ring.
-    pub fn start(&mut self, host: usize, seeds: &[SocketAddr]) {
-        if self.hosts[host].node.is_none() {
-            self.give_birth(host, seeds);
-            self.drain(host);
-        }
-    }
-
-    fn give_birth(&mut self, host: usize, seeds: &[SocketAddr]) {
-        let mut entropy = [0; 32];
-        for eight in entropy.chunks_exact_mut(8) {
-            eight.copy_from_slice(&self.chance.next_u64().to_be_bytes());
-        }
-        let now = self.now;
-        let it = &mut self.hosts[host];
-        let identity = Identity { addr: it.machine.addr, id: it.machine.id };
-        let node = Node::new(self.config.clone(), identity, !seeds.is_empty(), entropy, it.local(now));
-        it.node = Some(Box::new(node));
-        it.seeds = seeds.to_vec();
-        it.lives += 1;
-        (it.born, it.running_since, it.wake) = (now, now, Instant::FAR);
-        self.log.note(&[1, now.as_micros(), host as u64]);
-        self.log.tell(Detail::Lives, now, format_args!("{host} starts with {} seeds", seeds.len()));
-    }
-
     /// How many events there were: inputs and wake-ups of processes, alarms.
     pub const fn events(&self) -> u64 {
         self.events
-    }
-
-    /// Kills the process on a machine, with its memory; what was counted in its life is returned.
-    pub fn crash(&mut self, host: usize) -> Option<Counters> {
-        self.end(host, "crashes")
-    }
-
-    fn end(&mut self, host: usize, how: &str) -> Option<Counters> {
-        let it = &mut self.hosts[host];
-        let node = it.node.take()?;
-        it.paused = None;
-        let waiting = core::mem::take(&mut it.inbox).into_iter().filter_map(|input| match input {
-            Input::Command { tag, .. } => tag,
-            _ => None,
-        });
-        let lost = waiting.chain(core::mem::take(&mut it.tickets).into_values());
-        self.happenings.extend(lost.map(|tag| Happening::Reply { tag, reply: None }));
-        self.log.note(&[2, self.now.as_micros(), host as u64]);
-        self.log.tell(Detail::Lives, self.now, format_args!("{host} {how}"));
-        Some(*node.counters())
     }
 
     /// Stops the process on a machine until then. It gets what came meanwhile, and its timer, when it goes on.
@@ -318,6 +278,7 @@ impl World {
                 Due::Input { host, input } => self.arrive(host, input),
                 Due::Wake { host } => self.wake(host, at),
                 Due::Resume { host } => self.resume(host),
+                Due::Saved { host, life, number } => self.saved(host, life, number),
                 Due::Attack => self.attack(),
                 Due::Reflection { host, input } => self.arrive_attacked(host, input),
             }
@@ -382,6 +343,7 @@ impl World {
         match input {
             Input::Datagram { source, bytes } => node.handle_datagram(now, source, &bytes),
             Input::Timeout => node.handle_timeout(now),
+            Input::Saved(outcome) => node.handle_saved(now, outcome.map_err(|batch| *batch)),
             Input::Command { tag, command } => {
                 let ticket = node.handle_command(now, *command);
                 if let Some(tag) = tag {

@@ -24,6 +24,7 @@
 
 use super::entry::{Condition, Entry, Freshness, Item, Operation, Rank, Version};
 use super::holding::Holding;
+use super::keeping::Keeping;
 use super::listing::Listed;
 use super::peer::{Peer, Place};
 use super::stamp::Stamp;
@@ -174,6 +175,8 @@ pub enum Answer<'a> {
         member: bool,
         /// I am one of my own seeds, and will create a ring if nobody else has one.
         founder: bool,
+        /// I was on a ring before, and have saved what I held: I go before founders that have nothing.
+        recalls: bool,
     },
     /// The successor of the id.
     Found {
@@ -312,6 +315,10 @@ pub struct Stabilise {
     /// The nodes that I dropped, one after another, since our arcs last matched. Three of them say that I am silent, if
     /// I found that out myself.
     pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
+    /// I await those who stood beside me before I was started, or wait with one who does.
+    pub awaiting: bool,
+    /// How I keep what I hold.
+    pub keeping: Keeping,
 }
 
 /// The answer to `Stabilise`.
@@ -330,6 +337,10 @@ pub struct Neighbours {
     pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
     /// The arcs that we share hold the same entries.
     pub matched: bool,
+    /// I await those who stood beside me before I was started, or wait with one who does.
+    pub awaiting: bool,
+    /// How I keep what I hold.
+    pub keeping: Keeping,
 }
 
 /// A predecessor as the answer to `Stabilise` names it.
@@ -354,6 +365,8 @@ pub struct Surveyed {
     pub consented: bool,
     /// I may be cut off from a larger ring, and answer for nothing: do not join beside me.
     pub silent: bool,
+    /// I await those who stood beside me before I was started, or wait with one who does.
+    pub awaiting: bool,
     /// The highest term that I know of any part of the arc.
     pub term: u64,
     /// What I hold of the arc.

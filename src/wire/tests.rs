@@ -39,8 +39,8 @@ fn the_largest_sums_of_an_arc_fit_a_frame() {
     let peer = Peer { place, incarnation: Incarnation::new(u32::MAX) };
     let holding = Holding::Parts([[0xff; 8]; crate::id::STRETCHES].into_iter().collect());
     let successors = [peer; ALTERNATIVES_MAX].into_iter().collect();
-    let surveyed =
-        Surveyed { predecessor: Some(peer), successors, consented: true, silent: true, term: u64::MAX, holding };
+    let (predecessor, term, awaiting) = (Some(peer), u64::MAX, true);
+    let surveyed = Surveyed { predecessor, successors, consented: true, silent: true, awaiting, term, holding };
     let mut largest = frame(Message::Answer(Answer::Surveyed(surveyed)), &[]);
     largest.stamp = Some(Stamper::new([0; 32]).make(Default::default(), addr));
     assert!(bytes(&RingKey::new("sky"), &largest).len() <= FRAME_MAX);

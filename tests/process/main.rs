@@ -5,6 +5,7 @@
 mod address;
 mod cli;
 mod client;
+mod disk;
 mod entries;
 mod http;
 mod leave;

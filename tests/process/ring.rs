@@ -162,7 +162,7 @@ impl History {
     }
 
     /// Writes and reads through these nodes, chosen at random, until told to stop.
-    fn go_on(&self, addrs: &[SocketAddr], seed: u64, stop: &AtomicBool) {
+    pub fn go_on(&self, addrs: &[SocketAddr], seed: u64, stop: &AtomicBool) {
         let mut rng = Rng::new(seed);
         let mut clients: Vec<Client> = addrs.iter().map(|&addr| Client::new(addr)).collect();
         while !stop.load(Ordering::Relaxed) {

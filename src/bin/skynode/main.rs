@@ -9,12 +9,16 @@ mod signals;
 use async_signal::Signals;
 use log::info;
 use options::{Exit, Options};
+use skynode::config::Config;
+use skynode::disk::{Disk, Saver};
 use skynode::http::serve::{Limits, serve};
-use skynode::node::{Identity, Node};
+use skynode::node::{Identity, Node, Record};
+use skynode::store::Store;
 use skynode::udp::{Driver, Http, Sockets, bind, entropy, now, outward_address, seen_address};
 use smol::{LocalExecutor, future};
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -91,6 +95,17 @@ async fn own_address(options: &Options, sockets: &Sockets) -> Result<SocketAddr,
     }
 }
 
+/// Opens the directory of a node.
+fn open(dir: &Path, config: &Config, alone: bool) -> Result<(Saver, Store, Option<Record>), String> {
+    let (disk, store, record) = Disk::open(dir, config.memory_max)?;
+    if let Some(other) = record.as_ref().map(Record::ring).filter(|ring| *ring != config.ring) {
+        let (dir, ring) = (dir.display(), &config.ring);
+        return Err(format!("{dir} belongs to a node of the ring {other}, and this one is of {ring}: see --ring"));
+    }
+    let saver = disk.start().map_err(|error| format!("no thread can be started for the disk: {error}"))?;
+    Ok((saver, store, if alone { record.map(Record::alone) } else { record }))
+}
+
 /// Runs the node until it has left its ring, or is told to end at once.
 async fn live(
     executor: &Rc<LocalExecutor<'static>>,
@@ -100,7 +115,7 @@ async fn live(
     signals: Signals,
 ) -> Result<ExitCode, String> {
     let Sockets { udp, tcp, addr } = sockets;
-    let Options { join, config, id, hosts, http, .. } = options;
+    let Options { join, config, id, hosts, http, data, alone, .. } = options;
     let value_max = config.value_max;
     let people = match &tcp {
         None => None,
@@ -109,9 +124,19 @@ async fn live(
     };
     let at = people.map_or_else(|| String::from("HTTP is off"), |at| format!("people ask this node at http://{at}/"));
     info!("{at}, other nodes at {advertised} over UDP; it listens on {addr}");
-    let node = Node::new(config, Identity { addr: advertised, id }, !join.is_empty(), fresh_entropy()?, now());
+    let (seeded, entropy) = (!join.is_empty(), fresh_entropy()?);
+    let (node, saver) = match data {
+        None => (Node::new(config, Identity { addr: advertised, id }, seeded, entropy, now()), None),
+        Some(dir) => {
+            let (saver, store, record) = open(&dir, &config, alone)?;
+            // Where it stood it stands again, under whatever address.
+            let id = id.or_else(|| record.as_ref().map(Record::id));
+            let identity = Identity { addr: advertised, id };
+            (Node::with_disk(config, identity, seeded, entropy, now(), (store, record)), Some(saver))
+        }
+    };
     let (driver, handle) =
-        Driver::new(node, udp, join).map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
+        Driver::new(node, udp, join, saver).map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
     // Tasks of their own, so that what wakes one does not poll the other.
     let driven = executor.spawn(driver.run());
     let told_to_end = executor.spawn(signals::obey(signals, handle.clone()));

@@ -11,9 +11,11 @@ use skynode::limits::{MEMORY_DEFAULT, VALUE_MAX};
 use skynode::udp::Http;
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 use values::{
-    advertise, host, http, id, join, leave_timeout, level, listen, max_memory, max_value, min_nodes, reopen_after, ring,
+    advertise, data, host, http, id, join, leave_timeout, level, listen, max_memory, max_value, min_nodes,
+    reopen_after, ring,
 };
 
 /// The command line as argh reads it.
@@ -40,13 +42,17 @@ use values::{
             seconds if no other is on one; of three seeds or more it must hear most first, itself included.",
     note = "SIGTERM, SIGINT and POST /leave have the node hand over what it holds and leave the ring; then it exits\n\
             with 0. A second signal ends it at once.",
-    note = "What is not given here is taken from the environment, where every flag but the last three has a variable:\n\
+    note = "What is not given here is taken from the environment, where every flag but --alone, --check and\n\
+            --version has a variable:\n\
             SKY_LISTEN, SKY_JOIN and SKY_HOST (several separated by commas), SKY_ADVERTISE, SKY_HTTP, SKY_ID,\n\
             SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE,\n\
-            SKY_MAX_MEMORY, SKY_LOG. An empty one counts as not there.",
+            SKY_MAX_MEMORY, SKY_DATA, SKY_LOG. An empty one counts as not there.",
     note = "A node that listens on 0.0.0.0 or [::] asks its seeds which address they see, and takes that for its own;\n\
             one without seeds takes the address from which its machine would reach the Internet. --advertise says it\n\
             instead.",
+    note = "With --data a ring that was stopped or killed as a whole comes back with all that it held. A node that is\n\
+            started again waits until it has found those who stood beside it, or a ring that is whole takes it in:\n\
+            its log and GET /readyz name them. If they are gone for good, POST /reopen or --alone ends that.",
     note = "Anyone who reaches the port can read and change everything: listen only where you trust the network.",
     error_code(1, "The node could not start, for instance because the port is in use; with --check: it is not ready."),
     error_code(2, "The command line or the environment was wrong."),
@@ -106,6 +112,16 @@ struct Arguments {
     #[argh(option, arg_name = "MiB", from_str_fn(max_memory))]
     max_memory: Option<usize>,
 
+    /// directory in which the node saves what it holds, made if it is not there; one for each node. A write is on the
+    /// disk of every node that holds it before it is acknowledged (default: memory only)
+    #[argh(option, short = 'd', arg_name = "dir", from_str_fn(data))]
+    data: Option<PathBuf>,
+
+    /// with --data: answer without waiting for those who stood beside this node when it ended. Only if they are gone
+    /// for good, or this node holds the newest of everything
+    #[argh(switch)]
+    alone: bool,
+
     /// how much is written to standard error: error, warn, info, debug, trace or off (default info)
     #[argh(option, arg_name = "level", from_str_fn(level))]
     log: Option<LevelFilter>,
@@ -137,6 +153,10 @@ pub struct Options {
     pub id: Option<Id>,
     /// What can be set of a node itself.
     pub config: Config,
+    /// Where to save what the node holds.
+    pub data: Option<PathBuf>,
+    /// Wait for nobody.
+    pub alone: bool,
     /// How much to log.
     pub log: LevelFilter,
     /// Do not start a node, but ask whether it is ready.
@@ -184,6 +204,10 @@ pub fn read(
         memory_max: given.one(arguments.max_memory, "SKY_MAX_MEMORY", max_memory)?.unwrap_or(MEMORY_DEFAULT),
         ..Config::default()
     };
+    let directory = given.one(arguments.data, "SKY_DATA", data)?;
+    if arguments.alone && directory.is_none() {
+        return Err(Exit::Wrong(String::from("--alone says something of what was saved: it needs --data")));
+    }
     let listens = given.one(arguments.listen, "SKY_LISTEN", listen)?;
     Ok(Options {
         listen: listens.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4321))),
@@ -193,6 +217,8 @@ pub fn read(
         hosts: given.several(arguments.host, "SKY_HOST", host)?.into_iter().collect(),
         id: given.one(arguments.id, "SKY_ID", id)?,
         config,
+        data: directory,
+        alone: arguments.alone,
         log: given.one(arguments.log, "SKY_LOG", level)?.unwrap_or(LevelFilter::Info),
         check: arguments.check,
     })

@@ -7,9 +7,9 @@ use crate::limits::{
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Body, Condition, Entry, Frame, Freshness, Holding, Incarnation, Item, Listed, Listing,
-    Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place, Pledged, Rank, Refusal,
-    Request, RingKey, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Alternatives, Answer, Body, Condition, Entry, Frame, Freshness, Holding, Incarnation, Item, Keeping, Listed,
+    Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place, Pledged, Rank,
+    Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -207,6 +207,8 @@ impl Material {
                 digest: rng.next_u64(),
                 list: rng.next_u64() as u32,
                 dropped: self.peers(rng, DROPPED_MAX),
+                awaiting: rng.chance(0.5),
+                keeping: Self::keeping(rng),
             }),
             4 => Request::Release { side, stamp, closer: rng.chance(0.5).then(|| self.peer(rng)) },
             5 => Request::Hint,
@@ -265,11 +267,18 @@ impl Material {
         }
     }
 
+    fn keeping(rng: &mut Rng) -> Keeping {
+        Keeping { unsaved: rng.chance(0.5), room: [Room::Enough, Room::Little, Room::NoDisk][rng.index(3)] }
+    }
+
     pub(super) fn answer<'a>(&self, rng: &mut Rng, from: Peer, key: &'a [u8]) -> Answer<'a> {
         let version = self.rank(rng).version;
         let successors: Alternatives = self.peers(rng, ALTERNATIVES_MAX);
         match rng.below(ANSWERS) {
-            0 => Answer::Pong { place: from.place, member: rng.chance(0.5), founder: rng.chance(0.5) },
+            0 => {
+                let (member, founder, recalls) = (rng.chance(0.5), rng.chance(0.5), rng.chance(0.5));
+                Answer::Pong { place: from.place, member, founder, recalls }
+            }
             1 => {
                 let fresh = Freshness { term: self.term(rng), time_ms: version.time_ms };
                 Answer::Found { predecessor: self.peer(rng), owner: self.peer(rng), successors, fresh }
@@ -285,6 +294,8 @@ impl Material {
                     wait_ms: rng.next_u64() as u16,
                     dropped: self.peers(rng, DROPPED_MAX),
                     matched: rng.chance(0.5),
+                    awaiting: rng.chance(0.5),
+                    keeping: Self::keeping(rng),
                 })
             }
             4 => Answer::Surveyed(Surveyed {
@@ -292,6 +303,7 @@ impl Material {
                 successors,
                 consented: rng.chance(0.5),
                 silent: rng.chance(0.5),
+                awaiting: rng.chance(0.5),
                 term: self.term(rng),
                 holding: self.holding(rng),
             }),

@@ -49,6 +49,8 @@ pub struct Faults {
     pub batches: u64,
     /// Times that two died beside one that had just joined.
     pub beside: u64,
+    /// Times that all machines lost their power.
+    pub blackouts: u64,
 }
 
 /// What the driver has to do for a fault: the chaos itself only stops and cuts.

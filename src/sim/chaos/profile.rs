@@ -48,6 +48,12 @@ pub struct Profile {
     pub attack: u64,
     /// The machines on which more may join stand side by side around one key, and come together: a batch.
     pub batch: bool,
+    /// The machines have disks.
+    pub disks: bool,
+    /// So often all machines lose their power at one moment.
+    pub blackouts: u64,
+    /// How often a disk cannot save what it is to.
+    pub disk_faults: f64,
 }
 
 impl Profile {
@@ -70,6 +76,12 @@ impl Profile {
             profile.spares = NEWCOMERS_MAX;
             let joins = FAULTS.into_iter().zip(&mut profile.rates).filter(|(fault, _)| *fault == Fault::Join);
             joins.for_each(|(_, rate)| *rate += 2 + batches.below(5));
+        }
+        let mut disks = Rng::new(seed ^ 0x4449_534B_5300);
+        if disks.chance(0.4) {
+            profile.disks = true;
+            profile.blackouts = [0, 1, 1, 2][disks.index(4)];
+            profile.disk_faults = [0.0, 0.0, 0.02][disks.index(3)];
         }
         profile
     }
@@ -119,6 +131,9 @@ impl Profile {
             crowded: rng.chance(0.2),
             attack: 0,
             batch: false,
+            disks: false,
+            blackouts: 0,
+            disk_faults: 0.0,
         }
     }
 
@@ -143,6 +158,9 @@ impl Profile {
             crowded: false,
             attack: 0,
             batch: false,
+            disks: false,
+            blackouts: 0,
+            disk_faults: 0.0,
         }
     }
 

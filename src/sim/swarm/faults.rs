@@ -69,6 +69,10 @@ impl Swarm {
             let living: Vec<usize> = self.world.members().map(|(host, _)| host).collect();
             // Three in a row: hardly will all of them be gone for good before one was heard.
             let from = self.rng.index(living.len().max(1));
+            // After a blackout nobody lives: then it is told who did.
+            let were =
+                (0..self.world.hosts().len()).filter(|&other| other != host && self.world.host(other).lives() > 0);
+            let living = if living.is_empty() { were.collect() } else { living };
             let chosen: Vec<usize> = living.iter().cycle().skip(from).take(living.len().min(3)).copied().collect();
             addrs(&chosen)
         };
@@ -153,7 +157,7 @@ impl Swarm {
         self.come_back(host);
     }
 
-    fn forget(&mut self, host: usize) {
+    pub(super) fn forget(&mut self, host: usize) {
         self.speakers.forget(host);
         self.consented.forget(host);
         self.joining.remove(&host);
@@ -178,7 +182,9 @@ impl Swarm {
             self.chaos.bound.review(&self.world, self.clients.keys());
         }
         let bound = &self.chaos.bound;
-        let wild = matches!(self.phase, Phase::Chaos | Phase::Healing);
+        // Those who await it are disturbed as long as it is away.
+        let awaited = self.phase == Phase::Healing && self.profile.blackouts > 0;
+        let wild = matches!(self.phase, Phase::Chaos | Phase::Healing) && !awaited;
         if wild && !bound.is_disturbed(host) && !bound.admits(&self.world, &[host]) {
             return self.plan(Duration::from_secs(1), Plan::Start { host });
         }
@@ -199,10 +205,12 @@ impl Swarm {
     pub(super) fn heal(&mut self) {
         self.enter(Phase::Healing);
         self.world.network.heal();
+        self.world.disk_faults = 0.0;
         self.world.resume_all();
         for host in 0..self.world.hosts().len() {
             let was_here = self.world.host(host).lives() > 0 && self.world.host(host).node().is_none();
-            if was_here && self.rng.chance(0.5) {
+            // After a blackout nobody but an operator could tell whoever awaits one that it is dead for good.
+            if was_here && (self.rng.chance(0.5) || self.profile.blackouts > 0) {
                 self.start_again(host);
             }
         }

@@ -6,6 +6,7 @@
 //! while nobody alive is taken for dead, and here many are.
 
 mod batch;
+mod blackout;
 mod faults;
 mod judge;
 mod scene;
@@ -81,6 +82,8 @@ enum Plan {
     },
     Scene,
     Poll,
+    /// All machines lose their power.
+    Blackout,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +164,10 @@ impl Swarm {
             let id = profile.crowded.then(|| Id::new(middles[crowd].wrapping_add(beside)));
             let id = if profile.batch && number >= profile.nodes { Some(batch::place(seed, number)) } else { id };
             let addr = SocketAddr::from(([10, subnet[0], subnet[1], number as u8 + 1], 4321));
-            world.add(Machine { addr, id, clock: profile.clock(&mut rng) });
+            let host = world.add(Machine { addr, id, clock: profile.clock(&mut rng) });
+            if profile.disks {
+                world.give_disk(host);
+            }
         }
         let names = (0..profile.keys).map(|key| batch::key_name(seed, key)).collect();
         let keys = Keys::new(names);
@@ -329,7 +335,8 @@ impl Swarm {
             }
             Plan::Stall if self.phase == Phase::Chaos => self.stall(),
             Plan::Beside { joiner } if self.phase == Phase::Chaos => self.crash_beside(joiner),
-            Plan::Chaos | Plan::Strike { .. } | Plan::Stall | Plan::Beside { .. } => {}
+            Plan::Blackout if self.phase == Phase::Chaos => self.black_out(),
+            Plan::Blackout | Plan::Chaos | Plan::Strike { .. } | Plan::Stall | Plan::Beside { .. } => {}
             Plan::Scene => self.play(),
             Plan::Poll => self.poll(),
         }
@@ -352,6 +359,7 @@ impl Swarm {
                     self.world.hosts().iter().filter_map(|host| host.node()).for_each(|node| {
                         self.forming.add_counters(node.counters());
                     });
+                    self.plan_blackouts();
                     (0..self.clients.count()).for_each(|client| self.plan(POLL, Plan::Client(client)));
                     self.plan(POLL, if self.scene.is_some() { Plan::Scene } else { Plan::Chaos });
                 } else if waited > FORM_MAX {

@@ -263,6 +263,10 @@ pub fn life(names: Names, life: &Life) -> String {
         Life::Silent => String::from("is silent, as it may be cut off"),
         Life::Heard => String::from("is silent no longer: it has heard one that it had lost"),
         Life::Reopened => String::from("is silent no longer"),
+        Life::Awaits { entries, .. } => format!("comes back with {entries} entries, and looks for its neighbours"),
+        Life::Whole => String::from("has found its ring again"),
+        Life::SavesNot => String::from("cannot save anything"),
+        Life::Saves => String::from("can save again"),
         Life::Leaving => String::from("hands over what it holds"),
         Life::Pulled { from, entries } => format!("has taken over {entries} entries from node {}", name(from.id())),
     }

@@ -27,6 +27,11 @@ impl World {
         while let Some(event) = self.hosts[host].node.as_deref_mut().and_then(Node::poll_event) {
             self.tell(host, event);
         }
+        if self.hosts[host].left.is_some() {
+            self.save_last(host);
+        } else {
+            self.save_next(host);
+        }
         if let Some(handed_over) = self.hosts[host].left.take()
             && let Some(counters) = self.end(host, "has left")
         {

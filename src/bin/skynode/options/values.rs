@@ -7,6 +7,7 @@ use skynode::limits::{FIRST_MAX, MEMORY_MIN, VALUE_MAX};
 use skynode::udp::Http;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The longest name of a ring, in bytes.
@@ -106,6 +107,10 @@ pub fn max_memory(text: &str) -> Result<usize, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse::<usize>().ok().filter(|number| is_plain && (MEMORY_MIN >> 20..=1 << 20).contains(number));
     number.map(|number| number << 20).ok_or_else(|| String::from("the memory for entries is 4 to 1048576 MiB"))
+}
+
+pub fn data(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() { Err(String::from("the directory needs a name, like /var/lib/sky")) } else { Ok(text.into()) }
 }
 
 pub fn level(text: &str) -> Result<LevelFilter, String> {

@@ -1,0 +1,242 @@
+//! What was changed since it was last saved: which entries, and whether anyone waits for that.
+
+use super::{Content, Key, Store, Stored, Untaken};
+use crate::id::Id;
+use crate::limits::{KEY_MAX, KIND_MAX, TIME_MAX_MS};
+use crate::wire::{OperationLog, Rank};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// How much of an entry is to be saved anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Changed {
+    /// How it stands; its value is the same.
+    Head,
+    /// All of it.
+    Whole,
+}
+
+/// Entries that were changed since they were last saved.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Journal {
+    changed: BTreeMap<Key, Changed>,
+    /// Somebody may be told of it, and waits.
+    urgent: bool,
+}
+
+impl Journal {
+    /// An entry was changed, or is gone. That a whole group holds it is not urgent to save.
+    pub fn note(&mut self, key: Key, changed: Changed, urgent: bool) {
+        self.urgent |= urgent;
+        let noted = self.changed.entry(key).or_insert(changed);
+        *noted = changed.max(*noted);
+    }
+}
+
+/// All of an entry but its value, as it is saved.
+#[derive(Serialize, Deserialize)]
+struct Head<'a> {
+    rank: Rank,
+    log: OperationLog,
+    /// Media type and end of the value; `None` for a tombstone.
+    #[serde(borrow)]
+    value: Option<(&'a [u8], u64)>,
+}
+
+/// A change to be saved.
+#[derive(Clone, Debug)]
+pub struct Unsaved {
+    /// The place of the entry: 16 bytes of its id, then its key.
+    pub place: Vec<u8>,
+    /// What the entry is now.
+    pub entry: Saved,
+}
+
+/// An entry as it is to be saved.
+#[derive(Clone, Debug)]
+pub enum Saved {
+    /// There is none.
+    Gone,
+    /// Only this has changed, not its value.
+    Head(Vec<u8>),
+    /// All of it; without a value it is a tombstone.
+    Whole(Vec<u8>, Option<Content>),
+}
+
+/// What was saved is not an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Damaged;
+
+impl Store {
+    /// From now on the store notes what is to be saved.
+    pub fn keep_journal(&mut self) {
+        self.journal.get_or_insert_default();
+    }
+
+    /// True if a change is to be saved that somebody may wait for.
+    pub fn has_unsaved(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.urgent)
+    }
+
+    /// Takes out all that is to be saved.
+    pub fn take_unsaved(&mut self) -> Vec<Unsaved> {
+        let Some(journal) = &mut self.journal else { return Vec::new() };
+        let journal = core::mem::take(&mut **journal);
+        let unsaved = journal.changed.into_iter().map(|(key, changed)| {
+            let entry = match self.entries.get(&key) {
+                None => Saved::Gone,
+                Some(stored) if changed == Changed::Head => Saved::Head(head_of(stored)),
+                Some(stored) => Saved::Whole(head_of(stored), stored.value.clone()),
+            };
+            Unsaved { place: place_of(&key), entry }
+        });
+        unsaved.collect()
+    }
+
+    /// These changes could not be saved: they are to be saved again, as the entries are by then.
+    pub fn put_back_unsaved(&mut self, unsaved: &[Unsaved]) {
+        let Some(journal) = &mut self.journal else { return };
+        for key in unsaved.iter().filter_map(|unsaved| key_at(&unsaved.place)) {
+            journal.note(key, Changed::Whole, true);
+        }
+    }
+
+    /// Puts an entry back as it was saved. The limit of memory is not looked at: it was kept when the entry came.
+    ///
+    /// # Errors
+    /// [`Damaged`] if it cannot have been saved like this; nothing was changed.
+    pub fn restore(&mut self, place: &[u8], head: &[u8], value: Option<&[u8]>) -> Result<(), Damaged> {
+        let (_, key) = key_at(place).ok_or(Damaged)?;
+        let (head, rest) = postcard::take_from_bytes::<Head<'_>>(head).map_err(|_| Damaged)?;
+        let content = match (head.value, value) {
+            (Some((kind, expires_ms)), Some(bytes)) if kind.len() <= KIND_MAX && expires_ms <= TIME_MAX_MS => {
+                Some(Content::new(bytes, kind, expires_ms))
+            }
+            (None, None) => None,
+            _ => return Err(Damaged),
+        };
+        if !rest.is_empty() || !head.rank.is_sound() {
+            return Err(Damaged);
+        }
+        let journal = self.journal.take();
+        let taken = self.take(&key, head.rank, &head.log, usize::MAX, || Ok(content));
+        self.journal = journal;
+        match taken {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(Untaken::Full | Untaken::Unsound | Untaken::Partial) => Err(Damaged),
+        }
+    }
+}
+
+fn head_of(stored: &Stored) -> Vec<u8> {
+    let value = stored.value.as_ref().map(|content| (content.kind(), content.expires_ms));
+    let head = Head { rank: stored.rank, log: stored.log.clone(), value };
+    // It allocates what it needs, and has no type that postcard refuses.
+    postcard::to_extend(&head, Vec::new()).unwrap_or_default()
+}
+
+fn place_of((id, key): &Key) -> Vec<u8> {
+    [&id.get().to_be_bytes()[..], key].concat()
+}
+
+/// The key at a place, if it belongs there.
+fn key_at(place: &[u8]) -> Option<Key> {
+    let (id, key) = place.split_first_chunk::<16>()?;
+    let id = Id::new(u128::from_be_bytes(*id));
+    let sound = (1..=KEY_MAX).contains(&key.len()) && Id::of_key(key) == id;
+    sound.then(|| (id, Box::from(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{OperationId, Version};
+
+    fn rank(time_ms: u64) -> Rank {
+        Rank::of_write(Version { term: 1, time_ms, writer: 7 })
+    }
+
+    fn content(text: &[u8]) -> Option<Content> {
+        Some(Content::new(text, b"text/plain", 9))
+    }
+
+    type Row = (Vec<u8>, Option<Vec<u8>>);
+
+    /// A directory, as simple as can be.
+    #[derive(Default)]
+    struct Disk(BTreeMap<Vec<u8>, Row>);
+
+    impl Disk {
+        fn save(&mut self, unsaved: Vec<Unsaved>) {
+            for Unsaved { place, entry } in unsaved {
+                match entry {
+                    Saved::Gone => drop(self.0.remove(&place)),
+                    Saved::Head(head) => self.0.get_mut(&place).expect("a value stays").0 = head,
+                    Saved::Whole(head, value) => {
+                        drop(self.0.insert(place, (head, value.map(|content| content.bytes().to_vec()))));
+                    }
+                }
+            }
+        }
+
+        fn restore(&self) -> Result<Store, Damaged> {
+            let mut store = Store::default();
+            for (place, (head, value)) in &self.0 {
+                store.restore(place, head, value.as_deref())?;
+            }
+            Ok(store)
+        }
+    }
+
+    #[test]
+    fn what_was_saved_comes_back_and_each_change_is_saved_once() {
+        let (mut store, mut disk) = (Store::default(), Disk::default());
+        store.keep_journal();
+        let mut log = OperationLog::default();
+        log.push(OperationId([3; 16]), rank(5).version);
+        assert!(!store.has_unsaved());
+        for (key, value) in [(&b"a"[..], content(b"one")), (b"b", content(&[7; 5000])), (b"c", None)] {
+            assert_eq!(store.write(key, rank(5), log.clone(), value), Ok(true));
+        }
+        assert!(store.has_unsaved());
+        disk.save(store.take_unsaved());
+        assert!(!store.has_unsaved() && store.take_unsaved().is_empty());
+        store.confirm(b"b", rank(5).version, 1);
+        assert!(!store.has_unsaved(), "nobody waits for that");
+        store.raise_ballot(b"a", 4);
+        let unsaved = store.take_unsaved();
+        assert!(unsaved.len() == 2 && unsaved.iter().all(|it| matches!(it.entry, Saved::Head(_))));
+        store.put_back_unsaved(&unsaved);
+        assert!(store.has_unsaved());
+        disk.save(store.take_unsaved());
+        store.drop_stray(crate::wire::Item { id: Id::of_key(b"c"), rank: rank(5) });
+        disk.save(store.take_unsaved());
+        let back = disk.restore().unwrap();
+        assert_eq!((back.len(), back.bytes(), back.tombstones()), (2, store.bytes(), 0));
+        for key in [&b"a"[..], b"b"] {
+            let (one, other) = (store.get(key).unwrap(), back.get(key).unwrap());
+            assert_eq!((&one.rank, &one.value, &one.log), (&other.rank, &other.value, &other.log));
+        }
+        assert!(!back.has_unsaved());
+    }
+
+    #[test]
+    fn what_cannot_have_been_saved_is_damaged() {
+        let (mut store, mut disk) = (Store::default(), Disk::default());
+        store.keep_journal();
+        store.write(b"a", rank(5), OperationLog::default(), content(b"one")).unwrap();
+        disk.save(store.take_unsaved());
+        let (place, (head, value)) = disk.0.iter().next().unwrap();
+        let refuses = |place: &[u8], head: &[u8], value: Option<&[u8]>| {
+            assert_eq!(Store::default().restore(place, head, value), Err(Damaged));
+        };
+        refuses(&place[1..], head, value.as_deref());
+        refuses(b"", head, value.as_deref());
+        refuses(&place[..16], head, value.as_deref());
+        refuses(place, &head[1..], value.as_deref());
+        refuses(place, &[&head[..], &[0]].concat(), value.as_deref());
+        refuses(place, head, None);
+    }
+}

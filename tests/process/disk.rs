@@ -1,0 +1,223 @@
+//! Nodes that save what they hold: killed, stopped and started again, one by one and all at once.
+
+use crate::client::Client;
+use crate::process::{Node, PATIENCE, eventually, join, own_addr, reserved_addr};
+use crate::ring::{History, await_all, one_at_a_time};
+use skynode::rng::Rng;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// A directory that is gone after the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("disk-{}-{number}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).expect("a directory of the build");
+        Self(dir)
+    }
+
+    fn flag(&self, name: &str) -> [String; 2] {
+        [String::from("--data"), self.0.join(name).display().to_string()]
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A ring whose nodes save what they hold, and are all given the first three as seeds.
+fn start_saving_ring(scratch: &Scratch, size: usize) -> Vec<Node> {
+    let addrs: Vec<SocketAddr> = (0..size).map(|_| reserved_addr()).collect();
+    let seeds = join(&addrs[..size.min(3)]);
+    let start = |(number, addr): (usize, &SocketAddr)| {
+        let arguments = [&seeds[..], &scratch.flag(&number.to_string())].concat();
+        Node::start(*addr, &arguments)
+    };
+    addrs.iter().enumerate().map(start).collect()
+}
+
+fn refs(nodes: &[Node]) -> Vec<&Node> {
+    nodes.iter().collect()
+}
+
+/// Kills all nodes, as a power cut does, and starts them again.
+fn cut_power(nodes: &mut [Node]) {
+    for node in &mut *nodes {
+        node.signal("-KILL");
+    }
+    for node in nodes {
+        node.restart();
+    }
+}
+
+#[test]
+fn a_node_alone_comes_back_with_all_that_it_acknowledged() {
+    let scratch = Scratch::new();
+    let mut node = Node::start(reserved_addr(), &scratch.flag("node"));
+    let mut client = node.client();
+    let large: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let etag = client.put("large", &large).field("ETag").expect("it was stored").to_owned();
+    let kind = client.ask("PUT", "/storage/typed", "Content-Type: text/x-sky\r\nSky-TTL: 3600\r\n", Some(b"text"));
+    assert_eq!(kind.status, 201);
+    assert_eq!((client.put("gone", b"1").status, client.ask("DELETE", "/storage/gone", "", None).status), (201, 204));
+    let before = client.get("/node").json();
+    node.restart();
+    let mut client = node.client();
+    await_all(&[&node]);
+    let answer = client.get("/storage/large");
+    assert_eq!((answer.status, answer.field("ETag"), &answer.body), (200, Some(&*etag), &large));
+    let answer = client.get("/storage/typed");
+    assert_eq!((answer.field("Content-Type"), answer.text()), (Some("text/x-sky"), "text"));
+    assert!(answer.field("Sky-TTL").is_some());
+    assert_eq!(client.get("/storage/gone").status, 404);
+    let after = client.get("/node").json();
+    assert_eq!((&before["id"], &before["entries"]), (&after["id"], &after["entries"]));
+    // It went on under its first term: the next is a new one.
+    assert_eq!(client.put("large", b"new").status, 204);
+}
+
+#[test]
+fn a_directory_is_for_one_node_of_one_ring_and_its_address_may_change() {
+    let scratch = Scratch::new();
+    let run = |arguments: &[&str]| -> Output {
+        let listen = own_addr().to_string();
+        let data = scratch.flag("node");
+        let all = [&["-l", &listen, &data[0], &data[1]][..], arguments].concat();
+        Command::new(env!("CARGO_BIN_EXE_skynode")).env_clear().args(all).output().expect("it runs")
+    };
+    let fails = |output: Output, parts: &[&str]| {
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+    };
+    let node = Node::start(own_addr(), &scratch.flag("node"));
+    let id = node.client().get("/node").json()["id"].clone();
+    assert_eq!(node.client().put("key", b"value").status, 201);
+    fails(run(&[]), &["in use by another node"]);
+    drop(node);
+    fails(run(&["--ring", "other"]), &["belongs to a node of the ring sky"]);
+    let node = Node::start(own_addr(), &scratch.flag("node"));
+    await_all(&[&node]);
+    assert_eq!(node.client().get("/node").json()["id"], id, "where it stood it stands again");
+    assert_eq!(node.client().get("/storage/key").text(), "value");
+    drop(node);
+    let file = scratch.0.join("node/sky.redb");
+    fs::write(&file, vec![7; 100_000]).expect("it is ours");
+    fails(run(&[]), &["damaged", "Move it away"]);
+}
+
+/// So many rounds: with `SKY_ROUNDS` more than in passing.
+fn rounds() -> usize {
+    std::env::var("SKY_ROUNDS").map_or(4, |text| text.parse().expect("SKY_ROUNDS is a number"))
+}
+
+#[test]
+fn a_ring_killed_at_once_comes_back_with_all_that_it_acknowledged() {
+    let _alone = one_at_a_time();
+    let scratch = Scratch::new();
+    let mut nodes = start_saving_ring(&scratch, 5);
+    await_all(&refs(&nodes));
+    let (history, mut rng) = (History::default(), Rng::new(5));
+    for round in 0..rounds() {
+        let addrs: Vec<SocketAddr> = nodes.iter().map(|node| node.addr).collect();
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for client in 0..3 {
+                let (history, addrs, stop) = (&history, &addrs, &stop);
+                scope.spawn(move || history.go_on(addrs, 100 * round as u64 + client, stop));
+            }
+            // The kill is to come at any moment of the writes.
+            thread::sleep(Duration::from_millis(100 + rng.below(900)));
+            cut_power(&mut nodes);
+            stop.store(true, Ordering::Relaxed);
+        });
+        await_all(&refs(&nodes));
+        history.await_readable(&refs(&nodes), PATIENCE);
+        println!("round {round}: {} keys", history.acknowledged().len());
+    }
+}
+
+#[test]
+fn of_a_ring_killed_at_once_nobody_answers_before_those_beside_it_are_back() {
+    let _alone = one_at_a_time();
+    let scratch = Scratch::new();
+    let mut nodes = start_saving_ring(&scratch, 3);
+    await_all(&refs(&nodes));
+    assert_eq!(nodes[0].client().put("key", b"value").field("Sky-Copies"), Some("3"));
+    let mut last = nodes.pop().expect("there are three");
+    last.crash();
+    cut_power(&mut nodes);
+    // Two are back, and find each other; the third may have gone on without them.
+    eventually(PATIENCE, || {
+        let ready = nodes[0].client().get("/readyz");
+        let waits = ready.text().contains(&format!("waits until {}", last.addr));
+        if ready.status == 503 && waits { Ok(()) } else { Err(ready.text().to_owned()) }
+    });
+    nodes[0].await_line("answers for none before");
+    for node in &nodes {
+        assert_eq!(node.client().get("/storage/key").status, 503);
+    }
+    last.restart();
+    nodes.push(last);
+    await_all(&refs(&nodes));
+    assert_eq!(nodes[1].client().get("/storage/key").text(), "value");
+    // The same again, and this time the operator knows that the third is gone for good.
+    let mut last = nodes.pop().expect("there are three");
+    last.crash();
+    cut_power(&mut nodes);
+    for node in &nodes {
+        node.await_line("answers for none before");
+        eventually(PATIENCE, || {
+            let status = node.client().ask("POST", "/reopen", "", None).status;
+            if matches!(status, 202 | 409) { Ok(()) } else { Err(format!("{status}")) }
+        });
+    }
+    await_all(&refs(&nodes));
+    assert_eq!(nodes[1].client().get("/storage/key").text(), "value");
+}
+
+#[test]
+fn every_node_restarted_one_after_another_loses_nothing_and_a_ring_stopped_as_a_whole_neither() {
+    let _alone = one_at_a_time();
+    let scratch = Scratch::new();
+    let mut nodes = start_saving_ring(&scratch, 5);
+    await_all(&refs(&nodes));
+    let (history, stop) = (History::default(), AtomicBool::new(false));
+    let addrs: Vec<SocketAddr> = nodes.iter().map(|node| node.addr).collect();
+    thread::scope(|scope| {
+        for client in 0..2 {
+            let (history, addrs, stop) = (&history, &addrs, &stop);
+            scope.spawn(move || history.go_on(addrs, client, stop));
+        }
+        for turn in 0..nodes.len() {
+            nodes[turn].signal("-TERM");
+            assert!(nodes[turn].await_end(PATIENCE).success());
+            nodes[turn].restart();
+            await_all(&refs(&nodes));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    history.await_readable(&refs(&nodes), PATIENCE);
+    for node in &nodes {
+        node.signal("-TERM");
+    }
+    for node in &mut nodes {
+        node.await_end(PATIENCE);
+        node.restart();
+    }
+    await_all(&refs(&nodes));
+    history.await_readable(&refs(&nodes), PATIENCE);
+    let mut client = Client::new(nodes[0].addr);
+    assert_eq!(client.put("after", b"1").field("Sky-Copies"), Some("3"));
+}
