@@ -17,9 +17,10 @@ const SEEDS: u64 = 500;
 
 /// Rules whose lack no ordinary seed shows, or one of thousands. While at most two of seven neighbours are disturbed,
 /// others cover for them: whoever takes an arc over asks the former owner, or is a neighbour that stored what it
-/// acknowledged, and a copy or a term that arrives late is below what is known by then. They are kept for what lies
-/// beyond that bound.
-const UNSEEN: [Rule; 3] = [Rule::HighestTermOnly, Rule::CompleteBeforeAnswering, Rule::AskedAfterPointer];
+/// acknowledged, and a copy or a term that arrives late is below what is known by then; and no stray is the last of its
+/// kind. They are kept for what lies beyond that bound.
+const UNSEEN: [Rule; 4] =
+    [Rule::HighestTermOnly, Rule::CompleteBeforeAnswering, Rule::AskedAfterPointer, Rule::DropWhenConfirmed];
 
 /// The seeds that catch a rule's lack: the first few that end, or all.
 fn caught(rules: &[Rule], first: u64, seeds: u64, all: bool) -> Vec<Outcome> {

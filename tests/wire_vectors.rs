@@ -69,7 +69,7 @@ fn stabilise(dropped: &[u8]) -> Stabilise {
         digest: 0x0102_0304,
         list: 0x0506,
         dropped: peers(dropped),
-        awaiting: true,
+        awaits: Awaits::NobodyAndNew,
         keeping: Keeping { unsaved: true, room: Room::Little },
     }
 }
@@ -83,7 +83,7 @@ fn neighbours(predecessor: Named, successors: Option<PeerList>, dropped: &[u8]) 
         wait_ms: 2625,
         dropped,
         matched: true,
-        awaiting: true,
+        awaits: Awaits::Others,
         keeping,
     }
 }
@@ -236,16 +236,16 @@ fn answers() -> Vec<Row> {
              44444444444444444444444444444444 00000004",
             "e6330c029f59ed1b"),
         row(Neighbours(neighbours(Named::Nobody, None, &[])),
-            "0103000000c1140001010000",
-            "132672344b3f4ee8"),
+            "0103000000c1140001020000",
+            "13a8de4d12e35070"),
         row(Neighbours(neighbours(Named::You, Some(peers(&[2, 3])), &[4])),
             "0103010102000a000002e121012222222222222222222222222222222200000002000a000003e1210133333333 \
              3333333333333333333333330000000300c11401000a000004e121014444444444444444444444444444444400 \
-             00000401010000",
-            "9b77631b58b10da9"),
+             00000401020000",
+            "d42c2837f2449b32"),
         row(Neighbours(neighbours(Named::Other(peer(1)), Some(peers(&[])), &[])),
-            "010302000a000001e121011111111111111111111111111111111100000001010000c1140001010000",
-            "75ceaddba3b45ceb"),
+            "010302000a000001e121011111111111111111111111111111111100000001010000c1140001020000",
+            "e3d90d1b3c9ec683"),
         row(Surveyed(surveyed(Holding::Same)),
             "010401000a000001e12101111111111111111111111111111111110000000101000a000003e121013333333333 \
              333333333333333333333300000003010101ac0200",

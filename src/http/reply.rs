@@ -178,8 +178,9 @@ fn unavailable(why: Unavailable) -> Response {
             return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
         }
         Unavailable::Full => {
-            let detail = "A node that is to hold this key has no room for it, in memory or on its disk; nothing was \
-                          changed: delete something, or see GET /readyz of the node responsible for it and of its neighbours.";
+            let detail = "A node that is to hold this key has no room for it, in memory or on its disk, and nothing \
+                          was changed: delete something, or see GET /readyz of the node responsible for it and of its \
+                          neighbours.";
             return Response::problem(Status::InsufficientStorage, detail);
         }
     };

@@ -16,7 +16,7 @@ use super::record::Neighbourhood;
 use super::stabilise::Beside;
 use super::timers::Timer;
 use crate::config::Rule;
-use crate::wire::{Peer, Request};
+use crate::wire::{Awaits, Peer, Request};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -47,7 +47,7 @@ impl Awaiting {
 impl Node {
     /// The node comes back to what it had saved.
     pub(super) fn await_former(&mut self, beside: Neighbourhood, others: &[SocketAddr]) {
-        if !beside.is_empty() && self.config.keeps(Rule::AwaitFormerNeighbours) {
+        if !beside.is_empty() {
             let others = others.to_vec();
             self.awaiting = Some(alloc::boxed::Box::new(Awaiting { missing: beside.clone(), beside, others }));
         }
@@ -55,7 +55,7 @@ impl Node {
 
     /// It joins beside one that awaits others.
     pub(super) fn await_beside(&mut self) {
-        if self.awaiting.is_none() && self.config.keeps(Rule::AwaitFormerNeighbours) {
+        if self.awaiting.is_none() {
             let (missing, beside) = (Neighbourhood::new(), Neighbourhood::new());
             self.awaiting = Some(alloc::boxed::Box::new(Awaiting { missing, beside, others: Vec::new() }));
         }
@@ -82,23 +82,35 @@ impl Node {
         }
     }
 
-    /// What a neighbour is told: a node that was started again tells that it awaits others, one that joined beside such
-    /// tells on what its neighbour on the other side says.
-    pub(super) fn tells_awaiting(&self, to: Beside) -> bool {
+    /// What a neighbour is told. A node that was started again, or has joined beside such, tells on what its other
+    /// neighbour says; but one that was started again only if the ring has gone on without it: else what lies behind it
+    /// may be just what is missing.
+    pub(super) fn tells_awaits(&self, to: Beside, peer: &Peer) -> Awaits {
         let from = match to {
             Beside::Successor => Beside::Predecessor,
             Beside::Predecessor => Beside::Successor,
         };
-        let told = self.ring.awaits[from as usize] != Some(false);
-        self.awaiting.as_ref().is_some_and(|awaiting| awaiting.is_of_before() || told)
+        let told = self.ring.awaits[from as usize];
+        match &self.awaiting {
+            None if self.beside.is_empty() || self.beside.iter().any(|place| place.addr == peer.addr()) => {
+                Awaits::Nobody
+            }
+            None => Awaits::NobodyAndNew,
+            Some(awaiting) if told == Some(Awaits::Nobody) && !awaiting.is_of_before() => Awaits::Nobody,
+            Some(_) if told == Some(Awaits::NobodyAndNew) => Awaits::Nobody,
+            Some(_) => Awaits::Others,
+        }
     }
 
     /// A neighbour tells whether it awaits others. If neither does, this node is as good as a joiner between them.
-    pub(super) fn told_of_awaiting(&mut self, by: Beside, awaits: bool) {
+    pub(super) fn told_awaits(&mut self, by: Beside, awaits: Awaits) {
         let news = self.ring.awaits[by as usize].replace(awaits) != Some(awaits);
-        if self.awaiting.is_some() && self.ring.awaits == [Some(false); 2] {
+        if self.awaiting.is_none() {
+            return;
+        }
+        if self.ring.awaits.iter().all(|told| told.is_some_and(|told| told != Awaits::Others)) {
             self.awaits_no_more(Life::Whole);
-        } else if self.awaiting.is_some() && news {
+        } else if news {
             self.tell_beside();
         }
     }
@@ -112,6 +124,9 @@ impl Node {
     /// Looks for those whom it awaits, on the ring that it stands on itself.
     pub(super) fn look_for_awaited(&mut self) {
         let Some(awaiting) = self.awaiting.as_ref().filter(|_| self.has_joined()) else { return };
+        if !self.config.keeps(Rule::AwaitFormerNeighbours) {
+            return self.awaits_no_more(Life::Whole);
+        }
         let missing = if self.is_member() { awaiting.missing.clone() } else { Neighbourhood::new() };
         for place in missing {
             self.start_lookup(place.id, LookupFor::Awaited(place.addr));

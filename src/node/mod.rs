@@ -131,6 +131,8 @@ pub struct Node {
     reunion: reunion::Reunion,
     store: Store,
     terms: terms::Terms,
+    /// Who stood beside it when it settled last.
+    beside: record::Neighbourhood,
     saving: Option<Box<save::Saving>>,
     awaiting: Option<Box<awaiting::Awaiting>>,
     settling: Option<Box<settle::Settling>>,
@@ -181,7 +183,8 @@ impl Node {
             node.terms = terms::Terms::restored(record.terms());
             node.clock_ms = node.clock_ms.max(record.clock_ms());
         }
-        node.saving = Some(Box::new(save::Saving::new(beside.clone(), node.store.changes())));
+        node.beside = beside.clone();
+        node.saving = Some(Box::new(save::Saving::new(node.store.changes())));
         node.await_former(beside, &others);
         node.begin_life();
         node
@@ -222,6 +225,7 @@ impl Node {
             reunion: reunion::Reunion::default(),
             store: Store::new(config.memory_max),
             terms: terms::Terms::default(),
+            beside: record::Neighbourhood::new(),
             saving: None,
             awaiting: None,
             settling: None,

@@ -72,7 +72,7 @@ impl Node {
             // It is no longer than that, as the configuration was checked.
             ring: heapless::String::try_from(&*self.config.ring).unwrap_or_default(),
             id: self.me.id(),
-            beside: self.saving.as_ref().map_or_else(Neighbourhood::new, |saving| saving.beside.clone()),
+            beside: self.beside.clone(),
             others: successors.take(SUCCESSORS_MAX).collect(),
             terms: self.terms.stretches().iter().copied().take(TERMS_MAX).collect(),
             clock_ms: self.clock_ms.min(TIME_MAX_MS),
@@ -87,9 +87,11 @@ impl Node {
             (Some(one), Some(other)) => [one.place, other.place].into_iter().collect(),
             _ => Neighbourhood::new(),
         };
-        if let Some(saving) = self.saving.as_mut().filter(|saving| saving.beside != beside) {
-            saving.beside = beside;
-            saving.record_changed = true;
+        if self.beside != beside {
+            self.beside = beside;
+            if let Some(saving) = &mut self.saving {
+                saving.record_changed = true;
+            }
         }
     }
 }

@@ -6,7 +6,6 @@
 use super::Node;
 use super::command::Life;
 use super::keys::OwnerOp;
-use super::record::Neighbourhood;
 use super::speak::Asked;
 use super::timers::Timer;
 use crate::config::Rule;
@@ -32,8 +31,6 @@ pub struct Batch {
 /// How far a node is with saving.
 #[derive(Debug, Default)]
 pub(super) struct Saving {
-    /// Who stood beside it last.
-    pub beside: Neighbourhood,
     /// The record is to be saved.
     pub record_changed: bool,
     /// The number of the last batch.
@@ -48,9 +45,9 @@ pub(super) struct Saving {
 }
 
 impl Saving {
-    /// A node that had these neighbours, and a store with all that was saved.
-    pub fn new(beside: Neighbourhood, saved: u64) -> Self {
-        Self { beside, saved, ..Self::default() }
+    /// The store holds just what was saved.
+    pub fn new(saved: u64) -> Self {
+        Self { saved, ..Self::default() }
     }
 }
 

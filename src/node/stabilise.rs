@@ -87,7 +87,7 @@ impl Node {
             digest: self.store.digest(Arc::new(after, to.id())),
             list,
             dropped: self.ring.told_on(),
-            awaiting: self.tells_awaiting(Beside::Successor),
+            awaits: self.tells_awaits(Beside::Successor, &to),
             keeping: self.keeping(),
         };
         let echo = consent.or_else(|| self.peers.path(to.addr()).and_then(|path| path.stamp));
@@ -119,7 +119,7 @@ impl Node {
         }
         self.ring.behind_head = answer.dropped;
         if answer.predecessor == Named::You {
-            self.told_of_awaiting(Beside::Successor, answer.awaiting);
+            self.told_awaits(Beside::Successor, answer.awaits);
         }
         // Under other neighbours it was a comparison of other arcs.
         if answer.predecessor == Named::You && said.neighbourhood == self.rights.neighbourhood {
@@ -229,7 +229,7 @@ impl Node {
         if is_predecessor {
             self.ring.before_predecessor = Some(request.after);
             self.told_of_dropped(&peer, &request.dropped);
-            self.told_of_awaiting(Beside::Predecessor, request.awaiting);
+            self.told_awaits(Beside::Predecessor, request.awaits);
             if request.consents && stamped >= void_before && stamped >= self.rights.of_predecessor.since {
                 let from = if self.config.keeps(Rule::Stamps) { stamped } else { now };
                 self.consented(Pledged::Predecessor, from + self.config.consent);
@@ -285,7 +285,7 @@ impl Node {
             wait_ms: u16::try_from(wait).unwrap_or(u16::MAX),
             dropped: self.ring.told_on(),
             matched,
-            awaiting: self.tells_awaiting(Beside::Predecessor),
+            awaits: self.tells_awaits(Beside::Predecessor, peer),
             keeping: self.keeping(),
         }
     }

@@ -7,7 +7,7 @@ use super::silence::Quiet;
 use crate::id::Id;
 use crate::limits::DROPPED_MAX;
 use crate::time::Instant;
-use crate::wire::{Peer, Refusal, Request, Room};
+use crate::wire::{Awaits, Peer, Refusal, Request, Room};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) struct Suspicions {
     /// What the successor and the predecessor can take, as they said last.
     pub room: [Room; 2],
     /// Whether the successor and the predecessor await others, as they said last.
-    pub awaits: [Option<bool>; 2],
+    pub awaits: [Option<Awaits>; 2],
     /// Since when they differ.
     pub differs_since: [Option<Instant>; 2],
 }

@@ -329,7 +329,8 @@ mod strangers {
 
     use super::*;
     use crate::wire::{
-        Answer, Flaw, Frame, Incarnation, Keeping, Message, Place, Refusal, Request, RingKey, Stabilise, Stamp, Stamper,
+        Answer, Awaits, Flaw, Frame, Incarnation, Keeping, Message, Place, Refusal, Request, RingKey, Stabilise, Stamp,
+        Stamper,
     };
 
     fn lone() -> (Net, RingKey) {
@@ -366,8 +367,8 @@ mod strangers {
 
     fn stabilise(stamp: Stamp) -> Request<'static> {
         let (consents, after, digest, list, dropped) = (true, Id::new(0), 0, 0, heapless::Vec::new());
-        let (place, awaiting, keeping) = (stranger().place, false, Keeping::default());
-        Request::Stabilise(Stabilise { place, consents, stamp, after, digest, list, dropped, awaiting, keeping })
+        let (place, awaits, keeping) = (stranger().place, Awaits::Nobody, Keeping::default());
+        Request::Stabilise(Stabilise { place, consents, stamp, after, digest, list, dropped, awaits, keeping })
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub struct World {
     pub lateness: Duration,
     /// How often a disk cannot save.
     pub disk_faults: f64,
+    /// How long a disk may take to save; now and then it takes longer.
+    pub disk_delay: Duration,
     /// What happened.
     pub log: Log,
     lists: Lists,
@@ -141,6 +143,7 @@ impl World {
             chance: rng.fork(),
             lateness: Duration::from_millis(1),
             disk_faults: 0.0,
+            disk_delay: Duration::from_millis(5),
             log: Log::default(),
             lists: Lists::default(),
             attacker: None,

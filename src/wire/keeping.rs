@@ -1,4 +1,4 @@
-//! What neighbours tell each other, all the time, of how they keep what they hold.
+//! What neighbours tell each other all the time: how they keep what they hold, and whom they await.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,4 +21,16 @@ pub enum Room {
     Little,
     /// It cannot save anything: its disk is full or broken.
     NoDisk,
+}
+
+/// Whether a node awaits those who stood beside it before it was started, as it tells a neighbour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Awaits {
+    /// It awaits nobody; or one beside it does not, and it has nothing to say of its own.
+    #[default]
+    Nobody,
+    /// It awaits nobody, and has settled without this neighbour: the ring has gone on since that one stood in it.
+    NobodyAndNew,
+    /// It awaits others, or waits with one who does.
+    Others,
 }

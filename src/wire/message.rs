@@ -24,7 +24,7 @@
 
 use super::entry::{Condition, Entry, Freshness, Item, Operation, Rank, Version};
 use super::holding::Holding;
-use super::keeping::Keeping;
+use super::keeping::{Awaits, Keeping};
 use super::listing::Listed;
 use super::peer::{Peer, Place};
 use super::stamp::Stamp;
@@ -315,8 +315,8 @@ pub struct Stabilise {
     /// The nodes that I dropped, one after another, since our arcs last matched. Three of them say that I am silent, if
     /// I found that out myself.
     pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
-    /// I await those who stood beside me before I was started, or wait with one who does.
-    pub awaiting: bool,
+    /// Whom I await.
+    pub awaits: Awaits,
     /// How I keep what I hold.
     pub keeping: Keeping,
 }
@@ -337,8 +337,8 @@ pub struct Neighbours {
     pub dropped: heapless::Vec<Peer, DROPPED_MAX>,
     /// The arcs that we share hold the same entries.
     pub matched: bool,
-    /// I await those who stood beside me before I was started, or wait with one who does.
-    pub awaiting: bool,
+    /// Whom I await.
+    pub awaits: Awaits,
     /// How I keep what I hold.
     pub keeping: Keeping,
 }

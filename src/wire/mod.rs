@@ -32,7 +32,7 @@ pub use entry::{
     Rank, Version,
 };
 pub use holding::{Holding, Sum};
-pub use keeping::{Keeping, Room};
+pub use keeping::{Awaits, Keeping, Room};
 pub use listing::{Listed, Listing};
 pub use message::{
     Alternatives, Answer, Message, Named, Neighbours, PeerList, Pledged, Refusal, Request, Stabilise, Step, Surveyed,

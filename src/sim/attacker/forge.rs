@@ -7,9 +7,9 @@ use crate::limits::{
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Body, Condition, Entry, Frame, Freshness, Holding, Incarnation, Item, Keeping, Listed,
-    Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place, Pledged, Rank,
-    Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Alternatives, Answer, Awaits, Body, Condition, Entry, Frame, Freshness, Holding, Incarnation, Item, Keeping,
+    Listed, Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place, Pledged,
+    Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -207,7 +207,7 @@ impl Material {
                 digest: rng.next_u64(),
                 list: rng.next_u64() as u32,
                 dropped: self.peers(rng, DROPPED_MAX),
-                awaiting: rng.chance(0.5),
+                awaits: Self::awaits(rng),
                 keeping: Self::keeping(rng),
             }),
             4 => Request::Release { side, stamp, closer: rng.chance(0.5).then(|| self.peer(rng)) },
@@ -267,6 +267,10 @@ impl Material {
         }
     }
 
+    fn awaits(rng: &mut Rng) -> Awaits {
+        [Awaits::Nobody, Awaits::NobodyAndNew, Awaits::Others][rng.index(3)]
+    }
+
     fn keeping(rng: &mut Rng) -> Keeping {
         Keeping { unsaved: rng.chance(0.5), room: [Room::Enough, Room::Little, Room::NoDisk][rng.index(3)] }
     }
@@ -294,7 +298,7 @@ impl Material {
                     wait_ms: rng.next_u64() as u16,
                     dropped: self.peers(rng, DROPPED_MAX),
                     matched: rng.chance(0.5),
-                    awaiting: rng.chance(0.5),
+                    awaits: Self::awaits(rng),
                     keeping: Self::keeping(rng),
                 })
             }

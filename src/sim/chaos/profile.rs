@@ -54,6 +54,8 @@ pub struct Profile {
     pub blackouts: u64,
     /// How often a disk cannot save what it is to.
     pub disk_faults: f64,
+    /// How long a disk may take to save, but now and then.
+    pub disk_delay: Duration,
 }
 
 impl Profile {
@@ -82,6 +84,7 @@ impl Profile {
             profile.disks = true;
             profile.blackouts = [0, 1, 1, 2][disks.index(4)];
             profile.disk_faults = [0.0, 0.0, 0.02][disks.index(3)];
+            profile.disk_delay = Duration::from_millis([2, 10, 80, 300][disks.index(4)]);
         }
         profile
     }
@@ -134,6 +137,7 @@ impl Profile {
             disks: false,
             blackouts: 0,
             disk_faults: 0.0,
+            disk_delay: Duration::ZERO,
         }
     }
 
@@ -161,6 +165,7 @@ impl Profile {
             disks: false,
             blackouts: 0,
             disk_faults: 0.0,
+            disk_delay: Duration::ZERO,
         }
     }
 

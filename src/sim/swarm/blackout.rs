@@ -1,7 +1,7 @@
 //! All machines lose their power at one moment, and get it back one after another: what they had saved is all that is
 //! left.
 
-use super::{Plan, Swarm};
+use super::{Phase, Plan, Swarm};
 use crate::sim::log::Detail;
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ impl Swarm {
     /// The ring has formed: from now on disks may fail, and the power too.
     pub(super) fn plan_blackouts(&mut self) {
         if self.profile.disks && self.scene.is_none() {
-            self.world.disk_faults = self.profile.disk_faults;
+            (self.world.disk_faults, self.world.disk_delay) = (self.profile.disk_faults, self.profile.disk_delay);
             for _ in 0..self.profile.blackouts {
                 let after = self.rng.between(Duration::from_secs(2), self.profile.chaos);
                 self.plan(after, Plan::Blackout);
@@ -17,8 +17,24 @@ impl Swarm {
         }
     }
 
+    /// The time for it has come: at once, or as soon as somebody is told that a write is done.
+    pub(super) fn black_out_soon(&mut self) {
+        if self.rng.chance(0.3) {
+            self.black_out();
+        } else {
+            self.power_fails = true;
+        }
+    }
+
+    /// A reply came, and perhaps told somebody what a key holds.
+    pub(super) fn told(&mut self, told: bool) {
+        if told && self.phase == Phase::Chaos && core::mem::take(&mut self.power_fails) {
+            self.black_out();
+        }
+    }
+
     /// All die, and all that ever lived come back: whoever is awaited may be one of these.
-    pub(super) fn black_out(&mut self) {
+    fn black_out(&mut self) {
         self.world.log.tell(Detail::Lives, self.world.now(), format_args!("BLACKOUT"));
         self.wronged();
         self.orphaned.clear();

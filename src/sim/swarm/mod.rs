@@ -130,6 +130,8 @@ pub struct Swarm {
     beyond: bool,
     /// What was counted while the ring formed: it is not part of the tally.
     forming: Tally,
+    /// The power fails as soon as somebody is told something.
+    power_fails: bool,
     tally: Tally,
     failures: Vec<String>,
     /// What befalls the ring in place of the chaos.
@@ -196,6 +198,7 @@ impl Swarm {
             has_base: false,
             beyond: false,
             forming: Tally::default(),
+            power_fails: false,
             tally: Tally { runs: 1, ..Tally::default() },
             failures: Vec::new(),
             scene: None,
@@ -285,6 +288,7 @@ impl Swarm {
                     let orders = self.chaos.answered(&self.world, self.clients.keys(), owner, enough);
                     self.obey(&orders);
                 }
+                self.told(owner.is_some());
                 for failure in self.clients.take_failures() {
                     self.fail(&failure);
                 }
@@ -335,7 +339,7 @@ impl Swarm {
             }
             Plan::Stall if self.phase == Phase::Chaos => self.stall(),
             Plan::Beside { joiner } if self.phase == Phase::Chaos => self.crash_beside(joiner),
-            Plan::Blackout if self.phase == Phase::Chaos => self.black_out(),
+            Plan::Blackout if self.phase == Phase::Chaos => self.black_out_soon(),
             Plan::Blackout | Plan::Chaos | Plan::Strike { .. } | Plan::Stall | Plan::Beside { .. } => {}
             Plan::Scene => self.play(),
             Plan::Poll => self.poll(),

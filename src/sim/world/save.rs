@@ -8,10 +8,9 @@ use crate::sim::log::Detail;
 use crate::sim::queue::Due;
 use core::time::Duration;
 
-/// One batch of so many takes up to [`SLOW`], the others up to [`FAST`].
+/// One batch of so many takes longer than [`World::disk_delay`]: up to this.
 const SLOW_ONE_IN: f64 = 1.0 / 30.0;
 const SLOW: Duration = Duration::from_millis(400);
-const FAST: Duration = Duration::from_millis(6);
 
 impl World {
     /// A machine has a disk from now on: processes that are started later save what they hold.
@@ -25,8 +24,8 @@ impl World {
         let (Some(disk), Some(node)) = (&mut it.disk, &mut it.node) else { return };
         let Some(batch) = node.poll_save() else { return };
         let (life, number) = (it.lives, batch.number);
-        let longest = if self.chance.chance(SLOW_ONE_IN) { SLOW } else { FAST };
-        let after = self.chance.between(Duration::from_micros(100), longest);
+        let longest = if self.chance.chance(SLOW_ONE_IN) { SLOW } else { self.disk_delay };
+        let after = self.chance.between(longest / 20, longest);
         disk.begin(batch);
         self.schedule(self.now + after, Due::Saved { host, life, number });
     }
