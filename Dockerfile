@@ -8,11 +8,13 @@ WORKDIR /sky
 COPY . .
 RUN host=$(rustc --print host-tuple) && \
     RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin skynode --target "$host" && \
-    cp "target/$host/release/skynode" /skynode
+    cp "target/$host/release/skynode" /skynode && mkdir /data
 
 FROM scratch
 COPY --from=build /skynode /skynode
-# Nobody: a node needs no rights and writes no files.
+# For what a node saves, if it is told to: -v somewhere:/data -e SKY_DATA=/data
+COPY --from=build --chown=65534:65534 /data /data
+# Nobody: a node needs no rights.
 USER 65534:65534
 # The default of --listen as a variable, since the health check sees variables and no arguments: another port for the
 # whole container is another SKY_LISTEN, not -l.

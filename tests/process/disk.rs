@@ -221,3 +221,40 @@ fn every_node_restarted_one_after_another_loses_nothing_and_a_ring_stopped_as_a_
     let mut client = Client::new(nodes[0].addr);
     assert_eq!(client.put("after", b"1").field("Sky-Copies"), Some("3"));
 }
+
+/// Linux: a limit on the size of files stands for a disk that is full, and is lifted while the node runs.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_node_whose_disk_is_full_takes_no_writes_and_answers_all_the_same() {
+    let scratch = Scratch::new();
+    let [flag, dir] = scratch.flag("node");
+    // What a limit on files would have the system kill it for is an error to a process that ignores the signal.
+    let run = format!("trap '' XFSZ; ulimit -S -f 6000; exec {} \"$@\"", env!("CARGO_BIN_EXE_skynode"));
+    let node = Node::run(Command::new("sh").args(["-c", &run, "sh"]), own_addr(), &[flag, dir]);
+    let mut client = node.client();
+    let value = vec![7; 100_000];
+    let full = |answer: &crate::client::Answer| answer.status == 507 || answer.status == 504;
+    let stored = (0..100).take_while(|n| !full(&client.put(&format!("key{n}"), &value))).count();
+    assert!((5..60).contains(&stored), "{stored} were stored");
+    node.await_line("cannot save to");
+    eventually(PATIENCE, || {
+        let answer = client.put("more", b"1");
+        if answer.status == 507 { Ok(()) } else { Err(format!("{answer:?}")) }
+    });
+    for n in 0..stored {
+        assert_eq!(client.get(&format!("/storage/key{n}")).body, value, "key{n}");
+    }
+    let ready = client.get("/readyz");
+    assert!(ready.status == 503 && ready.text().contains("takes no writes"), "{}", ready.text());
+    let lifted = Command::new("prlimit").args(["--pid", &node.pid().to_string(), "--fsize=unlimited"]).status();
+    assert!(lifted.expect("prlimit runs").success());
+    node.await_line("saves again");
+    await_all(&[&node]);
+    assert_eq!(client.put("more", b"1").status, 201);
+    let mut node = node;
+    node.crash();
+    let node = Node::start(own_addr(), &scratch.flag("node"));
+    await_all(&[&node]);
+    assert_eq!(node.client().get("/storage/more").text(), "1");
+    assert_eq!(node.client().get("/storage/key0").body, value);
+}

@@ -23,8 +23,12 @@ pub struct Node {
 impl Node {
     /// Starts a node with these arguments beside `--listen`, and waits until it says where it listens.
     pub fn start(listen: SocketAddr, arguments: &[String]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_skynode"))
-            .env_clear()
+        Self::run(Command::new(env!("CARGO_BIN_EXE_skynode")).env_clear(), listen, arguments)
+    }
+
+    /// The same through another program, which ends by running it.
+    pub fn run(program: &mut Command, listen: SocketAddr, arguments: &[String]) -> Self {
+        let mut child = program
             .arg("--listen")
             .arg(listen.to_string())
             .args(arguments)
