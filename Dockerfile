@@ -8,7 +8,9 @@ WORKDIR /sky
 COPY . .
 RUN host=$(rustc --print host-tuple) && \
     RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin skynode --target "$host" && \
-    cp "target/$host/release/skynode" /skynode && mkdir /data
+    cp "target/$host/release/skynode" /skynode
+# An empty directory.
+WORKDIR /data
 
 FROM scratch
 COPY --from=build /skynode /skynode
