@@ -68,7 +68,12 @@ impl Node {
 
     /// One whom it awaits.
     pub(super) fn awaited(&self) -> Option<SocketAddr> {
-        self.awaiting.as_ref().and_then(|awaiting| awaiting.missing.first()).map(|place| place.addr)
+        self.missing_nodes().next()
+    }
+
+    /// Those who stood beside it before it was started, and have yet to be found.
+    pub fn missing_nodes(&self) -> impl Iterator<Item = SocketAddr> {
+        self.awaiting.iter().flat_map(|awaiting| &awaiting.missing).map(|place| place.addr)
     }
 
     /// The way back to the ring: everyone whom it knew is asked.

@@ -137,7 +137,7 @@ impl Node {
         }
         match answer.predecessor {
             Named::Other(closer) if closer.id().is_between(self.me.id(), from.id()) => return self.consider(closer),
-            Named::You if !said.consents && !self.has_open_question(&from) => {
+            Named::You if !said.consents && !self.has_open_question(&from) && self.awaiting.is_none() => {
                 // The link is there now, and nothing stands in the way: consent without waiting for the next round.
                 let link = self.peers.get(&from).and_then(|relation| relation.link);
                 let fresh = link.is_some_and(|(_, at)| at + self.config.consent > now);

@@ -96,7 +96,7 @@ fn play(scene: &Scene, places: &Places, rules: Option<Rules>, logs: &Path, setti
     let logs = logs.join(scene.name);
     std::fs::create_dir(&logs).expect("a scene runs once");
     let addrs: Vec<_> = (0..scene.size).map(|node| places.addr(scene.number(), node)).collect();
-    let stage = Stage::new(scene.name, Ring::new(&addrs, rules, &logs), settings);
+    let stage = Stage::new(scene.name, Ring::new(&addrs, rules, &logs, scene.saves), settings);
     let ended = catch_unwind(AssertUnwindSafe(|| (scene.play)(&stage)));
     match ended {
         Ok(Ok(())) => {}

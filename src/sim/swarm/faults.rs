@@ -183,7 +183,7 @@ impl Swarm {
         }
         let bound = &self.chaos.bound;
         // Those who await it are disturbed as long as it is away.
-        let awaited = self.phase == Phase::Healing && self.profile.blackouts > 0;
+        let awaited = self.phase == Phase::Healing && self.profile.disks;
         let wild = matches!(self.phase, Phase::Chaos | Phase::Healing) && !awaited;
         if wild && !bound.is_disturbed(host) && !bound.admits(&self.world, &[host]) {
             return self.plan(Duration::from_secs(1), Plan::Start { host });
@@ -209,8 +209,16 @@ impl Swarm {
         self.world.resume_all();
         for host in 0..self.world.hosts().len() {
             let was_here = self.world.host(host).lives() > 0 && self.world.host(host).node().is_none();
-            // After a blackout nobody but an operator could tell whoever awaits one that it is dead for good.
-            if was_here && (self.rng.chance(0.5) || self.profile.blackouts > 0) {
+            // Nobody but an operator could tell whoever awaits one that it is dead for good.
+            let addr = self.world.host(host).addr();
+            let awaited = self.profile.blackouts > 0
+                || self
+                    .world
+                    .hosts()
+                    .iter()
+                    .filter_map(|it| it.node())
+                    .any(|node| node.missing_nodes().any(|it| it == addr));
+            if was_here && (self.rng.chance(0.5) || awaited) {
                 self.start_again(host);
             }
         }

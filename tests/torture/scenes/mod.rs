@@ -8,6 +8,7 @@ mod leave;
 mod loss;
 mod mute;
 mod stop;
+mod storm;
 
 use crate::arguments::Arguments;
 use crate::stage::Stage;
@@ -30,19 +31,22 @@ pub struct Scene {
     pub needs: Needed,
     /// What happens is within the promise of one history for each key.
     pub one_history: bool,
+    /// Every other node has a directory for what it holds.
+    pub saves: bool,
     pub play: fn(&Stage) -> Result<(), String>,
 }
 
 const fn scene(name: &'static str, needs: Needed, play: fn(&Stage) -> Result<(), String>) -> Scene {
-    Scene { name, size: 8, needs, one_history: true, play }
+    Scene { name, size: 8, needs, one_history: true, saves: false, play }
 }
 
 const fn of_six(name: &'static str, one_history: bool, play: fn(&Stage) -> Result<(), String>) -> Scene {
-    Scene { name, size: 6, needs: Needed::Network, one_history, play }
+    Scene { name, size: 6, needs: Needed::Network, one_history, saves: false, play }
 }
 
 /// All of them, those that take longest first.
-static SCENES: [Scene; 11] = [
+static SCENES: [Scene; 12] = [
+    Scene { name: "storm", size: 12, needs: Needed::Nothing, one_history: true, saves: true, play: storm::play },
     scene("stop_and_continue", Needed::Nothing, stop::play),
     of_six("halves_alternating", false, apart::alternating),
     of_six("halves_in_a_row", true, apart::in_a_row),
