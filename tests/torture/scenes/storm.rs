@@ -1,6 +1,6 @@
-//! Everything at once, for as long as one likes: nodes are killed, told to leave, stopped and started again, at random and
-//! within the bound of the promises, while clients work and thousands of keys with values of all lengths lie there. Half
-//! of the nodes have a directory.
+//! Everything at once, for as long as one likes: nodes are killed, told to leave, stopped and started again, at random
+//! and within the bound of the promises, while clients work and thousands of keys with values of all lengths lie there.
+//! Half of the nodes have a directory.
 
 use crate::client::Client;
 use crate::figures::Times;
@@ -129,8 +129,8 @@ pub fn play(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
-/// One or two nodes, neighbours or not, are killed, told to leave, or stopped, each as it comes. → how long it took until
-/// the ring was whole again.
+/// One or two nodes, neighbours or not, are killed, told to leave, or stopped, each as it comes. → how long it took
+/// until the ring was whole again.
 fn disturb(stage: &Stage, round: usize) -> Result<Duration, String> {
     let mut rng = stage.rng();
     let order = stage.ring.in_order()?;
