@@ -16,7 +16,7 @@ use super::record::Neighbourhood;
 use super::stabilise::Beside;
 use super::timers::Timer;
 use crate::config::Rule;
-use crate::wire::{Awaits, Peer, Request};
+use crate::wire::{Awaits, Peer, Place, Request};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -38,10 +38,14 @@ impl Awaiting {
         !self.beside.is_empty()
     }
 
-    /// True if one stood beside it.
-    pub fn stood_beside(&self, addr: SocketAddr) -> bool {
-        self.beside.iter().any(|place| place.addr == addr)
+    /// True if one stood beside it: one who comes back keeps its place, but may have another address.
+    pub fn stood_beside(&self, other: &Place) -> bool {
+        self.beside.iter().any(|place| is_same(place, other))
     }
+}
+
+fn is_same(one: &Place, other: &Place) -> bool {
+    one.addr == other.addr || one.id == other.id
 }
 
 impl Node {
@@ -50,6 +54,9 @@ impl Node {
         if !beside.is_empty() {
             let others = others.to_vec();
             self.awaiting = Some(alloc::boxed::Box::new(Awaiting { missing: beside.clone(), beside, others }));
+            if let Some(pause) = self.config.reopen_after {
+                self.timers.set(Timer::Reopen, self.now.at + pause);
+            }
         }
     }
 
@@ -134,7 +141,7 @@ impl Node {
         }
         let missing = if self.is_member() { awaiting.missing.clone() } else { Neighbourhood::new() };
         for place in missing {
-            self.start_lookup(place.id, LookupFor::Awaited(place.addr));
+            self.start_lookup(place.id, LookupFor::Awaited(place));
             // It may stand on another ring, which was raised beside this one: then the two meet.
             self.ask_stranger(place.addr, Request::Ping, Purpose::Probe(Probe::Seed));
         }
@@ -143,8 +150,8 @@ impl Node {
     }
 
     /// The lookup of one of them ended: if it found that one, it may still have died since.
-    pub(super) fn awaited_found(&mut self, addr: SocketAddr, found: Option<Found>) {
-        let owner = found.map(|found| found.owner).filter(|owner| owner.addr() == addr);
+    pub(super) fn awaited_found(&mut self, place: Place, found: Option<Found>) {
+        let owner = found.map(|found| found.owner).filter(|owner| is_same(&owner.place, &place));
         if let Some(owner) = owner.filter(|_| self.awaiting.is_some()) {
             let manner = Manner { tries: 1, ..self.patient() };
             self.ask(owner, Request::Ping, Purpose::Awaited, manner);
@@ -154,7 +161,7 @@ impl Node {
     /// One of them lives, and stands on our ring.
     pub(super) fn awaited_answered(&mut self, from: Peer) {
         let Some(awaiting) = self.awaiting.as_mut() else { return };
-        awaiting.missing.retain(|place| place.addr != from.addr());
+        awaiting.missing.retain(|place| !is_same(place, &from.place));
         if awaiting.is_of_before() && awaiting.missing.is_empty() {
             self.awaits_no_more(Life::Whole);
         }

@@ -9,7 +9,7 @@ use super::command::{Event, Life};
 use super::pending::{Probe, Purpose};
 use super::timers::Timer;
 use crate::time::Instant;
-use crate::wire::{Peer, Request};
+use crate::wire::{Peer, Place, Request};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -37,7 +37,7 @@ pub(super) struct Birth {
     /// How many other seeds were named last.
     others: usize,
     /// Those that answered in the last round, and are on no ring.
-    heard: Vec<SocketAddr>,
+    heard: Vec<Place>,
     /// The lack of seeds was told.
     told_missing: bool,
     /// Since when a founder waits for a round of questions to end, before it creates the ring.
@@ -141,8 +141,9 @@ impl Node {
                 self.look_for_myself(seed);
             }
         } else {
-            if !self.birth.heard.contains(&seed.addr()) && self.birth.heard.len() < SEEDS_MAX {
-                self.birth.heard.push(seed.addr());
+            let known = self.birth.heard.iter().any(|place| place.addr == seed.addr());
+            if !known && self.birth.heard.len() < SEEDS_MAX {
+                self.birth.heard.push(seed.place);
             }
             // Whoever was on a ring goes before those who have nothing.
             if founder && (!recalls, seed.id()) < (!self.recalls(), self.me.id()) {
@@ -178,7 +179,7 @@ impl Node {
         let needed = if seeds > 2 { seeds / 2 + 1 } else { 1 };
         let enough = match &self.awaiting {
             Some(awaiting) if awaiting.is_of_before() => {
-                self.birth.heard.iter().any(|addr| awaiting.stood_beside(*addr))
+                self.birth.heard.iter().any(|place| awaiting.stood_beside(place))
             }
             _ => heard >= needed,
         };

@@ -10,7 +10,7 @@ use super::trail::{NamedBy, Trail};
 use crate::id::{Arc, Id};
 use crate::limits::{ALTERNATIVES_MAX, LOOKUP_STEPS_MAX};
 use crate::time::Instant;
-use crate::wire::{Alternatives, Answer, Freshness, Item, Peer, Refusal, Request};
+use crate::wire::{Alternatives, Answer, Freshness, Item, Peer, Place, Refusal, Request};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -40,7 +40,7 @@ pub(super) enum LookupFor {
     /// An entry that belongs to someone else.
     Stray(Item),
     /// One who stood beside this node before it was started.
-    Awaited(SocketAddr),
+    Awaited(Place),
 }
 
 /// Where a lookup ended.
@@ -369,7 +369,7 @@ impl Node {
             LookupFor::Finger(exponent) => self.finger_found(exponent, found),
             LookupFor::Half(exponent) => self.half_found(exponent, found),
             LookupFor::Stray(item) => self.stray_found(item, found),
-            LookupFor::Awaited(addr) => self.awaited_found(addr, found),
+            LookupFor::Awaited(place) => self.awaited_found(place, found),
         }
     }
 

@@ -196,11 +196,14 @@ fn is_within(row: &[State]) -> bool {
     (0..n).all(|at| counts(at) && !is_enclosed(at))
 }
 
-/// True if a living node is settled and in all lists that span it, or a dead one in none; and if nobody counts it among
-/// those dropped in a row any more.
+/// True if a living node is settled and in all lists that span it, and does not leave, or a dead one is in none; and if
+/// nobody counts it among those dropped in a row any more.
 fn is_whole(world: &World, host: usize) -> bool {
     let it = world.host(host);
     if world.members().any(|(_, node)| node.dropped_in_row().any(|peer| peer.id() == it.id())) {
+        return false;
+    }
+    if it.node().is_some_and(Node::is_leaving) {
         return false;
     }
     let Some(me) = it.node().map(Node::me) else {

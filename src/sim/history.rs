@@ -74,7 +74,7 @@ pub enum Verdict {
 }
 
 /// How many configurations are kept at the most.
-pub const GUESSES_MAX: usize = 100_000;
+pub const GUESSES_MAX: usize = 2_000_000;
 
 /// How many operations may be under way at one time, open ones included.
 const SLOTS: usize = u128::BITS as usize;

@@ -117,6 +117,21 @@ fn a_directory_is_for_one_node_of_one_ring_and_its_address_may_change() {
     fails(run(&[]), &["damaged", "Move it away"]);
 }
 
+#[test]
+fn a_ring_killed_at_once_comes_back_under_other_addresses() {
+    let _alone = one_at_a_time();
+    let scratch = Scratch::new();
+    let nodes = start_saving_ring(&scratch, 3);
+    await_all(&refs(&nodes));
+    assert_eq!(nodes[0].client().put("key", b"value").field("Sky-Copies"), Some("3"));
+    drop(nodes);
+    let nodes = start_saving_ring(&scratch, 3);
+    await_all(&refs(&nodes));
+    for node in &nodes {
+        assert_eq!(node.client().get("/storage/key").text(), "value");
+    }
+}
+
 /// So many rounds: with `SKY_ROUNDS` more than in passing.
 fn rounds() -> usize {
     std::env::var("SKY_ROUNDS").map_or(4, |text| text.parse().expect("SKY_ROUNDS is a number"))
