@@ -40,12 +40,8 @@ impl Awaiting {
 
     /// True if one stood beside it: one who comes back keeps its place, but may have another address.
     pub fn stood_beside(&self, other: &Place) -> bool {
-        self.beside.iter().any(|place| is_same(place, other))
+        self.beside.iter().any(|place| place.id == other.id)
     }
-}
-
-fn is_same(one: &Place, other: &Place) -> bool {
-    one.addr == other.addr || one.id == other.id
 }
 
 impl Node {
@@ -104,9 +100,7 @@ impl Node {
         };
         let told = self.ring.awaits[from as usize];
         match &self.awaiting {
-            None if self.beside.is_empty() || self.beside.iter().any(|place| place.addr == peer.addr()) => {
-                Awaits::Nobody
-            }
+            None if self.beside.is_empty() || self.beside.iter().any(|place| place.id == peer.id()) => Awaits::Nobody,
             None => Awaits::NobodyAndNew,
             Some(awaiting) if told == Some(Awaits::Nobody) && !awaiting.is_of_before() => Awaits::Nobody,
             Some(_) if told == Some(Awaits::NobodyAndNew) => Awaits::Nobody,
@@ -151,7 +145,7 @@ impl Node {
 
     /// The lookup of one of them ended: if it found that one, it may still have died since.
     pub(super) fn awaited_found(&mut self, place: Place, found: Option<Found>) {
-        let owner = found.map(|found| found.owner).filter(|owner| is_same(&owner.place, &place));
+        let owner = found.map(|found| found.owner).filter(|owner| owner.id() == place.id);
         if let Some(owner) = owner.filter(|_| self.awaiting.is_some()) {
             let manner = Manner { tries: 1, ..self.patient() };
             self.ask(owner, Request::Ping, Purpose::Awaited, manner);
@@ -161,7 +155,7 @@ impl Node {
     /// One of them lives, and stands on our ring.
     pub(super) fn awaited_answered(&mut self, from: Peer) {
         let Some(awaiting) = self.awaiting.as_mut() else { return };
-        awaiting.missing.retain(|place| !is_same(place, &from.place));
+        awaiting.missing.retain(|place| place.id != from.id());
         if awaiting.is_of_before() && awaiting.missing.is_empty() {
             self.awaits_no_more(Life::Whole);
         }

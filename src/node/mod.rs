@@ -178,7 +178,7 @@ impl Node {
         node.clock_ms = node.store.latest_ms();
         let (mut beside, others) =
             record.as_ref().map_or_else(Default::default, |it| (it.beside.clone(), it.others.clone()));
-        beside.retain(|place| place.addr != identity.addr);
+        beside.retain(|place| place.id != node.me.id());
         if let Some(record) = &record {
             node.terms = terms::Terms::restored(record.terms());
             node.clock_ms = node.clock_ms.max(record.clock_ms());
