@@ -55,6 +55,9 @@ pub struct Config {
     /// How much memory its entries may take, in bytes, at least 4 MiB; beyond it writes are refused. The last tenth is
     /// kept for copies, which others rest on. Default 128 MiB.
     pub memory_max: usize,
+    /// How long a tombstone is kept once all three nodes hold it, at least. Whatever was written on both sides of a
+    /// partition longer than that, deletes on one side count against writes on the other. Default a day.
+    pub collect_after: Duration,
     /// The rules that the node does without, so that a test sees what comes of it.
     #[cfg(feature = "mutations")]
     pub without: alloc::vec::Vec<Rule>,
@@ -80,6 +83,7 @@ impl Default for Config {
             min_nodes: 1,
             value_max: VALUE_MAX,
             memory_max: MEMORY_DEFAULT,
+            collect_after: Duration::from_secs(86_400),
             #[cfg(feature = "mutations")]
             without: alloc::vec::Vec::new(),
         }

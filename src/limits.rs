@@ -52,7 +52,7 @@ pub const HALVES_MAX: usize = 6;
 pub const ALTERNATIVES_MAX: usize = 6;
 
 /// How many entries, as id and rank, one answer to a survey lists. Where there are more it gives sums.
-pub const ITEMS_MAX: usize = 14;
+pub const ITEMS_MAX: usize = 12;
 
 /// How many keys one answer lists at most: more of an average length would not fit.
 pub const LISTED_MAX: usize = 32;
@@ -126,8 +126,8 @@ pub const OUTBOX_MAX: usize = 1 << 20;
 /// Events that wait to be taken by the driver; beyond it the oldest that is not a reply is dropped.
 pub const EVENTS_MAX: usize = 4096;
 
-/// Stretches of the ring with a term of their own; the two most alike merge, the higher term counts.
-pub const TERMS_MAX: usize = 64;
+/// Stretches of the ring with a term, or a floor, of their own; beyond it the two most alike merge.
+pub const STRETCHES_MAX: usize = 64;
 
 /// Entries of a store, tombstones included, before writes are refused.
 pub const ENTRIES_MAX: usize = 1 << 22;
@@ -168,6 +168,8 @@ const OPERATION_SIZE: usize = 16 + 28;
 /// A peer at its longest: id, IPv6 address, port, incarnation.
 const PEER_SIZE: usize = 17 + 20 + 4;
 const ITEM_SIZE: usize = 16 + RANK_SIZE;
+/// A floor at its longest: version and ballot.
+const FLOOR_SIZE: usize = RANK_SIZE - 1;
 
 /// How many bytes of a value fit one frame beside a key and a media type of these lengths and a log of so many
 /// operations.
@@ -180,7 +182,8 @@ const _: () = assert!(37 + 3 + PART_SIZE <= FRAME_MAX);
 const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PARTS_MAX);
 const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);
 const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
-const _: () = assert!(37 + 40 + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
+const _: () =
+    assert!(37 + 40 + 17 + 2 * FLOOR_SIZE + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(LISTED_OVERHEAD + 2 + KEY_MAX + 28 + 5 <= FRAME_MAX);
 const _: () = assert!(SUCCESSORS_MIN >= 2 && SUCCESSORS_MIN < SUCCESSORS_MAX);
 const _: () = assert!(ROW_MAX <= DROPPED_MAX);

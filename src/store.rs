@@ -273,9 +273,9 @@ impl Store {
         }
     }
 
-    /// Removes the entry under this id altogether, if it has just this rank. Only for strays that others are known
-    /// to hold.
-    pub fn drop_stray(&mut self, item: Item) {
+    /// Removes the entry under this id altogether, if it has just this rank: a stray that others are known to hold, or
+    /// what is under a floor.
+    pub fn drop_exact(&mut self, item: Item) {
         let one = Arc::new(item.id.plus(u128::MAX), item.id);
         let exact = self.range(one).find(|(_, _, stored)| stored.rank == item.rank);
         if let Some(at) = exact.map(|(id, key, _)| (id, Box::from(key)))
@@ -451,7 +451,7 @@ mod tests {
             match n % 4 {
                 0 => {
                     let item = store.get(&key).map(|stored| Item { id: Id::of_key(&key), rank: stored.rank });
-                    item.into_iter().for_each(|item| store.drop_stray(item));
+                    item.into_iter().for_each(|item| store.drop_exact(item));
                 }
                 1 => store.raise_ballot(&key, u64::from(n)),
                 _ => assert!(store.merge(&entry(&key, u64::from(n), (n % 3 > 0).then_some(&b"w"[..]))).is_ok()),

@@ -90,7 +90,22 @@ fn neighbours(predecessor: Named, successors: Option<PeerList>, dropped: &[u8]) 
 
 fn surveyed(holding: Holding) -> Surveyed {
     let (predecessor, successors) = (Some(peer(1)), peers(&[3]));
-    Surveyed { predecessor, successors, consented: true, term: 300, silent: true, awaiting: true, holding }
+    Surveyed {
+        predecessor,
+        successors,
+        consented: true,
+        term: 300,
+        level: id(0x22),
+        floor: floor(),
+        known: Floor::NONE,
+        silent: true,
+        awaiting: true,
+        holding,
+    }
+}
+
+fn floor() -> Floor {
+    Floor::of(&rank(1))
 }
 
 fn listed(keys: &[&'static [u8]]) -> Listed<'static> {
@@ -214,6 +229,10 @@ fn requests() -> Vec<Row> {
         row(List(arc()),
             "0013 11111111111111111111111111111111 22222222222222222222222222222222",
             "b380016df043093a"),
+        row(Floor { arc: arc(), floor: floor() },
+            "001411111111111111111111111111111111222222222222222222222222222222220181d095ffbc3111111111 \
+             1111110103",
+            "e2f64d726d4027fa"),
     ]
 }
 
@@ -248,17 +267,20 @@ fn answers() -> Vec<Row> {
             "e3d90d1b3c9ec683"),
         row(Surveyed(surveyed(Holding::Same)),
             "010401000a000001e12101111111111111111111111111111111110000000101000a000003e121013333333333 \
-             333333333333333333333300000003010101ac0200",
-            "0c9916d3510808ae"),
+             333333333333333333333300000003010101ac02222222222222222222222222222222220181d095ffbc311111 \
+             11111111110103000000000000000000000000",
+            "61be793414b0217f"),
         row(Surveyed(surveyed(two_items())),
             "010401000a000001e12101111111111111111111111111111111110000000101000a000003e121013333333333 \
-             333333333333333333333300000003010101ac0201021b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b0181d095ffbc31 \
-             111111111111110103011c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c0282d095ffbc3111111111111111020400",
-            "654b76e7d58687d4"),
+             333333333333333333333300000003010101ac02222222222222222222222222222222220181d095ffbc311111 \
+             11111111110103000000000000000000000001021b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b0181d095ffbc311111 \
+             11111111110103011c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c0282d095ffbc3111111111111111020400",
+            "7f2349b141b65d6d"),
         row(Surveyed(surveyed(Holding::Parts([[0xab; 8], [0xcd; 8]].into_iter().collect()))),
             "010401000a000001e12101111111111111111111111111111111110000000101000a000003e121013333333333 \
-             333333333333333333333300000003010101ac020202ababababababababcdcdcdcdcdcdcdcd",
-            "c74e884776b3e2f0"),
+             333333333333333333333300000003010101ac02222222222222222222222222222222220181d095ffbc311111 \
+             1111111111010300000000000000000000000202ababababababababcdcdcdcdcdcdcdcd",
+            "41bef934c22e7d3d"),
         row(Fetched(entry(Some(b"value"))),
             "0105 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
              c311111111111111101000001000005000576616c7565",
@@ -396,7 +418,7 @@ macro_rules! variants {
 
 variants!(request_number, REQUESTS, Request<'_>,
     Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk Adopt
-    Leave Mirror Part List);
+    Leave Mirror Part List Floor);
 variants!(answer_number, ANSWERS, Answer<'_>,
     Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored Part Listed);
 variants!(refusal_number, REFUSALS, Refusal,

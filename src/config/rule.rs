@@ -48,11 +48,13 @@ pub enum Rule {
     AwaitFormerNeighbours,
     /// A stray is dropped only once the whole group of its owner is known to hold it.
     DropWhenConfirmed,
+    /// Where tombstones were collected a floor stays, and nothing under it is taken.
+    FloorOfTombstones,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -74,5 +76,6 @@ impl Rule {
         Self::SaveBeforeTelling,
         Self::AwaitFormerNeighbours,
         Self::DropWhenConfirmed,
+        Self::FloorOfTombstones,
     ];
 }

@@ -137,7 +137,7 @@ fn counts(counters: &Counters) -> BTreeMap<&'static str, u64> {
     #[rustfmt::skip]
     let mut counts = by_name!(
         datagrams_in, bytes_in, datagrams_out, bytes_out, heard, unasked, answered, repeated, overflowed, retries,
-        timeouts, suspicions, lapses, settlements, ring_changes, takeovers, silences, pulled, repaired,
+        timeouts, suspicions, lapses, settlements, ring_changes, takeovers, silences, pulled, repaired, collected,
         repaired_bytes, writes, reads
     );
     counts.extend([

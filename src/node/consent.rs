@@ -16,113 +16,14 @@
 use super::Node;
 use super::command::{Life, Unsettled};
 use super::pending::{Manner, Purpose};
+use super::rights::{Consent, Pledge, unexpired};
 use super::speak::Asked;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::routing::Successors;
 use crate::time::Instant;
 use crate::wire::{Answer, Peer, Pledged, Request, Room, Stamp};
-use alloc::vec::Vec;
 use core::time::Duration;
-
-/// What one side gave this node.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Consent {
-    /// Until when the present neighbour's consent lasts.
-    until: Option<Instant>,
-    /// When the pointer to that neighbour was set: what was asked for earlier does not count.
-    pub since: Instant,
-    /// A consent of this side was received in this life.
-    pub had: bool,
-}
-
-impl Consent {
-    /// True while it is unexpired.
-    pub fn lasts(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| until > now)
-    }
-}
-
-/// What this node promised on one side.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pledge {
-    /// Who holds it.
-    pub to: Peer,
-    /// When it ends of itself.
-    pub until: Instant,
-    /// The holder's stamp that it rests on: only a `Release` with a newer one ends it.
-    pub rests_on: Stamp,
-}
-
-/// Consents held, pledges given, and what is answered for.
-#[derive(Debug, Default)]
-pub(super) struct Rights {
-    /// The predecessor's consent.
-    pub of_predecessor: Consent,
-    /// The successor's consent.
-    pub of_successor: Consent,
-    /// "You are my predecessor."
-    pub pledge_predecessor: Option<Pledge>,
-    /// "You are my successor."
-    pub pledge_successor: Option<Pledge>,
-    /// Alone on the ring, and sure of it until then: a lone node that slept longer may have been replaced.
-    pub alone_until: Option<Instant>,
-    /// It was alone and slept: silent until one that it knew answers.
-    pub slept: bool,
-    /// The part of the claim that was settled.
-    pub settled: Option<Arc>,
-    /// The terms that the parts of it were settled under: both neighbours have stored them.
-    settled_terms: Vec<(Arc, u64)>,
-    /// The node has settled in its present place.
-    pub established: bool,
-    /// Counts the pairs of neighbours that there were, and the times that the node settled beside them: what was
-    /// confirmed under one number does not count under the next.
-    pub neighbourhood: u32,
-    /// The count of changes up to which the successor was seen to hold the same as this node.
-    pub matched_successor: u64,
-    /// The same of the predecessor.
-    pub matched_predecessor: u64,
-}
-
-fn unexpired(pledge: &Option<Pledge>, now: Instant) -> Option<&Pledge> {
-    pledge.as_ref().filter(|pledge| pledge.until > now)
-}
-
-impl Rights {
-    /// A part of the claim was settled under this term.
-    pub fn settle(&mut self, part: Arc, arc: Arc, term: u64) {
-        self.settled = Some(arc);
-        self.established = true;
-        self.settled_terms.push((part, term));
-    }
-
-    /// The term that the id was settled under.
-    pub fn settled_term(&self, id: Id) -> Option<u64> {
-        self.settled_terms.iter().rev().find(|(part, _)| part.contains(id)).map(|(_, term)| *term)
-    }
-
-    /// True if a pledge given on either side is unexpired.
-    pub fn any_pledge(&self, now: Instant) -> bool {
-        unexpired(&self.pledge_predecessor, now).is_some() || unexpired(&self.pledge_successor, now).is_some()
-    }
-
-    /// Consents asked for up to now do not count any more.
-    pub fn lose_consents(&mut self, now: Instant) {
-        let since = now + Duration::from_micros(1);
-        for consent in [&mut self.of_predecessor, &mut self.of_successor] {
-            (consent.until, consent.since) = (None, since);
-        }
-    }
-
-    /// The holder has proven to live no more.
-    pub fn end_pledges_to(&mut self, gone: &Peer) {
-        for pledge in [&mut self.pledge_predecessor, &mut self.pledge_successor] {
-            if pledge.is_some_and(|pledge| pledge.to == *gone) {
-                *pledge = None;
-            }
-        }
-    }
-}
 
 impl Node {
     /// True if both neighbours consent at this moment, or the node knows itself to be alone, and nothing keeps it
@@ -221,8 +122,7 @@ impl Node {
     /// Stops to answer until the node has settled again.
     pub(super) fn unsettle(&mut self, why: Unsettled) {
         self.abort_settling();
-        self.rights.settled_terms.clear();
-        if self.rights.settled.take().is_some() {
+        if self.rights.unsettle() {
             self.wake_owner_ops();
             self.live(Life::Unsettled(why));
         }

@@ -9,10 +9,10 @@
 
 use super::Node;
 use super::command::Life;
-use super::consent::Consent;
 use super::lookup::{Found, LookupFor};
 use super::pending::{Probe, Purpose};
 use super::pull::{PullFor, Standing};
+use super::rights::Consent;
 use super::timers::Timer;
 use crate::config::Rule;
 use crate::id::Arc;
@@ -77,6 +77,7 @@ impl Node {
         self.timers.set_earlier(Timer::Recover, at + first * 20);
         self.timers.set_earlier(Timer::Fingers, at + first * 10);
         self.timers.set_earlier(Timer::Strays, at + first * 20);
+        self.collect_later();
         self.reunite_later();
     }
 
@@ -230,6 +231,7 @@ impl Node {
         self.requests.abandon(&mut self.timers, Purpose::is_of_this_life);
         self.counters.repeated += self.pulls.adoptions();
         self.pulls.abandon(|_| true);
+        self.collector.now = None;
         self.abandon_transfers();
         self.remembered.forget_question();
         self.ring.forget_review();

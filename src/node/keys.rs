@@ -195,8 +195,10 @@ impl Node {
 
     /// True if an earlier copy of the write was stored here, as far as the entry remembers.
     pub(super) fn may_have_done(&self, key: &[u8], operation: &Operation) -> bool {
-        let log = self.store.get(key).map(|stored| &stored.log);
-        log.is_some_and(|log| log.find(operation.id).is_some() || log.may_have_forgotten(operation))
+        match self.store.get(key).map(|stored| &stored.log) {
+            Some(log) => log.find(operation.id).is_some() || log.may_have_forgotten(operation),
+            None => self.may_be_under_floor(key, operation.fresh),
+        }
     }
 
     pub(super) fn has_logged(&self, key: &[u8], operation: &Operation) -> bool {

@@ -3,7 +3,7 @@
 use super::Node;
 use crate::limits::{
     CLIENT_MAX, EVENTS_MAX, HELD_MAX, LISTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX,
-    REFUSALS_MAX, REMEMBERED_MAX, TERMS_MAX, TRANSFERS_MAX,
+    REFUSALS_MAX, REMEMBERED_MAX, STRETCHES_MAX, TRANSFERS_MAX,
 };
 
 /// How many entries each table of a node has, in the order of [`Load::LIMITS`].
@@ -11,7 +11,7 @@ use crate::limits::{
 pub struct Load([usize; Load::TABLES]);
 
 impl Load {
-    const TABLES: usize = 16;
+    const TABLES: usize = 17;
 
     /// The tables by name, each with the most that it may hold, and with the most that it may hold in a node at rest.
     pub const LIMITS: [(&str, usize, usize); Self::TABLES] = [
@@ -26,7 +26,8 @@ impl Load {
         ("dropped nodes and acquaintances", 2 * REMEMBERED_MAX, 2 * REMEMBERED_MAX),
         ("paths and relations", 2 * PEERS_MAX, 2 * PEERS_MAX),
         ("refusals", 4 * REFUSALS_MAX, 4 * REFUSALS_MAX),
-        ("terms", TERMS_MAX, TERMS_MAX),
+        ("terms", STRETCHES_MAX, STRETCHES_MAX),
+        ("floors", 2 * STRETCHES_MAX, 2 * STRETCHES_MAX),
         ("answers that wait for the disk", HELD_MAX, 0),
         ("bytes to be sent", OUTBOX_MAX, 0),
         ("events", EVENTS_MAX, 0),
@@ -62,6 +63,7 @@ impl Node {
             self.peers.len(),
             self.refusals.len(),
             self.terms.len(),
+            self.floors.known.len() + self.floors.firm.len(),
             self.held_back(),
             self.outbox.len(),
             self.events.len(),

@@ -12,23 +12,26 @@
 //! settle     asking around before answering                    write     writes at the owner
 //! silence    being cut off, perhaps                            expire    the end of values that live for a time
 //! pull       taking over what another node holds of an arc     spread    copies on both neighbours
+//! survey     what a node tells of what it holds                rights    consents held, pledges given
 //! transfer   values in parts                                   refusals  late copies of refused writes
 //! reunion    rings that formed apart, loops                    speak     requests, answers, repetition
 //! leave      handing over, and good-bye                        serve     which message is taken by whom
 //! save       nothing is told before it is saved                record    what a node saves of itself
-//! awaiting   coming back with what was saved
-//! mirror     which address others see                          list      all keys of the ring, page by page
-//! amid       born on a ring that stands, for simulations
+//! collect    dropping tombstones                               floors    what stays of them
+//! awaiting   coming back with what was saved                   list      all keys of the ring, page by page
+//! mirror     which address others see                          amid      born on a ring that stands, for simulations
 //! ```
 
 mod amid;
 mod awaiting;
 mod birth;
 mod client;
+mod collect;
 mod command;
 mod consent;
 mod ends;
 mod expire;
+mod floors;
 mod join;
 mod keys;
 mod leave;
@@ -46,6 +49,7 @@ mod record;
 mod recover;
 mod refusals;
 mod reunion;
+mod rights;
 mod save;
 mod serve;
 mod settle;
@@ -55,8 +59,9 @@ mod spread;
 mod stabilise;
 mod stats;
 mod status;
+mod stretches;
+mod survey;
 mod suspect;
-mod terms;
 mod timers;
 mod trail;
 mod transfer;
@@ -125,12 +130,14 @@ pub struct Node {
     birth: birth::Birth,
     joining: join::Joining,
     leaving: Option<Box<leave::Leaving>>,
-    rights: consent::Rights,
+    rights: rights::Rights,
     ring: suspect::Suspicions,
     remembered: recover::Remembered,
     reunion: reunion::Reunion,
     store: Store,
-    terms: terms::Terms,
+    terms: Stretches<u64>,
+    floors: floors::Floors,
+    collector: collect::Collector,
     /// Who stood beside it when it settled last.
     beside: record::Neighbourhood,
     saving: Option<Box<save::Saving>>,
@@ -150,6 +157,7 @@ pub struct Node {
 use outbox::Outbox;
 use peers::Peers;
 use pending::Requests;
+use stretches::Stretches;
 use timers::{Timer, Timers};
 
 impl Node {
@@ -180,7 +188,8 @@ impl Node {
             record.as_ref().map_or_else(Default::default, |it| (it.beside.clone(), it.others.clone()));
         beside.retain(|place| place.id != node.me.id());
         if let Some(record) = &record {
-            node.terms = terms::Terms::restored(record.terms());
+            node.terms = Stretches::rising().restored(record.terms());
+            node.floors = record.floors();
             node.clock_ms = node.clock_ms.max(record.clock_ms());
         }
         node.beside = beside.clone();
@@ -219,12 +228,14 @@ impl Node {
             birth: birth::Birth::new(seeds_given),
             joining: join::Joining::default(),
             leaving: None,
-            rights: consent::Rights::default(),
+            rights: rights::Rights::default(),
             ring: suspect::Suspicions::default(),
             remembered: recover::Remembered::default(),
             reunion: reunion::Reunion::default(),
             store: Store::new(config.memory_max),
-            terms: terms::Terms::default(),
+            terms: Stretches::rising(),
+            floors: floors::Floors::default(),
+            collector: collect::Collector::default(),
             beside: record::Neighbourhood::new(),
             saving: None,
             awaiting: None,
@@ -279,6 +290,7 @@ impl Node {
                 Timer::Fingers => self.fix_fingers(),
                 Timer::Strays => self.offer_strays(),
                 Timer::Settle => self.settle(),
+                Timer::Collect => self.collect(),
                 Timer::Pulls => self.pulls_on(),
                 Timer::Reopen => self.reopen_now(),
                 Timer::Awaited => self.look_for_awaited(),

@@ -38,8 +38,10 @@ pub(super) enum Purpose {
     Fetch(u64, Item),
     /// Part, from this offset, for a value.
     Part(u64, u32),
-    /// Settle.
+    /// Settle, or Floor, to settle.
     Settle(u64),
+    /// Floor, to collect tombstones.
+    Floor(u64),
     /// Replicate, for an operation at its owner.
     Replicate(u64),
     /// Fetch of an entry that beats the owner's, for an operation.
@@ -67,7 +69,7 @@ impl Purpose {
             Self::Probe(probe) => !matches!(probe, Probe::Seed | Probe::Remembered),
             Self::Stabilise(_) | Self::Candidate | Self::Indirect { .. } => true,
             Self::Survey(..) | Self::Fetch(..) | Self::Part(..) | Self::Settle(_) | Self::Replicate(_) => true,
-            Self::Newer(_) => true,
+            Self::Newer(_) | Self::Floor(_) => true,
             Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) => false,
             Self::Operation(_) | Self::Walk(_) | Self::List(_) | Self::Awaited => false,
             Self::Adopt { .. } | Self::Leave => true,

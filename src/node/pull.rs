@@ -11,8 +11,8 @@ use super::speak::Asked;
 use super::timers::Timer;
 use super::transfer::Parcel;
 use crate::config::Rule;
-use crate::id::{Arc, Id, STRETCHES};
-use crate::limits::{ITEMS_MAX, PULL_WINDOW, PULLS_MAX, SURVEY_WINDOW, SURVEYS_MAX, TERM_MAX};
+use crate::id::{Arc, Id};
+use crate::limits::{PULL_WINDOW, PULLS_MAX, SURVEY_WINDOW, SURVEYS_MAX, TERM_MAX};
 use crate::store::Untaken;
 use crate::time::Instant;
 use crate::wire::{Entry, Holding, Item, Peer, Refusal, Request, Surveyed};
@@ -67,7 +67,7 @@ struct Pull {
     todo: Vec<Arc>,
     wanted: VecDeque<Item>,
     surveys: usize,
-    fetches: usize,
+    fetching: Vec<Item>,
     /// How many surveys there were.
     surveyed: u32,
     /// No value can be received in parts just now, or enough has come for a while.
@@ -76,6 +76,8 @@ struct Pull {
     renewed: u32,
     /// The arc is to be compared once more before this ends.
     again: bool,
+    /// The other node stands on floors where this one lacked something: the arc is compared again, once.
+    unlevel: Option<bool>,
     merged: u32,
     standing: Option<Standing>,
 }
@@ -117,9 +119,6 @@ const ADOPTION: Duration = Duration::from_secs(10);
 /// So many times a pull begins anew with an entry that changed under it. An honest sender has no more.
 const RENEWALS_MAX: u32 = 256;
 
-/// About so many entries a part of an arc has, where it is cut: nearly a full list.
-const PART_ITEMS: usize = 8;
-
 /// Arcs that are adopted at one time: those of two leavers.
 const ADOPTIONS_MAX: usize = 4;
 
@@ -137,11 +136,12 @@ impl Node {
             todo: alloc::vec![arc],
             wanted: VecDeque::new(),
             surveys: 0,
-            fetches: 0,
+            fetching: Vec::new(),
             surveyed: 0,
             stalled: false,
             renewed: 0,
             again: false,
+            unlevel: None,
             merged: 0,
             standing: None,
         };
@@ -190,7 +190,7 @@ impl Node {
 
     /// Asks for whatever is next.
     fn pull_on(&mut self, number: u64) {
-        let manner = self.patient();
+        let (manner, buries) = (self.patient(), self.config.keeps(Rule::FloorOfTombstones));
         loop {
             let Some(pull) = self.pulls.table.get_mut(&number).filter(|pull| !pull.stalled) else { return };
             let peer = pull.peer;
@@ -200,13 +200,14 @@ impl Node {
                 pull.stalled = true;
                 return self.timers.set_earlier(Timer::Pulls, self.now.at + pause);
             }
-            if pull.fetches < PULL_WINDOW
+            if pull.fetching.len() < PULL_WINDOW
                 && let Some(item) = pull.wanted.pop_front()
             {
-                if self.store.has(item) {
+                let coming = pull.fetching.contains(&item);
+                if coming || self.store.has(item) || (buries && self.floors.bury(&self.store, item)) {
                     continue;
                 }
-                pull.fetches += 1;
+                pull.fetching.push(item);
                 if !self.ask(peer, Request::Fetch(item), Purpose::Fetch(number, item), manner) {
                     return self.pull_failed(number);
                 }
@@ -222,9 +223,12 @@ impl Node {
                 if beyond || !self.ask(peer, request, Purpose::Survey(number, arc), manner) {
                     return self.pull_failed(number);
                 }
-            } else if pull.surveys == 0 && pull.fetches == 0 && core::mem::take(&mut pull.again) {
+            } else if pull.surveys == 0 && pull.fetching.is_empty() && core::mem::take(&mut pull.again) {
                 pull.todo.push(pull.arc);
-            } else if pull.surveys == 0 && pull.fetches == 0 {
+            } else if pull.surveys == 0 && pull.fetching.is_empty() && pull.unlevel == Some(true) {
+                pull.unlevel = Some(false);
+                pull.todo.push(pull.arc);
+            } else if pull.surveys == 0 && pull.fetching.is_empty() {
                 return self.pull_ended(number);
             } else {
                 return;
@@ -232,45 +236,26 @@ impl Node {
         }
     }
 
-    /// What this node holds of an arc, and where it stands.
-    pub(super) fn survey(&self, arc: Arc, digest: u64) -> Surveyed {
-        Surveyed {
-            predecessor: self.predecessor,
-            successors: self.next_successors(),
-            consented: self.has_predecessors_consent(self.now.at),
-            silent: self.may_be_cut_off(),
-            awaiting: self.awaiting.is_some(),
-            term: self.terms.highest(arc),
-            holding: self.holding(arc, digest),
-        }
-    }
-
-    fn holding(&self, arc: Arc, digest: u64) -> Holding {
-        let sums = self.store.sums(arc);
-        if sums.total() == digest {
-            return Holding::Same;
-        }
-        // As many parts as make each a list, if the entries lie evenly; what cannot be cut is listed as far as it fits.
-        let parts = (sums.count() / PART_ITEMS).next_power_of_two().clamp(2, STRETCHES);
-        if sums.count() <= ITEMS_MAX || arc.parts(parts).len() < 2 {
-            let items = self.store.range(arc).map(|(id, _, stored)| Item { id, rank: stored.rank });
-            return Holding::Items(items.take(ITEMS_MAX).collect());
-        }
-        Holding::Parts(sums.stretches(parts).map(u64::to_be_bytes).collect())
-    }
-
     /// What the other node holds of an arc.
     pub(super) fn pull_surveyed(&mut self, number: u64, arc: Arc, answer: Surveyed) {
+        if !self.pulls.table.contains_key(&number) {
+            return;
+        }
+        let told = self.take_floors(arc, &answer);
         let Some(pull) = self.pulls.table.get_mut(&number) else { return };
         pull.surveys -= 1;
         let wants = self.config.keeps(Rule::PullBeforeJoin) || !matches!(pull.purpose, PullFor::Join(_));
-        let Surveyed { predecessor, successors, consented, term, silent, awaiting, holding } = answer;
+        let Surveyed { predecessor, successors, consented, term, silent, awaiting, holding, .. } = answer;
+        pull.todo.extend(told.rest.into_iter().rev());
+        pull.unlevel = pull.unlevel.or(told.again.then_some(true));
         let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term)).min(TERM_MAX);
         let successors = successors.to_vec();
         pull.standing = Some(Standing { predecessor, successors, consented, term, silent, awaiting });
         match holding {
             Holding::Same => {}
-            Holding::Items(items) if wants => pull.wanted.extend(items.iter().filter(|item| arc.contains(item.id))),
+            Holding::Items(items) if wants => {
+                pull.wanted.extend(items.iter().filter(|item| told.even.contains(item.id)))
+            }
             Holding::Parts(theirs) if wants && theirs.len().is_power_of_two() => {
                 let sums = self.store.sums(arc);
                 let parts = arc.parts(theirs.len()).zip(&theirs).zip(sums.stretches(theirs.len()));
@@ -286,14 +271,15 @@ impl Node {
 
     /// An entry arrived.
     pub(super) fn pull_fetched(&mut self, number: u64, item: Item, from: Peer, entry: &Entry<'_>) {
-        let taken = if Id::of_key(entry.key) == item.id { self.take_entry(entry) } else { Ok(false) };
+        let fits = Id::of_key(entry.key) == item.id && !self.is_dead(Item { rank: entry.rank, ..item });
+        let taken = if fits { self.take_entry(entry) } else { Ok(false) };
         if taken == Err(Untaken::Partial) {
             return self.take_parcel(from, entry, |entry| Parcel::Fetched(number, item, entry));
         }
         let newer = taken == Ok(true);
         let bytes = entry.key.len() + entry.value.map_or(0, |value| value.body.length as usize);
         let Some(pull) = self.pulls.table.get_mut(&number) else { return };
-        pull.fetches -= 1;
+        pull.fetching.retain(|coming| *coming != item);
         pull.merged += u32::from(newer);
         self.counters.pulled += u64::from(newer);
         if pull.purpose == PullFor::Repair && newer {
@@ -305,13 +291,13 @@ impl Node {
     }
 
     /// An entry did not arrive.
-    pub(super) fn fetch_failed(&mut self, number: u64, silence: Silence) {
+    pub(super) fn fetch_failed(&mut self, number: u64, item: Item, silence: Silence) {
         if silence != Silence::Refused(Refusal::NotFound) {
             return self.pull_failed(number);
         }
         // It was dropped there since it was listed, which happens to strays that others hold.
         if let Some(pull) = self.pulls.table.get_mut(&number) {
-            pull.fetches -= 1;
+            pull.fetching.retain(|coming| *coming != item);
             self.pull_on(number);
         }
     }
@@ -324,7 +310,7 @@ impl Node {
             Silence::Refused(Refusal::NotFound) if pull.renewed < RENEWALS_MAX => pull.renewed += 1,
             _ => return self.pull_failed(number),
         }
-        pull.fetches -= 1;
+        pull.fetching.retain(|coming| *coming != item);
         pull.wanted.push_front(item);
         self.pull_on(number);
     }

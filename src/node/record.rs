@@ -2,15 +2,20 @@
 //! it finds its ring again, or raises it together with the others when all of them were stopped.
 
 use super::Node;
+use super::floors::Floors;
+use super::stretches::{Level, Stretches};
 use crate::id::Id;
-use crate::limits::{RING_NAME_MAX, SUCCESSORS_MAX, TERM_MAX, TERMS_MAX, TIME_MAX_MS};
-use crate::wire::{Peer, Place};
+use crate::limits::{RING_NAME_MAX, STRETCHES_MAX, SUCCESSORS_MAX, TERM_MAX, TIME_MAX_MS};
+use crate::wire::{Floor, Peer, Place};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 /// The two neighbours of a node; one, if it is both.
 pub(super) type Neighbourhood = heapless::Vec<Place, 2>;
+
+/// What was known of the ring, stretch by stretch.
+type Saved<T> = heapless::Vec<(Id, T), STRETCHES_MAX>;
 
 /// A node as it was when it last saved itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +26,11 @@ pub struct Record {
     pub(super) beside: Neighbourhood,
     /// Others that it knew.
     pub(super) others: heapless::Vec<SocketAddr, SUCCESSORS_MAX>,
-    terms: heapless::Vec<(Id, u64), TERMS_MAX>,
+    terms: Saved<u64>,
+    /// The floors that it knew of.
+    known: Saved<Floor>,
+    /// Those that it stood on.
+    firm: Saved<Floor>,
     clock_ms: u64,
 }
 
@@ -30,7 +39,8 @@ impl Record {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (record, rest) = postcard::take_from_bytes::<Self>(bytes).ok()?;
         let bounded = record.terms.iter().all(|(_, term)| *term <= TERM_MAX) && record.clock_ms <= TIME_MAX_MS;
-        (rest.is_empty() && bounded).then_some(record)
+        let sound = record.known.iter().chain(&record.firm).all(|(_, floor)| floor.is_sound());
+        (rest.is_empty() && bounded && sound).then_some(record)
     }
 
     /// The record in bytes.
@@ -59,9 +69,18 @@ impl Record {
         &self.terms
     }
 
+    pub(super) fn floors(&self) -> Floors {
+        let Floors { known, firm } = Floors::default();
+        Floors { known: known.restored(&self.known), firm: firm.restored(&self.firm) }
+    }
+
     pub(super) const fn clock_ms(&self) -> u64 {
         self.clock_ms
     }
+}
+
+fn saved<T: Level>(stretches: &Stretches<T>) -> Saved<T> {
+    stretches.stretches().iter().copied().take(STRETCHES_MAX).collect()
 }
 
 impl Node {
@@ -74,7 +93,9 @@ impl Node {
             id: self.me.id(),
             beside: self.beside.clone(),
             others: successors.take(SUCCESSORS_MAX).collect(),
-            terms: self.terms.stretches().iter().copied().take(TERMS_MAX).collect(),
+            terms: saved(&self.terms),
+            known: saved(&self.floors.known),
+            firm: saved(&self.floors.firm),
             clock_ms: self.clock_ms.min(TIME_MAX_MS),
         }
     }
@@ -99,6 +120,11 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Version;
+
+    fn floor(term: u64) -> Floor {
+        Floor { version: Version { term, time_ms: 8, writer: 9 }, ballot: term }
+    }
 
     fn record() -> Record {
         let addr = |n: u8| SocketAddr::from(([192, 0, 2, n], 4321));
@@ -108,6 +134,8 @@ mod tests {
             beside: [1, 2].map(|n| Place { addr: addr(n), id: Id::new(n.into()) }).into_iter().collect(),
             others: core::iter::once(addr(3)).collect(),
             terms: [(Id::new(1), 5), (Id::new(9), 6)].into_iter().collect(),
+            known: core::iter::once((Id::new(3), floor(7))).collect(),
+            firm: core::iter::once((Id::new(4), floor(6))).collect(),
             clock_ms: 77,
         }
     }
@@ -120,6 +148,8 @@ mod tests {
         assert_eq!(Record::from_bytes(&[&bytes[..], &[0]].concat()), None);
         let beyond = Record { clock_ms: TIME_MAX_MS + 1, ..record() };
         assert_eq!(Record::from_bytes(&beyond.to_bytes()), None);
+        let unsound = Record { firm: core::iter::once((Id::new(4), floor(u64::MAX))).collect(), ..record() };
+        assert_eq!(Record::from_bytes(&unsound.to_bytes()), None);
         let alone = record().alone();
         assert!(alone.beside.is_empty() && alone.others.is_empty() && alone.terms() == record().terms());
     }

@@ -384,8 +384,10 @@ impl Node {
     /// The owner took a stray. It is dropped only once its whole group holds it.
     pub(super) fn stray_offered(&mut self, item: Item, confirmed: bool) {
         let sure = confirmed || !self.config.keeps(Rule::DropWhenConfirmed);
-        if sure && self.arcs_of_others().is_some_and(|arc| arc.contains(item.id)) {
-            self.store.drop_stray(item);
+        if let Some(arc) = self.arcs_of_others().filter(|arc| sure && arc.contains(item.id)) {
+            // What it lacks of these arcs says nothing any more.
+            self.floors.firm.forget(arc);
+            self.store.drop_exact(item);
         }
     }
 }

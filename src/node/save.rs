@@ -58,7 +58,7 @@ impl Node {
     /// Hands out what is to be saved next, unless the batch before is still being saved. Whoever takes it says how that
     /// ended: see [`Node::handle_saved`].
     pub fn poll_save(&mut self) -> Option<Batch> {
-        let changed = core::mem::take(&mut self.terms.changed);
+        let changed = core::mem::take(&mut self.terms.changed) | self.floors.take_changed();
         let waits = self.timers.is_set(Timer::Save);
         let saving = self.saving.as_mut()?;
         saving.record_changed |= changed;
@@ -149,7 +149,7 @@ impl Node {
     /// True if something was changed that is in no batch yet.
     fn has_unsaved(&self) -> bool {
         let record = self.saving.as_ref().is_some_and(|saving| saving.record_changed);
-        self.store.has_unsaved() || record || self.terms.changed
+        self.store.has_unsaved() || record || self.terms.changed || self.floors.have_changed()
     }
 
     /// True if what was changed at this count of changes of the store is saved, or need not be.

@@ -67,6 +67,7 @@ impl Node {
             }
             Request::Leave { predecessor, successors } => self.serve_leave(asked, predecessor, &successors),
             Request::List(arc) => self.serve_list(asked, arc),
+            Request::Floor { arc, floor } => self.serve_floor(asked, arc, floor),
         }
     }
 
@@ -99,6 +100,7 @@ impl Node {
             (Purpose::Newer(op), Answer::Fetched(entry)) => self.newer_fetched(op, to, &entry),
             (Purpose::Part(number, offset), Answer::Part(part)) => self.part_arrived(number, offset, part),
             (Purpose::Settle(number), Answer::Done) => self.settle_term_stored(number, to),
+            (Purpose::Floor(number), Answer::Done) => self.floor_stored(number, to),
             (Purpose::Replicate(op), Answer::Done) => self.replicated(op, to),
             (Purpose::Offer(item), Answer::Offered { confirmed }) => self.stray_offered(item, confirmed),
             (Purpose::Operation(ticket), answer) => self.operation_ended(ticket, to, &answer),
@@ -127,9 +129,10 @@ impl Node {
             Purpose::Indirect { suspect, since, role } => self.indirectly_silent(suspect, since, role, silence),
             Purpose::Lookup(lookup) => self.lookup_silent(lookup, to),
             Purpose::Survey(pull, _) => self.pull_failed(pull),
-            Purpose::Fetch(pull, _) => self.fetch_failed(pull, silence),
+            Purpose::Fetch(pull, item) => self.fetch_failed(pull, item, silence),
             Purpose::Part(number, _) => self.transfer_failed(number, silence),
             Purpose::Settle(number) => self.settle_refused(number, silence),
+            Purpose::Floor(number) => self.floor_refused(number),
             Purpose::Replicate(op) => self.replicate_refused(op, to, silence),
             Purpose::Newer(op) => self.owner_retry(op),
             Purpose::Offer(_) => {}

@@ -12,8 +12,8 @@ use super::pull::{PullFor, Standing};
 use super::speak::Asked;
 use crate::config::Rule;
 use crate::id::Arc;
-use crate::limits::SETTLE_DEPTH;
-use crate::wire::{Peer, Refusal, Request};
+use crate::limits::{SETTLE_DEPTH, TERM_MAX};
+use crate::wire::{Floor, Peer, Refusal, Request};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -44,8 +44,8 @@ pub(super) struct Settling {
     neighbourhood: u32,
     term: u64,
     sides: [Asking; 2],
-    /// Those who have yet to store the term.
-    storing: Option<heapless::Vec<Peer, 2>>,
+    /// Those who have yet to store the term, or a floor, each as often as there is one.
+    storing: Option<Vec<Peer>>,
 }
 
 impl Node {
@@ -154,20 +154,20 @@ impl Node {
         if !settling.sides.iter().all(|asking| asking.done) || settling.storing.is_some() {
             return;
         }
+        let floors = self.floors.known.parts(settling.part);
+        settling.term = floors.iter().fold(settling.term, |term, (_, floor)| term.max(floor.term()));
         settling.term += u64::from(self.config.keeps(Rule::Term));
         let (number, arc, term, (one, other)) = (settling.number, settling.part, settling.term, settling.neighbours);
-        let mut storing = heapless::Vec::new();
-        for peer in [Some(one), (other != one).then_some(other)].into_iter().flatten() {
-            // Two neighbours at most, as the capacity says.
-            let _ = storing.push(peer);
-        }
-        settling.storing = Some(storing.clone());
+        let both: Vec<Peer> = [Some(one), (other != one).then_some(other)].into_iter().flatten().collect();
+        settling.storing = Some(both.repeat(1 + floors.len()));
         if !self.still_settling(now) {
             return self.abort_settling();
         }
         let manner = self.patient();
-        for peer in storing {
-            if !self.ask(peer, Request::Settle { arc, term }, Purpose::Settle(number), manner) {
+        let floors = floors.into_iter().map(|(arc, floor)| Request::Floor { arc, floor });
+        let requests: Vec<Request<'_>> = core::iter::once(Request::Settle { arc, term }).chain(floors).collect();
+        for (peer, request) in both.iter().flat_map(|peer| requests.iter().map(move |request| (peer, request))) {
+            if !self.ask(*peer, request.clone(), Purpose::Settle(number), manner) {
                 return self.abort_settling();
             }
         }
@@ -183,7 +183,9 @@ impl Node {
         let still = self.still_settling(self.now.at);
         let Some(settling) = self.settling.as_mut().filter(|settling| settling.number == number) else { return };
         let Some(storing) = &mut settling.storing else { return };
-        storing.retain(|waiting| *waiting != peer);
+        if let Some(at) = storing.iter().position(|waiting| *waiting == peer) {
+            storing.swap_remove(at);
+        }
         if !storing.is_empty() {
             return;
         }
@@ -201,7 +203,7 @@ impl Node {
         let Some(settling) = self.settling.as_ref().filter(|settling| settling.number == number) else { return };
         if let Silence::Refused(Refusal::Stale { term }) = silence {
             let part = settling.part;
-            self.terms.raise(part, term);
+            self.raise_term(part, term);
         }
         self.abort_settling();
     }
@@ -210,6 +212,11 @@ impl Node {
     fn settled(&mut self, part: Arc, term: u64) {
         let arc = Arc::new(part.after, self.me.id());
         self.rights.settle(part, arc, term);
+        if !self.collector.reopened {
+            // It has asked everyone: it holds all that counts.
+            let known = self.floors.known.parts(part);
+            known.into_iter().for_each(|(part, floor)| self.stand_on(part, floor));
+        }
         // What was confirmed before may have been settled over: it is confirmed anew.
         self.rights.neighbourhood += 1;
         (self.rights.matched_predecessor, self.rights.matched_successor) = (0, 0);
@@ -229,9 +236,22 @@ impl Node {
         } else if known > term {
             self.refuse(asked, Refusal::Stale { term: known });
         } else {
-            self.terms.raise(arc, term);
+            self.raise_term(arc, term);
             self.answer_saved(asked, false);
         }
+    }
+
+    /// A neighbour is about to drop tombstones, or speaks where some were dropped.
+    pub(super) fn serve_floor(&mut self, asked: &Asked, arc: Arc, floor: Floor) {
+        if self.neighbour_asking(asked).is_none() || self.has_stopped() {
+            return self.refuse(asked, Refusal::NotNeighbour);
+        }
+        self.know_floor(arc, floor);
+        self.answer_saved(asked, false);
+    }
+
+    fn raise_term(&mut self, arc: Arc, term: u64) {
+        self.terms.raise(arc, term.min(TERM_MAX));
     }
 
     /// The neighbour, predecessor or head, whose request this is.
@@ -246,7 +266,7 @@ impl Node {
 
     /// Someone spoke for a part of our claim under a higher term: settle anew, above it.
     pub(super) fn outranked(&mut self, id: crate::id::Id, term: u64) {
-        self.terms.raise(Arc::new(id.plus(u128::MAX), id), term);
+        self.raise_term(Arc::new(id.plus(u128::MAX), id), term);
         self.unsettle(Unsettled::Term);
         self.settle_soon();
     }

@@ -177,6 +177,7 @@ impl Node {
 
     /// The time for it has passed, or an operator said so: this node speaks again if its neighbours consent.
     pub(super) fn reopen_now(&mut self) {
+        self.collector.reopened = true;
         if self.ring.silent.as_ref().is_some_and(|quiet| quiet.told_by.is_none()) {
             self.break_silence(Life::Reopened, &[]);
         }

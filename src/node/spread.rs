@@ -47,7 +47,7 @@ impl Node {
     }
 
     /// The two neighbours, or the one that is both, or nobody.
-    fn group(&self) -> heapless::Vec<Peer, 2> {
+    pub(super) fn group(&self) -> heapless::Vec<Peer, 2> {
         let head = self.successors.head();
         let predecessor = self.predecessor.filter(|predecessor| Some(*predecessor) != head);
         predecessor.into_iter().chain(head).collect()
@@ -215,6 +215,9 @@ impl Node {
     pub(super) fn serve_offer(&mut self, asked: &Asked, entry: &Entry<'_>) {
         if !self.is_settled_for(self.now.at, Id::of_key(entry.key)) {
             return self.refuse(asked, Refusal::NotSettled);
+        }
+        if self.is_dead(Item { id: Id::of_key(entry.key), rank: entry.rank }) {
+            return self.answer(asked, Answer::Offered { confirmed: true });
         }
         match self.take_entry(entry) {
             Ok(_) => {}

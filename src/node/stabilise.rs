@@ -5,8 +5,8 @@
 //! to none because it is silent, only replaced.
 
 use super::Node;
-use super::consent::Pledge;
 use super::pending::{Manner, Purpose};
+use super::rights::Pledge;
 use super::speak::Asked;
 use crate::config::Rule;
 use crate::id::Arc;

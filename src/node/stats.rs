@@ -56,6 +56,8 @@ pub struct Counters {
     pub repaired: u64,
     /// Bytes of their keys and values.
     pub repaired_bytes: u64,
+    /// Tombstones that were collected, and what else was under a floor.
+    pub collected: u64,
     /// Writes acknowledged as owner.
     pub writes: u64,
     /// Reads answered as owner.

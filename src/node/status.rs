@@ -5,7 +5,7 @@ use super::stats::{Counters, Finger, Held, State, Status};
 use crate::id::{Arc, Id};
 use crate::limits::ENTRIES_MAX;
 use crate::time::Instant;
-use crate::wire::{Peer, Version};
+use crate::wire::{Floor, Peer, Version};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -54,6 +54,25 @@ impl Node {
     /// The version of a key's entry here, be it owned, a copy or a stray, a value or a tombstone.
     pub fn version_of(&self, key: &[u8]) -> Option<Version> {
         self.store.get(key).map(|stored| stored.rank.version)
+    }
+
+    /// True if this node holds an entry of the key of at least this version, or knows the key to be deleted since.
+    pub fn has_seen(&self, key: &[u8], version: Version) -> bool {
+        match self.version_of(key) {
+            Some(held) => held >= version,
+            None => self.floor_over(key).is_some_and(|floor| floor >= version),
+        }
+    }
+
+    /// The version up to which what this node lacks of the key was deleted, if it knows of that.
+    pub fn floor_over(&self, key: &[u8]) -> Option<Version> {
+        let floor = self.floors.firm.at(Id::of_key(key));
+        (self.store.get(key).is_none() && floor != Floor::NONE).then_some(floor.version)
+    }
+
+    /// The version of a key's tombstone here.
+    pub fn tombstone_of(&self, key: &[u8]) -> Option<Version> {
+        self.store.get(key).filter(|stored| stored.value.is_none()).map(|stored| stored.rank.version)
     }
 
     /// True from the command to leave on.

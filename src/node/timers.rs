@@ -25,6 +25,8 @@ pub(super) enum Timer {
     Strays,
     /// The next try to settle.
     Settle,
+    /// Tombstones that are old enough are dropped.
+    Collect,
     /// Pulls that waited go on.
     Pulls,
     /// Those who stood beside it are looked for.

@@ -10,7 +10,7 @@ use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S};
 use crate::store::{Content, Stored, Untaken};
-use crate::wire::{Answer, Body, Condition, Freshness, Operation, Rank, Refusal, Version};
+use crate::wire::{Answer, Body, Condition, Freshness, Operation, OperationLog, Rank, Refusal, Version};
 use alloc::sync::Arc as Shared;
 
 impl Node {
@@ -96,8 +96,10 @@ impl Node {
         let stored = self.store.get(key);
         let present = stored.and_then(Stored::present);
         let before = stored.map(Stored::size);
-        let mut log = stored.map(|stored| stored.log.clone()).unwrap_or_default();
-        let Rank { version: last, ballot, .. } = stored.map(|stored| stored.rank).unwrap_or_default();
+        let absent = self.rank_of_absent(Id::of_key(key));
+        let forgotten = || OperationLog::since(absent.version.into());
+        let mut log = stored.map_or_else(forgotten, |stored| stored.log.clone());
+        let Rank { version: last, ballot, .. } = stored.map_or(absent, |stored| stored.rank);
         let known_by_name = self.config.keeps(Rule::OperationIds);
         if known_by_name && log.find(operation.id).is_some() {
             return self.tell_outcome(number, key, &operation, condition == Condition::Absent);
@@ -114,9 +116,11 @@ impl Node {
         };
         // An owner before us may have refused it, and that is not remembered: then it must have seen what is here.
         let unseen = operation.fresh.term < term && operation.fresh < last.into();
-        if known_by_name && (unseen || log.may_have_forgotten(&operation)) {
+        let forgotten = log.may_have_forgotten(&operation) || self.may_be_under_floor(key, operation.fresh);
+        if known_by_name && (unseen || forgotten) {
             return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
         }
+        let ballot = ballot.max(self.floors.known.at(id).term());
         if ballot > term {
             self.outranked(id, ballot);
             return self.end_owner(number, Answer::Refused(Refusal::NotSettled));

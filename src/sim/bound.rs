@@ -23,6 +23,8 @@ pub const NEWCOMERS_MAX: usize = 2;
 pub struct Keys {
     names: Vec<Box<[u8]>>,
     acknowledged: Vec<Option<Version>>,
+    /// The highest tombstone of each that any node was seen to hold.
+    gone: Vec<Option<Version>>,
     /// When each key's highest version grew, in order of time.
     grew: Vec<Vec<(Instant, Version)>>,
 }
@@ -30,9 +32,9 @@ pub struct Keys {
 impl Keys {
     /// These keys, never written.
     pub fn new(names: Vec<Box<[u8]>>) -> Self {
-        let acknowledged = vec![None; names.len()];
+        let (acknowledged, gone) = (vec![None; names.len()], vec![None; names.len()]);
         let grew = vec![Vec::new(); names.len()];
-        Self { names, acknowledged, grew }
+        Self { names, acknowledged, gone, grew }
     }
 
     /// How many there are.
@@ -74,6 +76,23 @@ impl Keys {
         }
     }
 
+    /// Takes note of the tombstones that a node holds.
+    pub fn note_tombstones(&mut self, node: &Node) {
+        for (name, gone) in self.names.iter().zip(&mut self.gone) {
+            *gone = node.tombstone_of(name).max(*gone);
+        }
+    }
+
+    /// A key of which the node takes for dead what nobody deleted.
+    pub fn wrongly_under_floor(&self, node: &Node) -> Option<usize> {
+        let wrong = |&key: &usize| {
+            let acknowledged = self.acknowledged[key];
+            let under = node.floor_over(self.name(key)) >= acknowledged;
+            acknowledged.is_some() && under && self.gone[key] < acknowledged
+        };
+        (0..self.len()).find(wrong)
+    }
+
     /// The settled speaker of a key, if there is one.
     pub fn speaker<'a>(&self, world: &'a World, key: usize) -> Option<(usize, &'a Node)> {
         let id = Id::of_key(&self.names[key]);
@@ -85,13 +104,14 @@ impl Keys {
         let name = self.name(key);
         let Some((_, speaker)) = self.speaker(world, key) else { return false };
         let Some(version) = speaker.version_of(name) else { return true };
-        let holds = |peer: Peer| world.node_of(peer).is_some_and(|(_, node)| node.version_of(name) >= Some(version));
+        let holds = |peer: Peer| world.node_of(peer).is_some_and(|(_, node)| node.has_seen(name, version));
         speaker.predecessor().into_iter().chain(speaker.successors().first().copied()).all(holds)
     }
 
     /// How many living nodes hold the version that was last acknowledged, or a higher one; all count if none was.
     pub fn holders(&self, world: &World, key: usize) -> usize {
-        world.members().filter(|(_, node)| node.version_of(self.name(key)) >= self.acknowledged[key]).count()
+        let holds = |node: &Node| self.acknowledged[key].is_none_or(|version| node.has_seen(self.name(key), version));
+        world.members().filter(|(_, node)| holds(node)).count()
     }
 }
 

@@ -121,6 +121,11 @@ impl Clients {
         &self.ledger.keys
     }
 
+    /// The same, to take note of something.
+    pub const fn keys_mut(&mut self) -> &mut Keys {
+        &mut self.ledger.keys
+    }
+
     /// How many clients there are.
     pub const fn count(&self) -> usize {
         self.again.len()

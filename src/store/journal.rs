@@ -211,7 +211,7 @@ mod tests {
         store.put_back_unsaved(&unsaved);
         assert!(store.has_unsaved());
         disk.save(store.take_unsaved());
-        store.drop_stray(crate::wire::Item { id: Id::of_key(b"c"), rank: rank(5) });
+        store.drop_exact(crate::wire::Item { id: Id::of_key(b"c"), rank: rank(5) });
         disk.save(store.take_unsaved());
         let back = disk.restore().unwrap();
         assert_eq!((back.len(), back.bytes(), back.tombstones()), (2, store.bytes(), 0));

@@ -182,6 +182,11 @@ impl OperationLog {
         self.recent.iter().find(|(known, _)| *known == id).map(|(_, version)| *version)
     }
 
+    /// One that has forgotten all writes of a coordinator no fresher than this.
+    pub fn since(forgotten: Freshness) -> Self {
+        Self { recent: heapless::Vec::new(), forgotten }
+    }
+
     /// How many writes it remembers.
     pub fn len(&self) -> usize {
         self.recent.len()

@@ -12,6 +12,7 @@
 //! node     --Survey, Settle-->         three a side      before it speaks: what do you hold of my arc; a higher term
 //! anyone   --FindSuccessor(key)-->     any node          then Get, Put, Delete to the owner: Value, Stored
 //! owner    --Replicate-->              both neighbours   before a write is acknowledged
+//! owner    --Floor-->                  both neighbours   before it drops tombstones
 //! leaver   --Adopt-->                  three around it   "pull what you are to hold when I am gone"
 //! leaver   --Leave-->                  both neighbours   "I answer for nothing any more"
 //! newcomer --Mirror-->                 its seeds         "which address of mine do you see?"
@@ -22,11 +23,13 @@
 //! Every request has one kind of answer, named beside it, or a [`Refusal`]. All are idempotent: a request may arrive
 //! twice, late, or not at all. Variants are only ever appended, since postcard numbers them by position.
 
-use super::entry::{Condition, Entry, Freshness, Item, Operation, Rank, Version};
+use super::entry::{Condition, Entry, Freshness, Item, Operation, Version};
+use super::floor::Floor;
 use super::holding::Holding;
 use super::keeping::{Awaits, Keeping};
 use super::listing::Listed;
 use super::peer::{Peer, Place};
+use super::refusal::Refusal;
 use super::stamp::Stamp;
 use super::value::{Body, Hash, Value};
 use crate::id::{Arc, Id};
@@ -161,6 +164,13 @@ pub enum Request<'a> {
     },
     /// Which keys do you own of this arc, from its beginning on? → `Listed`.
     List(Arc),
+    /// I am about to drop the tombstones of this arc up to this floor: know of it. → `Done`.
+    Floor {
+        /// The arc.
+        arc: Arc,
+        /// The floor.
+        floor: Floor,
+    },
 }
 
 /// What may be answered.
@@ -233,59 +243,6 @@ pub enum Answer<'a> {
     Part(&'a [u8]),
     /// The keys, as many as fit.
     Listed(Listed<'a>),
-}
-
-/// Why a request was refused. Nothing was changed, except where it says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Refusal {
-    /// Echo the stamp of this answer: your address is not proven.
-    Unproven,
-    /// I am not on the ring, or you mean an earlier incarnation of mine.
-    NotMember,
-    /// The key is not in my claim.
-    NotOwner,
-    /// It is in my claim, but I may not answer yet.
-    NotSettled,
-    /// You are not my neighbour on that side.
-    NotNeighbour,
-    /// I know a higher term of the arc.
-    Stale {
-        /// This one.
-        term: u64,
-    },
-    /// The condition does not hold; the key exists in this version, or not at all.
-    Conflict {
-        /// The version.
-        version: Option<Version>,
-    },
-    /// There is no such key.
-    NotFound,
-    /// I hold an entry of the key that wins.
-    Newer {
-        /// How it stands.
-        rank: Rank,
-    },
-    /// Key, value or list is beyond a limit.
-    TooLarge,
-    /// Too much at one time: again in a moment.
-    Busy,
-    /// I do not hear it either.
-    Unreachable,
-    /// I stored the write, but cannot say whether it will stay: repeat it under the same name.
-    Unknown,
-    /// The operation is older than what is remembered here: an earlier copy of it may have been applied or refused.
-    Forgotten,
-    /// There is no room for another entry.
-    Full,
-    /// The key is in my claim, but I may be cut off from a larger ring, and answer for nothing.
-    Silent,
-    /// I am leaving too, and go first: again when I am gone.
-    Leaving,
-    /// The group of the key has fewer nodes than the write asks for.
-    TooFew {
-        /// So many.
-        copies: u8,
-    },
 }
 
 /// Which side a promise is on, seen from the one who gave it and named after the holder's pointer to it.
@@ -369,6 +326,12 @@ pub struct Surveyed {
     pub awaiting: bool,
     /// The highest term that I know of any part of the arc.
     pub term: u64,
+    /// Up to where from the beginning of the arc on the next two hold.
+    pub level: Id,
+    /// I hold every value that counts under this floor: what I lack was deleted.
+    pub floor: Floor,
+    /// Tombstones were collected up to this floor, whatever I hold.
+    pub known: Floor,
     /// What I hold of the arc.
     pub holding: Holding,
 }

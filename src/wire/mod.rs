@@ -18,11 +18,13 @@
 
 mod codec;
 mod entry;
+mod floor;
 mod holding;
 mod keeping;
 mod listing;
 mod message;
 mod peer;
+mod refusal;
 mod stamp;
 mod value;
 
@@ -31,13 +33,15 @@ pub use entry::{
     Condition, Entry, Freshness, Item, Operation, OperationId, OperationLog, ParseOperationError, ParseVersionError,
     Rank, Version,
 };
+pub use floor::Floor;
 pub use holding::{Holding, Sum};
 pub use keeping::{Awaits, Keeping, Room};
 pub use listing::{Listed, Listing};
 pub use message::{
-    Alternatives, Answer, Message, Named, Neighbours, PeerList, Pledged, Refusal, Request, Stabilise, Step, Surveyed,
+    Alternatives, Answer, Message, Named, Neighbours, PeerList, Pledged, Request, Stabilise, Step, Surveyed,
 };
 pub use peer::{Incarnation, Peer, Place};
+pub use refusal::Refusal;
 pub use stamp::{Stamp, Stamper};
 pub use value::{Body, Hash, Value};
 

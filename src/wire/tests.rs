@@ -40,7 +40,21 @@ fn the_largest_sums_of_an_arc_fit_a_frame() {
     let holding = Holding::Parts([[0xff; 8]; crate::id::STRETCHES].into_iter().collect());
     let successors = [peer; ALTERNATIVES_MAX].into_iter().collect();
     let (predecessor, term, awaiting) = (Some(peer), u64::MAX, true);
-    let surveyed = Surveyed { predecessor, successors, consented: true, silent: true, awaiting, term, holding };
+    let version = Version { term: u64::MAX, time_ms: u64::MAX, writer: u64::MAX };
+    let floor = Floor { version, ballot: u64::MAX };
+    let level = crate::id::Id::new(u128::MAX);
+    let surveyed = Surveyed {
+        predecessor,
+        successors,
+        consented: true,
+        silent: true,
+        awaiting,
+        term,
+        level,
+        floor,
+        known: floor,
+        holding,
+    };
     let mut largest = frame(Message::Answer(Answer::Surveyed(surveyed)), &[]);
     largest.stamp = Some(Stamper::new([0; 32]).make(Default::default(), addr));
     assert!(bytes(&RingKey::new("sky"), &largest).len() <= FRAME_MAX);

@@ -35,6 +35,7 @@ const fn kind_of(message: &Message<'_>) -> u64 {
             Request::Mirror => 17,
             Request::Part { .. } => 18,
             Request::List(_) => 19,
+            Request::Floor { .. } => 20,
         },
         Message::Answer(answer) => {
             forge::REQUESTS

@@ -1,6 +1,7 @@
 //! How one run is set up, as it follows from the seed.
 
 use super::{FAULTS, Fault};
+use crate::config::Config;
 use crate::rng::Rng;
 use crate::sim::bound::NEWCOMERS_MAX;
 use crate::sim::clock::Clock;
@@ -56,6 +57,8 @@ pub struct Profile {
     pub disk_faults: f64,
     /// How long a disk may take to save, but now and then.
     pub disk_delay: Duration,
+    /// How long tombstones are kept, if they are not for ever.
+    pub collect_after: Option<Duration>,
 }
 
 impl Profile {
@@ -86,6 +89,8 @@ impl Profile {
             profile.disk_faults = [0.0, 0.0, 0.02][disks.index(3)];
             profile.disk_delay = Duration::from_millis([2, 10, 80, 300][disks.index(4)]);
         }
+        let mut tombstones = Rng::new(seed ^ 0x544F_4D42_5300);
+        profile.collect_after = tombstones.chance(0.6).then(|| Duration::from_secs([0, 1, 5, 20][tombstones.index(4)]));
         profile
     }
 
@@ -138,6 +143,7 @@ impl Profile {
             blackouts: 0,
             disk_faults: 0.0,
             disk_delay: Duration::ZERO,
+            collect_after: None,
         }
     }
 
@@ -166,7 +172,14 @@ impl Profile {
             blackouts: 0,
             disk_faults: 0.0,
             disk_delay: Duration::ZERO,
+            collect_after: None,
         }
+    }
+
+    /// What nodes are told.
+    pub fn config(&self, config: Config) -> Config {
+        let collect_after = self.collect_after.unwrap_or(config.collect_after);
+        Config { successors: self.successors, collect_after, ..config }
     }
 
     /// The machines that come together.

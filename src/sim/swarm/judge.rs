@@ -39,6 +39,7 @@ impl Swarm {
             self.fail(&format!("both {host} and {other} may settle for {id}\n{}", oracle::picture(&self.world)));
         }
         self.look_behind(host);
+        self.look_under(host);
         self.look_into(host, false);
         if let Some(&since) = self.joining.get(&host)
             && self.world.host(host).is_ready(self.world.now())
@@ -102,8 +103,9 @@ impl Swarm {
         let arc = Arc::new(before.id(), head.id());
         let keys = self.clients.keys();
         let lacks = |key: &usize| {
-            let held = node.version_of(keys.name(*key));
-            arc.contains(Id::of_key(keys.name(*key))) && held < keys.acknowledged_before(*key, since)
+            let known = keys.acknowledged_before(*key, since);
+            arc.contains(Id::of_key(keys.name(*key)))
+                && known.is_some_and(|version| !node.has_seen(keys.name(*key), version))
         };
         if let Some(key) = (0..keys.len()).find(lacks) {
             self.fail(&format!("{host} joined and does not hold key {key}\n{}", oracle::picture(&self.world)));
@@ -114,17 +116,30 @@ impl Swarm {
     fn look_behind(&mut self, host: usize) {
         let settled = if self.is_strict() { self.speakers.held(host) } else { 0 };
         for key in 0..self.clients.keys().len() {
-            let acknowledged = self.clients.keys().acknowledged(key);
-            if settled >> key & 1 == 0 || acknowledged.is_none() {
+            let Some(acknowledged) = self.clients.keys().acknowledged(key).filter(|_| settled >> key & 1 == 1) else {
                 continue;
-            }
-            let held = self.world.host(host).node().and_then(|node| node.version_of(self.clients.keys().name(key)));
-            if held < acknowledged {
+            };
+            let (name, node) = (self.clients.keys().name(key), self.world.host(host).node());
+            if node.is_none_or(|node| !node.has_seen(name, acknowledged)) {
+                let held = node.and_then(|node| node.version_of(name));
                 self.fail(&format!(
                     "{host} answers for key {key} and holds {held:?} of {acknowledged:?}\n{}",
                     oracle::picture(&self.world)
                 ));
             }
+        }
+    }
+
+    /// Nobody takes for dead what nobody deleted.
+    fn look_under(&mut self, host: usize) {
+        if self.profile.collect_after.is_none() || !self.is_strict() {
+            return;
+        }
+        let Some(node) = self.world.host(host).node() else { return };
+        self.clients.keys_mut().note_tombstones(node);
+        if let Some(key) = self.clients.keys().wrongly_under_floor(node) {
+            let picture = oracle::picture(&self.world);
+            self.fail(&format!("{host} has key {key} under a floor, and nobody deleted it\n{picture}"));
         }
     }
 
@@ -182,8 +197,11 @@ impl Swarm {
         }
         // What both sides of a split wrote has yet to meet.
         let apart = |&key: &usize| {
-            let held = keys.speaker(&self.world, key).and_then(|(_, node)| node.version_of(keys.name(key)));
-            !self.rules.strict && held < keys.acknowledged(key)
+            let seen = |version| {
+                let speaker = keys.speaker(&self.world, key);
+                speaker.is_some_and(|(_, node)| node.has_seen(keys.name(key), version))
+            };
+            !self.rules.strict && keys.acknowledged(key).is_some_and(|version| !seen(version))
         };
         (0..keys.len()).find(apart).map(|key| format!("the newest version of key {key} is not with its speaker"))
     }

@@ -152,7 +152,7 @@ impl Swarm {
 
     fn with(seed: u64, profile: Profile, config: Config) -> Self {
         let mut rng = Rng::new(seed);
-        let config = Config { successors: profile.successors, ..config };
+        let config = profile.config(config);
         let mut world = World::new(rng.next_u64(), config);
         world.network.weather = profile.weather;
         world.lateness = profile.lateness;

@@ -84,8 +84,13 @@ impl Swarm {
             let acknowledged = self.clients.keys().acknowledged(key);
             let speaker = self.clients.keys().speaker(&self.world, key);
             // Of a deleted key the answer names no version.
-            let held = speaker.and_then(|(_, node)| node.version_of(self.clients.keys().name(key)));
-            if found.len() > 1 || newest.or(held) < acknowledged {
+            let name = self.clients.keys().name(key);
+            let seen = |version| speaker.is_some_and(|(_, node)| node.has_seen(name, version));
+            let old = match newest {
+                Some(newest) => Some(newest) < acknowledged,
+                None => acknowledged.is_some_and(|version| !seen(version)),
+            };
+            if found.len() > 1 || old {
                 let text = format!("key {key}: {found:?} was found in the end, {acknowledged:?} was acknowledged");
                 self.fail(&text);
             }

@@ -69,7 +69,7 @@ pub fn kind(world: &World, from: usize, request: &Request<'_>, no_lookup: bool) 
             Kind::Find { purpose }
         }
         Request::Stabilise(said) => Kind::Stabilise { consents: said.consents },
-        Request::Settle { .. } => Kind::Settle,
+        Request::Settle { .. } | Request::Floor { .. } => Kind::Settle,
         Request::Release { .. } | Request::Hint | Request::Leave { .. } => Kind::Told,
         Request::Ping | Request::PingFor(_) => Kind::Alive,
         _ => Kind::Other,
@@ -121,6 +121,9 @@ pub fn request(names: Names, kind: Kind, request: &Request<'_>) -> (&'static str
             tells,
             format!("I am about to answer for {} under term {term}: take nothing under a lower one", names.arc(*arc)),
         ),
+        Request::Floor { arc, .. } => {
+            (tells, format!("I drop old tombstones of {}: take nothing that was older", names.arc(*arc)))
+        }
         Request::Replicate(_) => (tells, String::from("keep a copy of this entry")),
         Request::Offer(_) => (tells, String::from("this entry is yours, not mine")),
         Request::Get { .. } => (asks, String::from("what is the value of this key?")),

@@ -1,0 +1,134 @@
+//! Collecting tombstones. Once the whole group holds one, and has for a while, only nodes that were away can still have
+//! an older entry of its key. So its owner has both neighbours know of a floor above it, stands on that itself, and
+//! drops it; the neighbours find the difference, compare, and drop theirs.
+
+use super::Node;
+use super::pending::Purpose;
+use super::timers::Timer;
+use crate::id::{Arc, Id};
+use crate::store::Stored;
+use crate::wire::{Floor, Item, Peer, Request};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// A floor that both neighbours are told of.
+#[derive(Debug)]
+pub(super) struct Collecting {
+    number: u64,
+    arc: Arc,
+    floor: Floor,
+    /// Where its tombstones are.
+    part: Arc,
+    neighbourhood: u32,
+    storing: heapless::Vec<Peer, 2>,
+}
+
+/// How far a node is with its tombstones.
+#[derive(Debug, Default)]
+pub(super) struct Collector {
+    pub now: Option<Box<Collecting>>,
+    /// Where to look next.
+    from: Option<Id>,
+    /// It spoke again on an operator's word. Who was lost then may have held values of which it does not know, so it
+    /// must not count as dead what it lacks.
+    pub reopened: bool,
+}
+
+/// Entries looked at in one go.
+const WORK: usize = 4096;
+
+/// The pause before the next of them.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest pause between two times that all are looked at.
+const ROUND_MAX: Duration = Duration::from_secs(600);
+
+impl Node {
+    /// The next time that all tombstones are looked at.
+    pub(super) fn collect_later(&mut self) {
+        let pause = (self.config.collect_after / 8).min(ROUND_MAX);
+        let jitter = self.jitter(0, 1000);
+        self.timers.set(Timer::Collect, self.now.at + pause + jitter);
+    }
+
+    /// Looks for tombstones that are old enough.
+    pub(super) fn collect(&mut self) {
+        self.collect_later();
+        let now = self.now.at;
+        let Some(claim) = self.claim(now).filter(|_| self.is_ready(now) && !self.is_leaving()) else { return };
+        if self.store.tombstones() == 0 || self.collector.now.is_some() || self.collector.reopened {
+            return;
+        }
+        let from = self.collector.from.take().filter(|id| claim.contains(*id) && *id != claim.upto);
+        let from = from.unwrap_or(claim.after);
+        let Some(arc) = self.rights.settled_part(from.plus(1), claim) else { return };
+        let mut last = arc.upto;
+        let mut floor = Floor::NONE;
+        for (at, (id, _, stored)) in self.store.range(Arc::new(from, arc.upto)).enumerate() {
+            if at >= WORK {
+                last = id;
+                break;
+            }
+            if self.is_done_with(stored) {
+                floor = floor.or_higher(Floor::of(&stored.rank));
+            }
+        }
+        if last != claim.upto {
+            self.collector.from = Some(last);
+            self.timers.set(Timer::Collect, now + PAUSE);
+        }
+        if floor == Floor::NONE {
+            return;
+        }
+        let (number, neighbourhood, part) = (self.next_number(), self.rights.neighbourhood, Arc::new(from, last));
+        let storing = self.group();
+        let collecting = Collecting { number, arc, floor, part, neighbourhood, storing: storing.clone() };
+        self.collector.now = Some(Box::new(collecting));
+        let manner = self.patient();
+        for peer in storing {
+            if !self.ask(peer, Request::Floor { arc, floor }, Purpose::Floor(number), manner) {
+                self.collector.now = None;
+            }
+        }
+        self.collected();
+    }
+
+    /// True of a tombstone that the whole group holds, and that is old.
+    fn is_done_with(&self, stored: &Stored) -> bool {
+        let age = Duration::from_millis(self.now.wall_ms.saturating_sub(stored.rank.version.time_ms));
+        stored.value.is_none() && age >= self.config.collect_after && self.is_with_all(stored)
+    }
+
+    /// A neighbour knows of the floor.
+    pub(super) fn floor_stored(&mut self, number: u64, by: Peer) {
+        if let Some(collecting) = self.collector.now.as_mut().filter(|it| it.number == number) {
+            collecting.storing.retain(|peer| *peer != by);
+            self.collected();
+        }
+    }
+
+    /// A neighbour does not: another time.
+    pub(super) fn floor_refused(&mut self, number: u64) {
+        self.collector.now.take_if(|it| it.number == number);
+    }
+
+    /// If all know of the floor the tombstones go.
+    fn collected(&mut self) {
+        let Some(collecting) = self.collector.now.take_if(|it| it.storing.is_empty()) else { return };
+        let Collecting { arc, floor, part, neighbourhood, .. } = *collecting;
+        let now = self.now.at;
+        let still = neighbourhood == self.rights.neighbourhood && self.is_ready(now);
+        let covered = self.rights.settled.is_some_and(|settled| settled.covers(arc));
+        if !still || !covered || self.claim(now).is_none_or(|claim| !claim.covers(arc)) {
+            return;
+        }
+        self.stand_on(arc, floor);
+        let under = self
+            .store
+            .range(part)
+            .filter(|(_, _, stored)| stored.value.is_none() && floor.covers(&stored.rank) && self.is_with_all(stored));
+        let gone: Vec<Item> = under.take(WORK).map(|(id, _, stored)| Item { id, rank: stored.rank }).collect();
+        gone.into_iter().for_each(|item| self.drop_collected(item));
+    }
+}

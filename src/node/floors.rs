@@ -1,0 +1,174 @@
+//! Floors: where tombstones were collected, what they kept down stays down.
+//!
+//! A node *knows of* a floor once it heard that a neighbour collects, and passes that on when it settles and when it is
+//! asked what it holds: so the floor stays in the arc as the tombstones would have. It *stands on* a floor where it
+//! knows, beyond that, to hold every value that counts under it. Then whatever else turns up under the floor was
+//! deleted, and is not taken. An owner that has settled stands on all that it knows of; any other node stands where one
+//! that does was compared with and had nothing that it lacks. A node that hands strays on stands there no more.
+
+use super::Node;
+use super::stretches::Stretches;
+use crate::config::Rule;
+use crate::id::{Arc, Id};
+use crate::store::Store;
+use crate::wire::{Floor, Freshness, Holding, Item, Rank, Surveyed};
+use alloc::vec::Vec;
+
+/// The floors of the ring, as far as one node knows them.
+#[derive(Debug)]
+pub(super) struct Floors {
+    /// Those that it knows of.
+    pub known: Stretches<Floor>,
+    /// Those that it stands on.
+    pub firm: Stretches<Floor>,
+}
+
+impl Default for Floors {
+    fn default() -> Self {
+        Self { known: Stretches::rising(), firm: Stretches::sinking() }
+    }
+}
+
+impl Floors {
+    /// Where this node stands and what it knows of, from the arc's beginning up to where one of them changes.
+    pub fn at_beginning(&self, arc: Arc) -> (Id, Floor, Floor) {
+        let first = arc.after.plus(1);
+        let upto = self.known.even_upto(Arc::new(arc.after, self.firm.even_upto(arc)));
+        (upto, self.firm.at(first), self.known.at(first))
+    }
+
+    /// True of an entry that the store of this node lacks because its key was deleted since.
+    pub fn bury(&self, store: &Store, item: Item) -> bool {
+        self.firm.at(item.id).covers(&item.rank) && store.lacks(item.id)
+    }
+
+    /// True if they were changed since this was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        core::mem::take(&mut self.known.changed) | core::mem::take(&mut self.firm.changed)
+    }
+
+    /// True if they were changed.
+    pub const fn have_changed(&self) -> bool {
+        self.known.changed || self.firm.changed
+    }
+}
+
+/// What an answer says of the floors.
+pub(super) struct Told {
+    /// The part of the arc that it is about. What is listed beyond will be listed again.
+    pub even: Arc,
+    /// Parts of the arc that are to be asked for all the same.
+    pub rest: Vec<Arc>,
+    /// The other node stands higher than this one, which lacks something that it listed: once that has come, the arc is
+    /// to be compared again.
+    pub again: bool,
+}
+
+impl Node {
+    /// This node knows of a floor from now on.
+    pub(super) fn know_floor(&mut self, arc: Arc, floor: Floor) {
+        if floor.is_sound() {
+            self.known_above(floor);
+            self.floors.known.raise(arc, floor);
+        }
+    }
+
+    /// This node holds all that counts under the floor.
+    pub(super) fn stand_on(&mut self, arc: Arc, floor: Floor) {
+        self.known_above(floor);
+        self.floors.known.raise(arc, floor);
+        self.floors.firm.raise(arc, floor);
+    }
+
+    /// Its own versions will be above the floor.
+    fn known_above(&mut self, floor: Floor) {
+        self.clock_ms = self.clock_ms.max(floor.version.time_ms);
+    }
+
+    /// True of an entry that this node lacks because its key was deleted since.
+    pub(super) fn is_dead(&self, item: Item) -> bool {
+        self.config.keeps(Rule::FloorOfTombstones) && self.floors.bury(&self.store, item)
+    }
+
+    /// What wins against a key that has no entry here: what its tombstone may have been.
+    pub(super) fn rank_of_absent(&self, id: Id) -> Rank {
+        if self.config.keeps(Rule::FloorOfTombstones) { self.floors.known.at(id).rank() } else { Rank::default() }
+    }
+
+    /// True if the operation may have been applied to a key whose tombstone is gone.
+    pub(super) fn may_be_under_floor(&self, key: &[u8], fresh: Freshness) -> bool {
+        let id = Id::of_key(key);
+        let last = self.rank_of_absent(id).version;
+        self.store.get(key).is_none() && last.term > 0 && fresh <= last.into()
+    }
+
+    /// Takes what a node told of floors beside what it holds of an arc.
+    pub(super) fn take_floors(&mut self, arc: Arc, answer: &Surveyed) -> Told {
+        let mut told = Told { even: arc, rest: Vec::new(), again: false };
+        let even = Arc::new(arc.after, answer.level);
+        if !arc.covers(even) || !answer.floor.is_sound() || !answer.known.is_sound() {
+            return told;
+        }
+        told.even = even;
+        self.know_floor(even, answer.known);
+        let uneven = answer.level != arc.upto;
+        match &answer.holding {
+            Holding::Same => self.stand_on(even, answer.floor),
+            Holding::Items(items) => {
+                let listed = items.iter().filter(|item| even.contains(item.id));
+                let lacks = listed.clone().any(|item| !self.store.has(*item) && !self.is_dead(*item));
+                let higher = self.floors.firm.lowest(even).or_higher(answer.floor) != self.floors.firm.lowest(even);
+                told.again = lacks && higher;
+                // A list at its full length may have been cut.
+                if !lacks && !items.is_full() {
+                    let ids: Vec<Id> = listed.map(|item| item.id).collect();
+                    self.bury(even, answer.floor, &ids);
+                    self.stand_on(even, answer.floor);
+                }
+            }
+            Holding::Parts(sums) if sums.len().is_power_of_two() => {
+                let ours = self.store.sums(arc);
+                let parts = arc.parts(sums.len()).zip(sums).zip(ours.stretches(sums.len()));
+                let same = parts.filter(|((_, sum), ours)| u64::from_be_bytes(**sum) == *ours);
+                for part in same.map(|((part, _), _)| part).collect::<Vec<_>>() {
+                    if even.covers(part) {
+                        self.stand_on(part, answer.floor);
+                    } else if part != arc {
+                        told.rest.push(part);
+                    }
+                }
+            }
+            Holding::Parts(_) => {}
+        }
+        if uneven && !matches!(answer.holding, Holding::Parts(_)) {
+            told.rest.push(Arc::new(answer.level, arc.upto));
+        }
+        told
+    }
+
+    /// Drops what is under the floor of a node that stands there and does not have it: all but the listed. A value that
+    /// this node answers for is not given up on another's word.
+    fn bury(&mut self, arc: Arc, floor: Floor, listed: &[Id]) {
+        if floor == Floor::NONE || !self.config.keeps(Rule::FloorOfTombstones) {
+            return;
+        }
+        let now = self.now.at;
+        let under = self.store.range(arc).filter(|(id, _, stored)| floor.covers(&stored.rank) && !listed.contains(id));
+        let dead = under.filter(|(id, _, stored)| stored.value.is_none() || !self.is_settled_for(now, *id));
+        let dead: Vec<Item> = dead.map(|(id, _, stored)| Item { id, rank: stored.rank }).collect();
+        dead.into_iter().for_each(|item| self.drop_collected(item));
+    }
+
+    /// Drops an entry that is under the floor.
+    pub(super) fn drop_collected(&mut self, item: Item) {
+        self.store.drop_exact(item);
+        self.counters.collected += 1;
+    }
+}
+
+impl Store {
+    /// True if there is no entry under the id.
+    fn lacks(&self, id: Id) -> bool {
+        self.range(Arc::new(id.plus(u128::MAX), id)).next().is_none()
+    }
+}
