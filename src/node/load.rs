@@ -3,7 +3,7 @@
 use super::Node;
 use crate::limits::{
     CLIENT_MAX, EVENTS_MAX, HELD_MAX, LISTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX,
-    REFUSALS_MAX, REMEMBERED_MAX, STRETCHES_MAX, TRANSFERS_MAX,
+    REFUSALS_MAX, REMEMBERED_MAX, STRETCHES_MAX, TRANSFERS_MAX, VALUE_MAX,
 };
 
 /// How many entries each table of a node has, in the order of [`Load::LIMITS`].
@@ -11,7 +11,7 @@ use crate::limits::{
 pub struct Load([usize; Load::TABLES]);
 
 impl Load {
-    const TABLES: usize = 17;
+    const TABLES: usize = 18;
 
     /// The tables by name, each with the most that it may hold, and with the most that it may hold in a node at rest.
     pub const LIMITS: [(&str, usize, usize); Self::TABLES] = [
@@ -23,6 +23,7 @@ impl Load {
         ("lists of keys", LISTS_MAX, 0),
         ("pulled arcs", PULLS_MAX, 2),
         ("transfers of values", TRANSFERS_MAX, 0),
+        ("bytes of values that come", TRANSFERS_MAX * VALUE_MAX, 0),
         ("dropped nodes and acquaintances", 2 * REMEMBERED_MAX, 2 * REMEMBERED_MAX),
         ("paths and relations", 2 * PEERS_MAX, 2 * PEERS_MAX),
         ("refusals", 4 * REFUSALS_MAX, 4 * REFUSALS_MAX),
@@ -59,6 +60,7 @@ impl Node {
             self.lists.len(),
             self.pulls.len(),
             self.transfers.len(),
+            self.transfers.bytes(),
             self.remembered.len(),
             self.peers.len(),
             self.refusals.len(),

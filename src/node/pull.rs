@@ -277,7 +277,8 @@ impl Node {
             return self.take_parcel(from, entry, |entry| Parcel::Fetched(number, item, entry));
         }
         let newer = taken == Ok(true);
-        let bytes = entry.key.len() + entry.value.map_or(0, |value| value.body.length as usize);
+        // What came, not what was said: the length of an entry that is not sound may be any.
+        let bytes = entry.key.len() + entry.value.map_or(0, |value| value.body.first.len());
         let Some(pull) = self.pulls.table.get_mut(&number) else { return };
         pull.fetching.retain(|coming| *coming != item);
         pull.merged += u32::from(newer);

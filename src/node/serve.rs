@@ -130,6 +130,10 @@ impl Node {
             Purpose::Lookup(lookup) => self.lookup_silent(lookup, to),
             Purpose::Survey(pull, _) => self.pull_failed(pull),
             Purpose::Fetch(pull, item) => self.fetch_failed(pull, item, silence),
+            // That there is no room just now only this node can say of itself, and it waits for it without end.
+            Purpose::Part(number, _) if silence == Silence::Refused(Refusal::Busy) => {
+                self.transfer_failed(number, Silence::Refused(Refusal::NotFound));
+            }
             Purpose::Part(number, _) => self.transfer_failed(number, silence),
             Purpose::Settle(number) => self.settle_refused(number, silence),
             Purpose::Floor(number) => self.floor_refused(number),

@@ -72,8 +72,13 @@ impl Node {
         self.store.raise_ballot(&key, term);
         let missing: Vec<Peer> = self.group().into_iter().filter(|peer| !spreading.stored_by.contains(peer)).collect();
         if missing.is_empty() || (!spreading.stored_by.is_empty() && !self.config.keeps(Rule::BothCopies)) {
+            let (changed, ballot) = self.store.get(&key).map_or((0, 0), |stored| (stored.changed, stored.rank.ballot));
+            if ballot > term && spreading.own.is_none() {
+                // As below. Alone there is nobody else to find out, and it would never count as confirmed.
+                self.outranked(id, ballot);
+                return self.owner_retry(number);
+            }
             // Our own copy must be saved as well; once it is, this is looked at again.
-            let changed = self.store.get(&key).map_or(0, |stored| stored.changed);
             return if self.is_saved(changed) {
                 self.spread_done(number, &key, &spreading)
             };

@@ -58,9 +58,9 @@ impl Parcel {
     fn is_like(&self, other: &Self) -> bool {
         discriminant(self) == discriminant(other)
             && match (self, other) {
-                (Self::Fetched(one, ..), Self::Fetched(two, ..)) | (Self::Newer(one, _), Self::Newer(two, _)) => {
-                    one == two
-                }
+                // Each was asked for once, and the pull waits for as many as it asked for.
+                (Self::Fetched(..), _) => false,
+                (Self::Newer(one, _), Self::Newer(two, _)) => one == two,
                 (Self::Write(_, one), Self::Write(_, two)) => one.operation.id == two.operation.id,
                 (Self::Read(one, _), Self::Read(two, _)) => one == two,
                 _ => true,
@@ -92,6 +92,11 @@ impl Transfers {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.table.len()
+    }
+
+    /// How many bytes they take, or will take.
+    pub fn bytes(&self) -> usize {
+        self.table.values().map(|transfer| transfer.bytes.capacity()).sum()
     }
 
     fn has_room(&self, client: bool) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{Content, Key, Store, Stored, Untaken};
 use crate::id::Id;
-use crate::limits::{KEY_MAX, KIND_MAX, TIME_MAX_MS};
+use crate::limits::{KEY_MAX, KIND_MAX, TIME_MAX_MS, VALUE_MAX};
 use crate::wire::{OperationLog, Rank};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -43,6 +43,13 @@ struct Head<'a> {
     /// Media type and end of the value; `None` for a tombstone.
     #[serde(borrow)]
     value: Option<(&'a [u8], u64)>,
+}
+
+impl Head<'_> {
+    fn to_bytes(&self) -> Vec<u8> {
+        // It allocates what it needs, and has no type that postcard refuses.
+        postcard::to_extend(self, Vec::new()).unwrap_or_default()
+    }
 }
 
 /// A change to be saved.
@@ -109,17 +116,22 @@ impl Store {
     /// [`Damaged`] if it cannot have been saved like this; nothing was changed.
     pub fn restore(&mut self, place: &[u8], head: &[u8], value: Option<&[u8]>) -> Result<(), Damaged> {
         let (_, key) = key_at(place).ok_or(Damaged)?;
-        let (head, rest) = postcard::take_from_bytes::<Head<'_>>(head).map_err(|_| Damaged)?;
+        let bytes = head;
+        let head = postcard::from_bytes::<Head<'_>>(bytes).map_err(|_| Damaged)?;
+        // A number can be written longer than need be; and what is behind the head does not come back either.
+        if head.to_bytes() != bytes || !head.rank.is_sound() {
+            return Err(Damaged);
+        }
+        let fits = |kind: &[u8], expires_ms, bytes: &[u8]| {
+            kind.len() <= KIND_MAX && expires_ms <= TIME_MAX_MS && bytes.len() <= VALUE_MAX
+        };
         let content = match (head.value, value) {
-            (Some((kind, expires_ms)), Some(bytes)) if kind.len() <= KIND_MAX && expires_ms <= TIME_MAX_MS => {
+            (Some((kind, expires_ms)), Some(bytes)) if fits(kind, expires_ms, bytes) => {
                 Some(Content::new(bytes, kind, expires_ms))
             }
             (None, None) => None,
             _ => return Err(Damaged),
         };
-        if !rest.is_empty() || !head.rank.is_sound() {
-            return Err(Damaged);
-        }
         let journal = self.journal.take();
         let taken = self.take(&key, head.rank, &head.log, usize::MAX, || Ok(content));
         self.journal = journal;
@@ -132,9 +144,7 @@ impl Store {
 
 fn head_of(stored: &Stored) -> Vec<u8> {
     let value = stored.value.as_ref().map(|content| (content.kind(), content.expires_ms));
-    let head = Head { rank: stored.rank, log: stored.log.clone(), value };
-    // It allocates what it needs, and has no type that postcard refuses.
-    postcard::to_extend(&head, Vec::new()).unwrap_or_default()
+    Head { rank: stored.rank, log: stored.log.clone(), value }.to_bytes()
 }
 
 fn place_of((id, key): &Key) -> Vec<u8> {
@@ -238,5 +248,9 @@ mod tests {
         refuses(place, &head[1..], value.as_deref());
         refuses(place, &[&head[..], &[0]].concat(), value.as_deref());
         refuses(place, head, None);
+        refuses(place, head, Some(&[0; VALUE_MAX + 1]));
+        let longer = [&[head[0] | 0x80, 0], &head[1..]].concat();
+        refuses(place, &longer, value.as_deref());
+        assert_eq!(Store::default().restore(place, head, Some(&[0; VALUE_MAX])), Ok(()));
     }
 }

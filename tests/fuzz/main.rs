@@ -9,10 +9,14 @@
 #![allow(clippy::panic, reason = "a fault found ends the run")]
 
 mod decode;
+mod giver;
+mod goods;
 mod http;
 mod liar;
 mod nodes;
+mod saved;
 mod steps;
+mod transfers;
 
 use std::path::PathBuf;
 
@@ -47,4 +51,14 @@ fn nodes_on_their_seeds() {
 #[test]
 fn http_on_its_seeds() {
     replay("http", http::http);
+}
+
+#[test]
+fn transfers_on_their_seeds() {
+    replay("transfers", transfers::transfers);
+}
+
+#[test]
+fn saved_on_its_seeds() {
+    replay("saved", saved::saved);
 }
