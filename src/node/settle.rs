@@ -68,8 +68,9 @@ impl Node {
         }
         let Some(neighbours) = self.predecessor.zip(self.successors.head()) else {
             // Alone: there is nobody to ask.
-            self.terms.raise(part, term + 1);
-            return self.settled(part, term + 1);
+            let term = (term + 1).min(TERM_MAX);
+            self.terms.raise(part, term);
+            return self.settled(part, term);
         };
         let back = Asking { candidates: alloc::vec![neighbours.0], ..Asking::default() };
         let ahead = Asking { candidates: self.successors.as_slice().to_vec(), ..Asking::default() };
@@ -156,7 +157,8 @@ impl Node {
         }
         let floors = self.floors.known.parts(settling.part);
         settling.term = floors.iter().fold(settling.term, |term, (_, floor)| term.max(floor.term()));
-        settling.term += u64::from(self.config.keeps(Rule::Term));
+        // At the end of all terms, where only a liar leads: an entry beyond it would be taken, or read back, by nobody.
+        settling.term = (settling.term + u64::from(self.config.keeps(Rule::Term))).min(TERM_MAX);
         let (number, arc, term, (one, other)) = (settling.number, settling.part, settling.term, settling.neighbours);
         let both: Vec<Peer> = [Some(one), (other != one).then_some(other)].into_iter().flatten().collect();
         settling.storing = Some(both.repeat(1 + floors.len()));
