@@ -209,8 +209,8 @@ impl Run {
         let (tally, latest) = (&self.giver.tally, self.clock - SLACK);
         assert_eq!(self.node.load().overfull(false), None);
         assert!(tally.fetches <= FETCHES_MAX, "a pull without an end: {} fetches", tally.fetches);
-        assert!(tally.surveys <= tally.sums + PULLS_RATE * seconds as u64, "{} surveys", tally.surveys);
-        assert!(self.wakes <= WAKES_MAX * seconds as u64, "woken {} times in {seconds} s", self.wakes);
+        assert!(tally.surveys <= tally.sums + PULLS_RATE * seconds, "{} surveys", tally.surveys);
+        assert!(self.wakes <= WAKES_MAX * seconds, "woken {} times in {seconds} s", self.wakes);
         let deadline = Config::default().deadline;
         assert!(self.asked.values().all(|(since, _)| *since + deadline >= latest), "a command is not answered");
         self.giver.gone |= self.giver.tally.heard > HEARD_MAX;
