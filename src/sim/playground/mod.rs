@@ -1,7 +1,9 @@
 //! The playground: a ring of any size that does what a [`Plan`] says, watched by all oracles.
 
 mod cue;
+mod data;
 mod faults;
+mod keys;
 mod lookups;
 mod plan;
 mod population;
@@ -13,6 +15,7 @@ mod swarm;
 mod watch;
 
 pub use cue::Cue;
+pub use data::Data;
 pub use lookups::{ANSWER_MAX, Results};
 pub use plan::{NODES_MAX, PPM_MAX, Partition, Plan, Shape, Start};
 pub use presets::Preset;
@@ -54,6 +57,8 @@ pub struct Trace {
 enum Phase {
     /// Nodes join one after the other; the last of them at this moment.
     Forming(Instant),
+    /// Keys are written, and nothing disturbs that; the last of them at this moment.
+    Filling(Instant),
     /// All disturbances are on, nothing is measured.
     WarmUp,
     /// Until then it is measured.
@@ -112,6 +117,8 @@ pub struct Playground {
     trace: Option<Trace>,
     deeds: Deeds,
     faults: faults::Faults,
+    keys: keys::Keys,
+    repairs: data::Repairs,
 }
 
 impl Playground {
@@ -148,6 +155,8 @@ impl Playground {
             trace: None,
             deeds: Deeds::default(),
             faults: faults::Faults::new(plan.seed),
+            keys: keys::Keys::new(plan.seed, plan.keys),
+            repairs: data::Repairs::default(),
             rng,
             population,
             world,
@@ -181,7 +190,7 @@ impl Playground {
     pub fn progress(&self) -> f64 {
         let all = self.plan.warm_up + self.plan.time;
         let done = match self.phase {
-            Phase::Forming(_) => Duration::ZERO,
+            Phase::Forming(_) | Phase::Filling(_) => Duration::ZERO,
             Phase::WarmUp => self.plan.warm_up.saturating_sub(self.measure.from.since(self.world.now())),
             Phase::Measured(end) => all.saturating_sub(end.since(self.world.now())),
             Phase::Draining(_) | Phase::Done => all,
@@ -189,7 +198,7 @@ impl Playground {
         if all.is_zero() { 1.0 } else { done.as_secs_f64() / all.as_secs_f64() }
     }
 
-    /// What it amounts to so far.
+    /// What it amounts to so far. Where there are keys all stores are walked.
     pub fn report(&self) -> Report {
         Report::of(self)
     }

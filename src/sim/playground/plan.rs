@@ -2,7 +2,7 @@
 
 use super::step::Step;
 use crate::id::Id;
-use crate::limits::{SUCCESSORS_MAX, SUCCESSORS_MIN};
+use crate::limits::{ENTRIES_MAX, SUCCESSORS_MAX, SUCCESSORS_MIN};
 use crate::rng::Rng;
 use crate::sim::clock::Clock;
 use crate::sim::network::Weather;
@@ -27,6 +27,8 @@ pub struct Plan {
     pub reopen_after: Option<Duration>,
     /// How the ring comes about.
     pub start: Start,
+    /// Small keys that are written once the ring has formed, before anything disturbs it.
+    pub keys: usize,
     /// How long it runs, with all faults, before anything is measured.
     pub warm_up: Duration,
     /// For how long it is measured.
@@ -140,6 +142,7 @@ impl Default for Plan {
             plain_fingers: false,
             reopen_after: None,
             start: Start::Warm,
+            keys: 0,
             warm_up: Duration::from_secs(10),
             time: Duration::from_secs(60),
             joins: 0.0,
@@ -202,6 +205,9 @@ impl Plan {
         sorted.sort_unstable();
         if let Some(two) = sorted.windows(2).find(|two| two[0] == two[1]) {
             return wrong(format!("two nodes are to have the position {}", two[0]));
+        }
+        if self.keys > ENTRIES_MAX {
+            return wrong(format!("there are at most {ENTRIES_MAX} keys"));
         }
         if !(SUCCESSORS_MIN..=SUCCESSORS_MAX).contains(&self.successors) {
             return wrong(format!("a successor list is {SUCCESSORS_MIN} to {SUCCESSORS_MAX} nodes long"));

@@ -1,6 +1,6 @@
 //! What a run amounted to.
 
-use super::{Deeds, Findings, Playground, Results};
+use super::{Data, Deeds, Findings, Playground, Results};
 use crate::sim::network::Traffic;
 use crate::time::Instant;
 use core::time::Duration;
@@ -36,6 +36,8 @@ pub struct Report {
     /// Whether the ring is ideal and all have settled after the quiet that it was given to heal; `None` if it was
     /// given none.
     pub healed: Option<bool>,
+    /// How it stands with the keys; `None` if the plan has none.
+    pub data: Option<Data>,
     /// Events in the whole run.
     pub events: u64,
 }
@@ -58,6 +60,7 @@ impl Report {
             every_event: run.watch.sees_every_event(),
             ideal_since: run.watch.ideal_since(),
             healed: run.has_healed(),
+            data: run.data(),
             events: run.world.events(),
         }
     }

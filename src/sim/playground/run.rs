@@ -1,5 +1,6 @@
 //! The course of a run: alarms tell when something is to be done to the ring.
 
+use super::keys::is_write;
 use super::plan::{Shape, Start};
 use super::step::Deed;
 use super::{ANSWER_MAX, Phase, Playground, Trace};
@@ -21,6 +22,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Form,
+    Fill,
     Measure,
     End,
     Join,
@@ -38,16 +40,16 @@ impl Playground {
     pub(super) fn begin(&mut self) {
         let steps = (0..self.plan.steps.len()).map(Due::Step);
         let partitions = (0..self.plan.partitions.len()).map(Due::Partition);
-        let fixed = [Due::Form, Due::Measure, Due::End, Due::Join, Due::Depart, Due::Pause, Due::Lookup];
-        let faults = [Due::Cut, Due::Restart, Due::Quiet];
-        self.due = fixed.into_iter().chain(faults).chain(steps).chain(partitions).collect();
+        let fixed = [Due::Form, Due::Fill, Due::Measure, Due::End];
+        let chance = [Due::Join, Due::Depart, Due::Pause, Due::Lookup, Due::Cut, Due::Restart, Due::Quiet];
+        self.due = fixed.into_iter().chain(chance).chain(steps).chain(partitions).collect();
         self.population.begin(&mut self.world, self.plan.start);
         self.deeds.joins = 0;
         if self.plan.start == Start::Joining {
             self.waiting = (1..self.plan.nodes).rev().collect();
             self.alarm(Duration::ZERO, Due::Form);
         } else {
-            self.warm_up();
+            self.formed();
         }
     }
 
@@ -87,6 +89,7 @@ impl Playground {
     fn take(&mut self, happening: Happening) {
         match happening {
             Happening::Alarm(number) => self.go_off(self.due[number as usize]),
+            Happening::Reply { tag, reply } if is_write(tag) => self.has_written(tag, reply.as_ref()),
             Happening::Reply { tag, reply } => {
                 let answer = self.lookups.ended(self.world.now(), tag, reply);
                 if let (Some((number, from, key)), Some((owner, path))) = (self.traced, answer)
@@ -96,7 +99,10 @@ impl Playground {
                 }
             }
             Happening::Life { life, .. } => self.watch.hear(&self.world, &life),
-            Happening::Left { host, .. } => self.lost(host),
+            Happening::Left { host, counters, .. } => {
+                self.repairs.add(&counters);
+                self.lost(host);
+            }
             Happening::Touched { host } => {
                 self.lookups.look(&self.world, host);
                 self.watch.look(&mut self.world, host);
@@ -127,6 +133,7 @@ impl Playground {
         let disturbing = matches!(self.phase, Phase::WarmUp | Phase::Measured(_)) && !self.faults.are_over(due);
         match due {
             Due::Form => self.form(),
+            Due::Fill => self.fill(),
             Due::Measure => self.measure(),
             Due::End => {
                 self.count_time();
@@ -175,7 +182,7 @@ impl Playground {
         let ready = self.population.alive().iter().all(|host| self.world.host(*host).is_ready(now));
         if ready || now >= last + FORM_MAX {
             if self.waiting.is_empty() {
-                return self.warm_up();
+                return self.formed();
             }
             self.phase = Phase::Forming(now);
             for _ in 0..self.population.alive().len().div_ceil(2).min(self.waiting.len()) {
@@ -186,7 +193,7 @@ impl Playground {
         self.alarm(FORM_STEP, Due::Form);
     }
 
-    fn warm_up(&mut self) {
+    pub(super) fn warm_up(&mut self) {
         let now = self.world.now();
         self.phase = Phase::WarmUp;
         self.measure.from = now + self.plan.warm_up;
@@ -245,7 +252,7 @@ impl Playground {
     }
 
     fn crash(&mut self, host: usize) {
-        self.world.crash(host);
+        self.world.crash(host).iter().for_each(|counters| self.repairs.add(counters));
         self.deeds.crashes += 1;
         self.lost(host);
         self.come_back(host);

@@ -48,6 +48,10 @@ pub struct Sim {
     /// let the nodes join one after the other; otherwise the ring stands at once
     #[argh(switch)]
     joining: bool,
+    /// so many small keys are written, and copied, before the warm-up; the figures then tell what became of them
+    /// (default 0)
+    #[argh(option, arg_name = "n")]
+    keys: Option<usize>,
     /// churn: half of the nodes stay longer than this, and as many join as go
     #[argh(option, arg_name = "t", from_str_fn(values::duration))]
     session: Option<Duration>,
@@ -164,6 +168,7 @@ impl Sim {
         set(&mut plan.time, self.time);
         set(&mut plan.warm_up, self.warm_up);
         set(&mut plan.bits, self.bits);
+        set(&mut plan.keys, self.keys);
         set(&mut plan.successors, self.successors);
         if self.nodes.is_some() || self.ids.is_some() {
             plan.ids = self.ids.clone().unwrap_or_default();
@@ -245,6 +250,13 @@ mod tests {
         assert_eq!((plan.weather.burst, plan.weather.slow, plan.cuts, plan.restarts), (0.1, 0.2, 0.3, 0.4));
         assert_eq!((plan.clocks.skew_ms, plan.clocks.rate_ppm), (6000, 10_000));
         assert!(plan.quiet.is_zero());
+    }
+
+    #[test]
+    fn there_are_as_many_keys_as_are_asked_for() {
+        let keys = |words| plan(words).map(|plan| plan.keys);
+        assert_eq!((keys(""), keys("--preset bamboo --keys 7"), keys("--keys 0")), (Ok(0), Ok(7), Ok(0)));
+        assert!(keys("--keys -1").is_err() && plan("--keys 5000000").is_ok_and(|plan| plan.check().is_err()));
     }
 
     #[test]

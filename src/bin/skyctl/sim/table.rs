@@ -60,6 +60,16 @@ pub fn text(plan: &Plan, report: &Report) -> String {
             format!("{} in {:.1} s without faults", if healed { "yes," } else { "NO, not" }, plan.quiet.as_secs_f64()),
         );
     }
+    if let Some(data) = &report.data {
+        row("keys", format!("{} of {} written at the start, {} of them lost", data.written, data.keys, data.lost));
+        let (owned, copied, strays) = (data.owned, data.copied, data.strays);
+        let under = format!("{} under-copied, {} unconfirmed", data.under_copied, data.unconfirmed);
+        row("entries", format!("{owned} owned, {copied} copied, {strays} stray, {under}"));
+        row("repaired", format!("{} entries, {} bytes of keys and values", data.repaired, data.repaired_bytes));
+        let none = || String::from("none");
+        let age = data.differs_for.map_or_else(none, |age| format!("for {:.1} s", age.as_secs_f64()));
+        row("oldest difference", age);
+    }
     row("events", report.events.to_string());
     for wrong in &lookups.shown {
         let _ = writeln!(text, "\nwrong: {wrong}");
@@ -79,7 +89,7 @@ pub fn json(plan: &Plan, report: &Report) -> Value {
         .iter()
         .map(|it| json!({ "event": it.event, "at_us": it.at.as_micros(), "what": it.what, "picture": it.picture }))
         .collect();
-    json!({
+    let mut figures = json!({
         "seed": plan.seed,
         "nodes": report.nodes,
         "settled": report.settled,
@@ -102,5 +112,14 @@ pub fn json(plan: &Plan, report: &Report) -> Value {
         "ideal_since_us": report.ideal_since.map(|since| since.as_micros()),
         "events": report.events,
         "wrong_answers": lookups.shown, "shown": violations,
-    })
+    });
+    if let Some(data) = &report.data {
+        figures["data"] = json!({
+            "keys": data.keys, "keys_written": data.written, "keys_lost": data.lost,
+            "owned": data.owned, "copied": data.copied, "stray": data.strays, "under_copied": data.under_copied,
+            "unconfirmed": data.unconfirmed, "repaired": data.repaired, "repaired_bytes": data.repaired_bytes,
+            "differs_for_s": data.differs_for.map(|age| age.as_secs_f64()),
+        });
+    }
+    figures
 }
