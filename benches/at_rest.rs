@@ -10,45 +10,19 @@
 
 #[path = "../tests/process/client.rs"]
 mod client;
+mod measure;
 #[path = "../tests/process/process.rs"]
 mod process;
 
+use measure::number;
 use process::Node;
 use std::fs;
 use std::time::{Duration, Instant};
-
-/// IPv4 and UDP headers of a datagram, in bytes.
-const HEADERS: u64 = 28;
-/// Clock ticks in a second: fixed on Linux.
-const TICKS: f64 = 100.0;
-
-struct Reading {
-    ticks: u64,
-    datagrams: u64,
-    bytes: u64,
-}
-
-fn read(node: &Node) -> Reading {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", node.pid())).unwrap();
-    // After the name in parentheses: user and system time are the 12th and 13th.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    let counters = &node.client().get("/node").json()["counters"];
-    Reading {
-        ticks,
-        datagrams: counters["datagrams_out"].as_u64().unwrap(),
-        bytes: counters["bytes_out"].as_u64().unwrap(),
-    }
-}
 
 fn resident_kib(node: &Node, kind: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with(kind)).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
-}
-
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 fn head(node: &Node) -> Option<String> {
@@ -99,26 +73,16 @@ fn main() {
     }
     let ready = started.elapsed();
     std::thread::sleep(Duration::from_secs(10));
-    let before: Vec<Reading> = nodes.iter().map(read).collect();
-    let begun = Instant::now();
-    std::thread::sleep(Duration::from_secs(seconds));
-    let rested = begun.elapsed().as_secs_f64();
-    let after: Vec<Reading> = nodes.iter().map(read).collect();
-    let mean = |value: &dyn Fn(&Reading, &Reading) -> f64| {
-        before.iter().zip(&after).map(|(a, b)| value(a, b)).sum::<f64>() / size as f64
-    };
-    let cpu = mean(&|a, b| 100.0 * (b.ticks - a.ticks) as f64 / TICKS / rested);
-    let datagrams = mean(&|a, b| (b.datagrams - a.datagrams) as f64 / rested);
-    let bytes = mean(&|a, b| (b.bytes - a.bytes + HEADERS * (b.datagrams - a.datagrams)) as f64 / rested);
+    let rest = measure::rest(&nodes, Duration::from_secs(seconds));
     let largest = |kind| nodes.iter().map(|node| resident_kib(node, kind)).max().unwrap_or(0);
     println!("nodes                                    {size}");
     println!("one ring, after the last start           {:.2} s", whole.as_secs_f64());
     println!("all ready, after the last start          {:.2} s", ready.as_secs_f64());
     println!("resident memory, the largest             {} KiB", largest("VmRSS"));
     println!("  of it not the program's file           {} KiB", largest("RssAnon"));
-    println!("CPU of one core, mean                    {cpu:.3} %");
-    println!("datagrams sent, mean                     {datagrams:.2} /s");
-    println!("bytes sent with IPv4 headers, mean       {bytes:.0} /s");
+    println!("CPU of one core, mean                    {:.3} %", rest.cpu);
+    println!("datagrams sent, mean                     {:.2} /s", rest.datagrams);
+    println!("bytes sent with IPv4 headers, mean       {:.0} /s", rest.bytes);
     let missed = notice(&mut nodes);
     if let (Some(median), Some(worst)) = (missed.get(missed.len() / 2), missed.last()) {
         println!(
