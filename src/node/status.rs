@@ -119,7 +119,7 @@ impl Node {
 
     /// How many entries of an arc are not known to be on both neighbours.
     fn under_copied(&self, arc: Arc) -> usize {
-        self.store.range(arc).filter(|(id, _, stored)| !self.is_confirmed(*id, stored)).count()
+        self.store.range(arc).filter(|(_, _, stored)| !self.is_with_all(stored)).count()
     }
 
     /// The keys held here in ring order from the id 0 on, without tombstones: at most `limit`, behind the key `after`.
