@@ -12,7 +12,7 @@ use super::timers::Timer;
 use super::transfer::Parcel;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
-use crate::limits::{PULL_WINDOW, PULLS_MAX, SURVEY_WINDOW, SURVEYS_MAX, TERM_MAX};
+use crate::limits::{FRAME_MAX, PULL_LARGE, PULL_WINDOW, PULLS_MAX, SURVEY_WINDOW, SURVEYS_MAX, TERM_MAX};
 use crate::store::Untaken;
 use crate::time::Instant;
 use crate::wire::{Entry, Holding, Item, Peer, Refusal, Request, Surveyed};
@@ -68,6 +68,8 @@ struct Pull {
     wanted: VecDeque<Item>,
     surveys: usize,
     fetching: Vec<Item>,
+    /// The last entry did not fit a frame, or none has come yet: so it may be with the next ones.
+    is_large: bool,
     /// How many surveys there were.
     surveyed: u32,
     /// No value can be received in parts just now, or enough has come for a while.
@@ -80,6 +82,13 @@ struct Pull {
     unlevel: Option<bool>,
     merged: u32,
     standing: Option<Standing>,
+}
+
+impl Pull {
+    /// How many entries may be asked for at one time.
+    const fn window(&self) -> usize {
+        if self.purpose.can_wait() && self.is_large { PULL_LARGE } else { PULL_WINDOW }
+    }
 }
 
 /// The pulls under way.
@@ -95,6 +104,11 @@ impl Pulls {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.table.len()
+    }
+
+    /// True if nobody waits for the end of this one.
+    pub fn can_wait(&self, number: u64) -> bool {
+        self.table.get(&number).is_some_and(|pull| pull.purpose.can_wait())
     }
 
     /// Ends those for such a purpose without a word. Answers still to come find nobody.
@@ -137,6 +151,7 @@ impl Node {
             wanted: VecDeque::new(),
             surveys: 0,
             fetching: Vec::new(),
+            is_large: true,
             surveyed: 0,
             stalled: false,
             renewed: 0,
@@ -200,7 +215,7 @@ impl Node {
                 pull.stalled = true;
                 return self.timers.set_earlier(Timer::Pulls, self.now.at + pause);
             }
-            if pull.fetching.len() < PULL_WINDOW
+            if pull.fetching.len() < pull.window()
                 && let Some(item) = pull.wanted.pop_front()
             {
                 let coming = pull.fetching.contains(&item);
@@ -273,6 +288,10 @@ impl Node {
     pub(super) fn pull_fetched(&mut self, number: u64, item: Item, from: Peer, entry: &Entry<'_>) {
         let fits = Id::of_key(entry.key) == item.id && !self.is_dead(Item { rank: entry.rank, ..item });
         let taken = if fits { self.take_entry(entry) } else { Ok(false) };
+        let length = entry.key.len() + entry.value.map_or(0, |value| value.body.length as usize);
+        if let Some(pull) = self.pulls.table.get_mut(&number) {
+            pull.is_large = length > FRAME_MAX;
+        }
         if taken == Err(Untaken::Partial) {
             return self.take_parcel(from, entry, |entry| Parcel::Fetched(number, item, entry));
         }

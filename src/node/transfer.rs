@@ -7,7 +7,7 @@ use super::owned::{OwnedEntry, OwnedValue, OwnedWrite};
 use super::pending::{Purpose, Silence};
 use super::speak::Asked;
 use crate::id::Id;
-use crate::limits::{PART_SIZE, PARTS_MAX, TRANSFERS_MAX, TRANSFERS_RESERVE};
+use crate::limits::{PART_SIZE, PARTS_MAX, PARTS_WAITING, TRANSFERS_MAX, TRANSFERS_RESERVE};
 use crate::time::Instant;
 use crate::wire::{Answer, Body, Hash, Item, Peer, Refusal, Request, Version};
 use alloc::boxed::Box;
@@ -80,6 +80,8 @@ struct Transfer {
     missing: usize,
     started: Instant,
     parcel: Parcel,
+    /// It is of a pull that nobody waits for.
+    can_wait: bool,
 }
 
 /// The values that are being received.
@@ -99,6 +101,23 @@ impl Transfers {
         self.table.values().map(|transfer| transfer.bytes.capacity()).sum()
     }
 
+    /// Parts that those which can wait, or those which cannot, may have under way: each of them, and all of them.
+    fn windows(&self, can_wait: bool) -> (usize, usize) {
+        let waiting = self.table.values().filter(|transfer| transfer.can_wait).count();
+        let (alike, most) = match waiting {
+            _ if can_wait => (waiting, PARTS_WAITING),
+            0 => (self.len(), PARTS_MAX),
+            _ => (self.len() - waiting, PARTS_MAX - PARTS_WAITING),
+        };
+        ((most / alike.max(1)).max(PARTS_MIN), most)
+    }
+
+    /// How many parts they have under way.
+    fn in_flight(&self, can_wait: bool) -> usize {
+        let alike = self.table.values().filter(|transfer| transfer.can_wait == can_wait);
+        alike.map(|transfer| transfer.in_flight).sum()
+    }
+
     fn has_room(&self, client: bool) -> bool {
         self.table.len() < if client { TRANSFERS_MAX - TRANSFERS_RESERVE } else { TRANSFERS_MAX }
     }
@@ -106,6 +125,9 @@ impl Transfers {
 
 /// The longest that one may take, however lively its sender.
 const LONGEST: Duration = Duration::from_secs(30);
+
+/// Parts of a transfer that may be under way whatever the others have: none of them stands still.
+const PARTS_MIN: usize = 2;
 
 /// What the sender says leads nowhere: as good as nothing.
 const SENSELESS: Silence = Silence::Timeout { late: false };
@@ -142,7 +164,8 @@ impl Node {
         let (asked_upto, missing) = (bytes.len(), body.length as usize - bytes.len());
         bytes.resize(body.length as usize, 0);
         let (hash, started, in_flight) = (body.hash, self.now.at, 0);
-        let transfer = Transfer { from, id, hash, bytes, asked_upto, in_flight, missing, started, parcel };
+        let can_wait = matches!(parcel, Parcel::Fetched(pull, ..) if self.pulls.can_wait(pull));
+        let transfer = Transfer { from, id, hash, bytes, asked_upto, in_flight, missing, started, parcel, can_wait };
         let number = self.next_number();
         self.transfers.table.insert(number, Box::new(transfer));
         self.transfer_on(number);
@@ -151,8 +174,12 @@ impl Node {
 
     /// Asks for the next parts, as many as may be under way.
     fn transfer_on(&mut self, number: u64) {
-        let window = (PARTS_MAX / self.transfers.len().max(1)).max(2);
+        let Some(can_wait) = self.transfers.table.get(&number).map(|transfer| transfer.can_wait) else { return };
+        let (each, all) = self.transfers.windows(can_wait);
+        let mut in_flight = self.transfers.in_flight(can_wait);
         loop {
+            // Those that began when there were fewer still have more under way.
+            let window = if in_flight < all { each } else { PARTS_MIN };
             let Some(transfer) = self.transfers.table.get_mut(&number) else { return };
             let offset = transfer.asked_upto;
             if transfer.in_flight >= window || offset >= transfer.bytes.len() {
@@ -160,6 +187,7 @@ impl Node {
             }
             transfer.asked_upto = (offset + PART_SIZE).min(transfer.bytes.len());
             transfer.in_flight += 1;
+            in_flight += 1;
             let (from, id, hash) = (transfer.from, transfer.id, transfer.hash);
             let offset = offset as u32;
             let manner = if transfer.parcel.is_for_client() { self.coordinator() } else { self.patient() };
