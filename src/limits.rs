@@ -168,14 +168,14 @@ const ENTRY_OVERHEAD: usize =
     // a value is there; length of its media type, end, length, hash, length of the first part
     + (1 + 1 + 10 + 5 + 33 + 2);
 /// A rank at its longest: version, ballot, chosen.
-const RANK_SIZE: usize = 28 + 10 + 1;
+const RANK_SIZE: usize = VERSION_SIZE + 10 + 1;
 /// One entry of the log of operations: id and version.
-const OPERATION_SIZE: usize = 16 + 28;
+const OPERATION_SIZE: usize = 16 + VERSION_SIZE;
 /// A peer at its longest: id, IPv6 address, port, incarnation.
 const PEER_SIZE: usize = 17 + 20 + 4;
 const ITEM_SIZE: usize = 16 + RANK_SIZE;
-/// A floor at its longest: version and ballot.
-const FLOOR_SIZE: usize = RANK_SIZE - 1;
+/// A version at its longest.
+const VERSION_SIZE: usize = 10 + 10 + 8;
 
 /// How many bytes of a value fit one frame beside a key and a media type of these lengths and a log of so many
 /// operations.
@@ -190,7 +190,7 @@ const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PART
 const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);
 const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
 const _: () =
-    assert!(37 + 40 + 17 + 2 * FLOOR_SIZE + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
+    assert!(37 + 40 + 17 + 2 * VERSION_SIZE + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(LISTED_OVERHEAD + 2 + KEY_MAX + 28 + 5 <= FRAME_MAX);
 const _: () = assert!(SUCCESSORS_MIN >= 2 && SUCCESSORS_MIN < SUCCESSORS_MAX);
 const _: () = assert!(ROW_MAX <= DROPPED_MAX);

@@ -96,16 +96,12 @@ fn surveyed(holding: Holding) -> Surveyed {
         consented: true,
         term: 300,
         level: id(0x22),
-        floor: floor(),
-        known: Floor::NONE,
+        floor: version(1),
+        known: Version::NONE,
         silent: true,
         awaiting: true,
         holding,
     }
-}
-
-fn floor() -> Floor {
-    Floor::of(&rank(1))
 }
 
 fn listed(keys: &[&'static [u8]]) -> Listed<'static> {
@@ -229,7 +225,7 @@ fn requests() -> Vec<Row> {
         row(List(arc()),
             "0013 11111111111111111111111111111111 22222222222222222222222222222222",
             "b380016df043093a"),
-        row(Floor { arc: arc(), floor: floor() },
+        row(Floor { arc: arc(), floor: version(1) },
             "001411111111111111111111111111111111222222222222222222222222222222220181d095ffbc3111111111 \
              1111110103",
             "e2f64d726d4027fa"),

@@ -7,7 +7,7 @@ use super::pending::Purpose;
 use super::timers::Timer;
 use crate::id::{Arc, Id};
 use crate::store::Stored;
-use crate::wire::{Floor, Item, Peer, Request};
+use crate::wire::{Item, Peer, Rank, Request, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -17,7 +17,7 @@ use core::time::Duration;
 pub(super) struct Collecting {
     number: u64,
     arc: Arc,
-    floor: Floor,
+    floor: Version,
     /// Where its tombstones are.
     part: Arc,
     neighbourhood: u32,
@@ -44,6 +44,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two times that all are looked at.
 const ROUND_MAX: Duration = Duration::from_secs(600);
 
+/// The floor that a tombstone leaves. A write that nobody was told of, and that lost against it, has a term below its
+/// ballot, though perhaps not a lower version.
+fn floor_over(rank: &Rank) -> Version {
+    rank.version.max(Version { term: rank.ballot, ..Version::NONE })
+}
+
 impl Node {
     /// The next time that all tombstones are looked at.
     pub(super) fn collect_later(&mut self) {
@@ -64,21 +70,21 @@ impl Node {
         let from = from.unwrap_or(claim.after);
         let Some(arc) = self.rights.settled_part(from.plus(1), claim) else { return };
         let mut last = arc.upto;
-        let mut floor = Floor::NONE;
+        let mut floor = Version::NONE;
         for (at, (id, _, stored)) in self.store.range(Arc::new(from, arc.upto)).enumerate() {
             if at >= WORK {
                 last = id;
                 break;
             }
-            if self.is_done_with(stored) {
-                floor = floor.or_higher(Floor::of(&stored.rank));
+            if self.is_done_with(id, stored) {
+                floor = floor.max(floor_over(&stored.rank));
             }
         }
         if last != claim.upto {
             self.collector.from = Some(last);
             self.timers.set(Timer::Collect, now + PAUSE);
         }
-        if floor == Floor::NONE {
+        if floor == Version::NONE {
             return;
         }
         let (number, neighbourhood, part) = (self.next_number(), self.rights.neighbourhood, Arc::new(from, last));
@@ -94,10 +100,14 @@ impl Node {
         self.collected();
     }
 
-    /// True of a tombstone that the whole group holds, and that is old.
-    fn is_done_with(&self, stored: &Stored) -> bool {
-        let age = Duration::from_millis(self.now.wall_ms.saturating_sub(stored.rank.version.time_ms));
-        stored.value.is_none() && age >= self.config.collect_after && self.is_with_all(stored)
+    /// True of a tombstone that the whole group holds, and that is old, and so is the term that it was put under last.
+    fn is_done_with(&self, id: Id, stored: &Stored) -> bool {
+        let Rank { version, ballot, .. } = stored.rank;
+        let old = |age: Duration| age >= self.config.collect_after;
+        let written = Duration::from_millis(self.now.wall_ms.saturating_sub(version.time_ms));
+        let settled = self.rights.settled_since(id).map(|since| self.now.at.since(since));
+        let put = version.term == ballot || settled.is_some_and(old);
+        stored.value.is_none() && old(written) && put && self.is_with_all(stored)
     }
 
     /// A neighbour knows of the floor.
@@ -124,10 +134,9 @@ impl Node {
             return;
         }
         self.stand_on(arc, floor);
-        let under = self
-            .store
-            .range(part)
-            .filter(|(_, _, stored)| stored.value.is_none() && floor.covers(&stored.rank) && self.is_with_all(stored));
+        let under = self.store.range(part).filter(|(_, _, stored)| {
+            stored.value.is_none() && floor_over(&stored.rank) <= floor && self.is_with_all(stored)
+        });
         let gone: Vec<Item> = under.take(WORK).map(|(id, _, stored)| Item { id, rank: stored.rank }).collect();
         gone.into_iter().for_each(|item| self.drop_collected(item));
     }

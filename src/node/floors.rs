@@ -1,6 +1,6 @@
 //! Floors: where tombstones were collected, what they kept down stays down.
 //!
-//! A node *knows of* a floor once it heard that a neighbour collects, and passes that on when it settles and when it is
+//! A *floor* is a version: that of the highest tombstone that was collected there, or above it. A node *knows of* a floor once it heard that a neighbour collects, and passes that on when it settles and when it is
 //! asked what it holds: so the floor stays in the arc as the tombstones would have. It *stands on* a floor where it
 //! knows, beyond that, to hold every value that counts under it. Then whatever else turns up under the floor was
 //! deleted, and is not taken. An owner that has settled stands on all that it knows of; any other node stands where one
@@ -10,17 +10,18 @@ use super::Node;
 use super::stretches::Stretches;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
+use crate::limits::ITEMS_MAX;
 use crate::store::Store;
-use crate::wire::{Floor, Freshness, Holding, Item, Rank, Surveyed};
+use crate::wire::{Freshness, Holding, Item, Rank, Surveyed, Version};
 use alloc::vec::Vec;
 
 /// The floors of the ring, as far as one node knows them.
 #[derive(Debug)]
 pub(super) struct Floors {
     /// Those that it knows of.
-    pub known: Stretches<Floor>,
+    pub known: Stretches<Version>,
     /// Those that it stands on.
-    pub firm: Stretches<Floor>,
+    pub firm: Stretches<Version>,
 }
 
 impl Default for Floors {
@@ -31,7 +32,7 @@ impl Default for Floors {
 
 impl Floors {
     /// Where this node stands and what it knows of, from the arc's beginning up to where one of them changes.
-    pub fn at_beginning(&self, arc: Arc) -> (Id, Floor, Floor) {
+    pub fn at_beginning(&self, arc: Arc) -> (Id, Version, Version) {
         let first = arc.after.plus(1);
         let upto = self.known.even_upto(Arc::new(arc.after, self.firm.even_upto(arc)));
         (upto, self.firm.at(first), self.known.at(first))
@@ -39,7 +40,7 @@ impl Floors {
 
     /// True of an entry that the store of this node lacks because its key was deleted since.
     pub fn bury(&self, store: &Store, item: Item) -> bool {
-        self.firm.at(item.id).covers(&item.rank) && store.lacks(item.id)
+        item.rank.version <= self.firm.at(item.id) && store.lacks(item.id)
     }
 
     /// True if they were changed since this was last asked.
@@ -59,14 +60,21 @@ pub(super) struct Told {
     pub even: Arc,
     /// Parts of the arc that are to be asked for all the same.
     pub rest: Vec<Arc>,
-    /// The other node stands higher than this one, which lacks something that it listed: once that has come, the arc is
-    /// to be compared again.
-    pub again: bool,
+    /// What it listed where it stands higher than this node, which lacks some of that.
+    pub list: Option<FloorList>,
+}
+
+/// All that a node holds of an arc, and the floor that it stands on there. Who has got all of it stands there as well.
+#[derive(Debug)]
+pub(super) struct FloorList {
+    pub arc: Arc,
+    floor: Version,
+    items: heapless::Vec<Item, ITEMS_MAX>,
 }
 
 impl Node {
     /// This node knows of a floor from now on.
-    pub(super) fn know_floor(&mut self, arc: Arc, floor: Floor) {
+    pub(super) fn know_floor(&mut self, arc: Arc, floor: Version) {
         if floor.is_sound() {
             self.known_above(floor);
             self.floors.known.raise(arc, floor);
@@ -74,15 +82,15 @@ impl Node {
     }
 
     /// This node holds all that counts under the floor.
-    pub(super) fn stand_on(&mut self, arc: Arc, floor: Floor) {
+    pub(super) fn stand_on(&mut self, arc: Arc, floor: Version) {
         self.known_above(floor);
         self.floors.known.raise(arc, floor);
         self.floors.firm.raise(arc, floor);
     }
 
     /// Its own versions will be above the floor.
-    fn known_above(&mut self, floor: Floor) {
-        self.clock_ms = self.clock_ms.max(floor.version.time_ms);
+    fn known_above(&mut self, floor: Version) {
+        self.clock_ms = self.clock_ms.max(floor.time_ms);
     }
 
     /// True of an entry that this node lacks because its key was deleted since.
@@ -92,7 +100,8 @@ impl Node {
 
     /// What wins against a key that has no entry here: what its tombstone may have been.
     pub(super) fn rank_of_absent(&self, id: Id) -> Rank {
-        if self.config.keeps(Rule::FloorOfTombstones) { self.floors.known.at(id).rank() } else { Rank::default() }
+        let floor = if self.config.keeps(Rule::FloorOfTombstones) { self.floors.known.at(id) } else { Version::NONE };
+        Rank { version: floor, ballot: floor.term, chosen: true }
     }
 
     /// True if the operation may have been applied to a key whose tombstone is gone.
@@ -104,7 +113,7 @@ impl Node {
 
     /// Takes what a node told of floors beside what it holds of an arc.
     pub(super) fn take_floors(&mut self, arc: Arc, answer: &Surveyed) -> Told {
-        let mut told = Told { even: arc, rest: Vec::new(), again: false };
+        let mut told = Told { even: arc, rest: Vec::new(), list: None };
         let even = Arc::new(arc.after, answer.level);
         if !arc.covers(even) || !answer.floor.is_sound() || !answer.known.is_sound() {
             return told;
@@ -115,15 +124,10 @@ impl Node {
         match &answer.holding {
             Holding::Same => self.stand_on(even, answer.floor),
             Holding::Items(items) => {
-                let listed = items.iter().filter(|item| even.contains(item.id));
-                let lacks = listed.clone().any(|item| !self.store.has(*item) && !self.is_dead(*item));
-                let higher = self.floors.firm.lowest(even).or_higher(answer.floor) != self.floors.firm.lowest(even);
-                told.again = lacks && higher;
                 // A list at its full length may have been cut.
-                if !lacks && !items.is_full() {
-                    let ids: Vec<Id> = listed.map(|item| item.id).collect();
-                    self.bury(even, answer.floor, &ids);
-                    self.stand_on(even, answer.floor);
+                if !items.is_full() && answer.floor != Version::NONE {
+                    let items = items.iter().filter(|item| even.contains(item.id)).copied().collect();
+                    told.list = self.close_list(FloorList { arc: even, floor: answer.floor, items });
                 }
             }
             Holding::Parts(sums) if sums.len().is_power_of_two() => {
@@ -146,17 +150,24 @@ impl Node {
         told
     }
 
-    /// Drops what is under the floor of a node that stands there and does not have it: all but the listed. A value that
-    /// this node answers for is not given up on another's word.
-    fn bury(&mut self, arc: Arc, floor: Floor, listed: &[Id]) {
-        if floor == Floor::NONE || !self.config.keeps(Rule::FloorOfTombstones) {
-            return;
+    /// If this node has all of a list it drops what is under its floor and not listed, and stands on that; else the list
+    /// comes back. A value that this node answers for is not given up on another's word.
+    pub(super) fn close_list(&mut self, list: FloorList) -> Option<FloorList> {
+        if !list.items.iter().all(|item| self.store.has(*item) || self.is_dead(*item)) {
+            return Some(list);
+        }
+        let FloorList { arc, floor, items } = list;
+        if !self.config.keeps(Rule::FloorOfTombstones) {
+            return None;
         }
         let now = self.now.at;
-        let under = self.store.range(arc).filter(|(id, _, stored)| floor.covers(&stored.rank) && !listed.contains(id));
+        let is_listed = |id: Id| items.iter().any(|item| item.id == id);
+        let under = self.store.range(arc).filter(|(id, _, stored)| stored.rank.version <= floor && !is_listed(*id));
         let dead = under.filter(|(id, _, stored)| stored.value.is_none() || !self.is_settled_for(now, *id));
         let dead: Vec<Item> = dead.map(|(id, _, stored)| Item { id, rank: stored.rank }).collect();
         dead.into_iter().for_each(|item| self.drop_collected(item));
+        self.stand_on(arc, floor);
+        None
     }
 
     /// Drops an entry that is under the floor.

@@ -3,6 +3,7 @@
 
 use super::Node;
 use super::command::Life;
+use super::floors::FloorList;
 use super::join::JoinPart;
 use super::pace::Pace;
 use super::pending::{Purpose, Silence};
@@ -78,8 +79,8 @@ struct Pull {
     renewed: u32,
     /// The arc is to be compared once more before this ends.
     again: bool,
-    /// The other node stands on floors where this one lacked something: the arc is compared again, once.
-    unlevel: Option<bool>,
+    /// Lists of which something has yet to come.
+    lists: Vec<FloorList>,
     merged: u32,
     standing: Option<Standing>,
 }
@@ -156,7 +157,7 @@ impl Node {
             stalled: false,
             renewed: 0,
             again: false,
-            unlevel: None,
+            lists: Vec::new(),
             merged: 0,
             standing: None,
         };
@@ -240,9 +241,6 @@ impl Node {
                 }
             } else if pull.surveys == 0 && pull.fetching.is_empty() && core::mem::take(&mut pull.again) {
                 pull.todo.push(pull.arc);
-            } else if pull.surveys == 0 && pull.fetching.is_empty() && pull.unlevel == Some(true) {
-                pull.unlevel = Some(false);
-                pull.todo.push(pull.arc);
             } else if pull.surveys == 0 && pull.fetching.is_empty() {
                 return self.pull_ended(number);
             } else {
@@ -262,7 +260,7 @@ impl Node {
         let wants = self.config.keeps(Rule::PullBeforeJoin) || !matches!(pull.purpose, PullFor::Join(_));
         let Surveyed { predecessor, successors, consented, term, silent, awaiting, holding, .. } = answer;
         pull.todo.extend(told.rest.into_iter().rev());
-        pull.unlevel = pull.unlevel.or(told.again.then_some(true));
+        pull.lists.extend(told.list);
         let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term)).min(TERM_MAX);
         let successors = successors.to_vec();
         pull.standing = Some(Standing { predecessor, successors, consented, term, silent, awaiting });
@@ -305,6 +303,13 @@ impl Node {
         if pull.purpose == PullFor::Repair && newer {
             self.counters.repaired += 1;
             self.counters.repaired_bytes += bytes as u64;
+        }
+        let around = pull.lists.iter().position(|list| list.arc.contains(item.id));
+        if let Some(list) = around.map(|at| pull.lists.swap_remove(at))
+            && let Some(open) = self.close_list(list)
+            && let Some(pull) = self.pulls.table.get_mut(&number)
+        {
+            pull.lists.push(open);
         }
         self.pulls.pace.spend(self.now.at, bytes);
         self.pull_on(number);
@@ -360,6 +365,10 @@ impl Node {
     fn pull_ended(&mut self, number: u64) {
         let Some(pull) = self.pulls.table.remove(&number) else { return };
         let (from, entries) = (pull.peer, pull.merged);
+        for list in pull.lists {
+            // Where something did not come it may be another time.
+            let _ = self.close_list(list);
+        }
         if entries > 0 {
             self.live(Life::Pulled { from, entries });
         }

@@ -6,7 +6,7 @@ use super::floors::Floors;
 use super::stretches::{Level, Stretches};
 use crate::id::Id;
 use crate::limits::{RING_NAME_MAX, STRETCHES_MAX, SUCCESSORS_MAX, TERM_MAX, TIME_MAX_MS};
-use crate::wire::{Floor, Peer, Place};
+use crate::wire::{Peer, Place, Version};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
@@ -28,9 +28,9 @@ pub struct Record {
     pub(super) others: heapless::Vec<SocketAddr, SUCCESSORS_MAX>,
     terms: Saved<u64>,
     /// The floors that it knew of.
-    known: Saved<Floor>,
+    known: Saved<Version>,
     /// Those that it stood on.
-    firm: Saved<Floor>,
+    firm: Saved<Version>,
     clock_ms: u64,
 }
 
@@ -120,10 +120,9 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Version;
 
-    fn floor(term: u64) -> Floor {
-        Floor { version: Version { term, time_ms: 8, writer: 9 }, ballot: term }
+    fn floor(term: u64) -> Version {
+        Version { term, time_ms: 8, writer: 9 }
     }
 
     fn record() -> Record {

@@ -35,6 +35,14 @@ pub(super) struct Pledge {
     pub rests_on: Stamp,
 }
 
+/// A part of the claim that was settled in one go.
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    part: Arc,
+    term: u64,
+    since: Instant,
+}
+
 /// Consents held, pledges given, and what is answered for.
 #[derive(Debug, Default)]
 pub(super) struct Rights {
@@ -53,7 +61,7 @@ pub(super) struct Rights {
     /// The part of the claim that was settled.
     pub settled: Option<Arc>,
     /// The terms that the parts of it were settled under: both neighbours have stored them.
-    settled_terms: Vec<(Arc, u64)>,
+    settled_terms: Vec<Settled>,
     /// The node has settled in its present place.
     pub established: bool,
     /// Counts the pairs of neighbours that there were, and the times that the node settled beside them: what was
@@ -71,10 +79,10 @@ pub(super) fn unexpired(pledge: &Option<Pledge>, now: Instant) -> Option<&Pledge
 
 impl Rights {
     /// A part of the claim was settled under this term.
-    pub fn settle(&mut self, part: Arc, arc: Arc, term: u64) {
+    pub fn settle(&mut self, since: Instant, part: Arc, arc: Arc, term: u64) {
         self.settled = Some(arc);
         self.established = true;
-        self.settled_terms.push((part, term));
+        self.settled_terms.push(Settled { part, term, since });
     }
 
     /// Nothing is settled any more. True if something was.
@@ -83,14 +91,23 @@ impl Rights {
         self.settled.take().is_some()
     }
 
+    fn settled_around(&self, id: Id) -> Option<&Settled> {
+        self.settled_terms.iter().rev().find(|settled| settled.part.contains(id))
+    }
+
     /// The term that the id was settled under.
     pub fn settled_term(&self, id: Id) -> Option<u64> {
-        self.settled_terms.iter().rev().find(|(part, _)| part.contains(id)).map(|(_, term)| *term)
+        self.settled_around(id).map(|settled| settled.term)
+    }
+
+    /// When it was settled.
+    pub fn settled_since(&self, id: Id) -> Option<Instant> {
+        self.settled_around(id).map(|settled| settled.since)
     }
 
     /// What was settled under one term around the id, as far as it is claimed: no floor there is above what is written.
     pub fn settled_part(&self, id: Id, claim: Arc) -> Option<Arc> {
-        let part = self.settled_terms.iter().rev().map(|(part, _)| *part).find(|part| part.contains(id))?;
+        let part = self.settled_around(id)?.part;
         let inside = part.contains(claim.after) && claim.after != part.upto;
         Some(if inside { Arc::new(claim.after, part.upto) } else { part })
     }

@@ -13,7 +13,7 @@ use super::speak::Asked;
 use crate::config::Rule;
 use crate::id::Arc;
 use crate::limits::{SETTLE_DEPTH, TERM_MAX};
-use crate::wire::{Floor, Peer, Refusal, Request};
+use crate::wire::{Peer, Refusal, Request, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -156,7 +156,7 @@ impl Node {
             return;
         }
         let floors = self.floors.known.parts(settling.part);
-        settling.term = floors.iter().fold(settling.term, |term, (_, floor)| term.max(floor.term()));
+        settling.term = floors.iter().fold(settling.term, |term, (_, floor)| term.max(floor.term));
         // At the end of all terms, where only a liar leads: an entry beyond it would be taken, or read back, by nobody.
         settling.term = (settling.term + u64::from(self.config.keeps(Rule::Term))).min(TERM_MAX);
         let (number, arc, term, (one, other)) = (settling.number, settling.part, settling.term, settling.neighbours);
@@ -213,7 +213,7 @@ impl Node {
     /// From here on the node answers.
     fn settled(&mut self, part: Arc, term: u64) {
         let arc = Arc::new(part.after, self.me.id());
-        self.rights.settle(part, arc, term);
+        self.rights.settle(self.now.at, part, arc, term);
         if !self.collector.reopened {
             // It has asked everyone: it holds all that counts.
             let known = self.floors.known.parts(part);
@@ -244,7 +244,7 @@ impl Node {
     }
 
     /// A neighbour is about to drop tombstones, or speaks where some were dropped.
-    pub(super) fn serve_floor(&mut self, asked: &Asked, arc: Arc, floor: Floor) {
+    pub(super) fn serve_floor(&mut self, asked: &Asked, arc: Arc, floor: Version) {
         if self.neighbour_asking(asked).is_none() || self.has_stopped() {
             return self.refuse(asked, Refusal::NotNeighbour);
         }

@@ -203,8 +203,10 @@ impl Node {
         if known > entry.rank.ballot && self.config.keeps(Rule::HighestTermOnly) {
             return self.refuse(asked, Refusal::Stale { term: known });
         }
+        // Of a key that was deleted since only a datagram that somebody repeats can speak.
+        let dead = self.is_dead(Item { id, rank: entry.rank }).then(|| self.rank_of_absent(id));
         let here = self.store.get(entry.key).map(|stored| stored.rank);
-        if let Some(rank) = here.filter(|rank| rank.beats(&entry.rank)) {
+        if let Some(rank) = dead.or(here).filter(|rank| rank.beats(&entry.rank)) {
             return self.refuse(asked, Refusal::Newer { rank });
         }
         match self.take_entry(entry) {

@@ -5,7 +5,7 @@ use super::stats::{Counters, Finger, Held, State, Status};
 use crate::id::{Arc, Id};
 use crate::limits::ENTRIES_MAX;
 use crate::time::Instant;
-use crate::wire::{Floor, Peer, Version};
+use crate::wire::{Peer, Version};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
@@ -67,7 +67,7 @@ impl Node {
     /// The version up to which what this node lacks of the key was deleted, if it knows of that.
     pub fn floor_over(&self, key: &[u8]) -> Option<Version> {
         let floor = self.floors.firm.at(Id::of_key(key));
-        (self.store.get(key).is_none() && floor != Floor::NONE).then_some(floor.version)
+        (self.store.get(key).is_none() && floor != Version::NONE).then_some(floor)
     }
 
     /// The version of a key's tombstone here.

@@ -2,44 +2,24 @@
 
 use crate::id::{Arc, Id};
 use crate::limits::STRETCHES_MAX;
-use crate::wire::Floor;
+use crate::wire::Version;
 use alloc::vec::Vec;
 
 /// Something that is known of an id, and only grows.
-pub(super) trait Level: Copy + Default + PartialEq {
-    /// What is known if either is.
-    fn or_higher(self, other: Self) -> Self;
-    /// What is known if only what both say is.
-    fn or_lower(self, other: Self) -> Self;
+pub(super) trait Level: Copy + Default + Ord {
     /// How far they are apart.
     fn apart(self, other: Self) -> u64;
 }
 
 impl Level for u64 {
-    fn or_higher(self, other: Self) -> Self {
-        self.max(other)
-    }
-
-    fn or_lower(self, other: Self) -> Self {
-        self.min(other)
-    }
-
     fn apart(self, other: Self) -> u64 {
         self.abs_diff(other)
     }
 }
 
-impl Level for Floor {
-    fn or_higher(self, other: Self) -> Self {
-        self.or_higher(other)
-    }
-
-    fn or_lower(self, other: Self) -> Self {
-        self.or_lower(other)
-    }
-
+impl Level for Version {
     fn apart(self, other: Self) -> u64 {
-        self.version.time_ms.abs_diff(other.version.time_ms)
+        self.time_ms.abs_diff(other.time_ms)
     }
 }
 
@@ -57,12 +37,12 @@ pub(super) struct Stretches<T> {
 impl<T: Level> Stretches<T> {
     /// Of two that merge the higher level counts.
     pub fn rising() -> Self {
-        Self { stretches: Vec::new(), merged: T::or_higher, changed: false }
+        Self { stretches: Vec::new(), merged: T::max, changed: false }
     }
 
     /// Of two that merge the lower level counts.
     pub fn sinking() -> Self {
-        Self { stretches: Vec::new(), merged: T::or_lower, changed: false }
+        Self { stretches: Vec::new(), merged: T::min, changed: false }
     }
 
     /// How many stretches there are.
@@ -86,18 +66,18 @@ impl<T: Level> Stretches<T> {
 
     /// The highest level of any part of the arc.
     pub fn highest(&self, arc: Arc) -> T {
-        self.levels(arc).fold(T::default(), T::or_higher)
+        self.levels(arc).max().unwrap_or_default()
     }
 
     /// The lowest level of any part of the arc.
     pub fn lowest(&self, arc: Arc) -> T {
-        self.levels(arc).fold(self.at(arc.after.plus(1)), T::or_lower)
+        self.levels(arc).min().unwrap_or_default()
     }
 
     /// Raises all of the arc to at least this level.
     pub fn raise(&mut self, arc: Arc, level: T) {
-        if self.lowest(arc).or_higher(level) != self.lowest(arc) {
-            self.change(arc, |known| known.or_higher(level));
+        if self.lowest(arc) < level {
+            self.change(arc, |known| known.max(level));
         }
     }
 

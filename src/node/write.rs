@@ -120,7 +120,7 @@ impl Node {
         if known_by_name && (unseen || forgotten) {
             return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
         }
-        let ballot = ballot.max(self.floors.known.at(id).term());
+        let ballot = ballot.max(self.floors.known.at(id).term);
         if ballot > term {
             self.outranked(id, ballot);
             return self.end_owner(number, Answer::Refused(Refusal::NotSettled));

@@ -32,6 +32,16 @@ mod fixed {
     }
 }
 
+impl Version {
+    /// Below all others: no write has it.
+    pub const NONE: Self = Self { term: 0, time_ms: 0, writer: 0 };
+
+    /// True if it may have come about by itself: a node builds no other.
+    pub const fn is_sound(&self) -> bool {
+        self.term <= TERM_MAX && self.time_ms <= TIME_MAX_MS
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}-{:x}-{:016x}", self.term, self.time_ms, self.writer)
@@ -71,7 +81,7 @@ impl Rank {
 
     /// True if it may have come about by itself: a node builds no other.
     pub const fn is_sound(&self) -> bool {
-        self.version.term <= self.ballot && self.ballot <= TERM_MAX && self.version.time_ms <= TIME_MAX_MS
+        self.version.term <= self.ballot && self.ballot <= TERM_MAX && self.version.is_sound()
     }
 }
 

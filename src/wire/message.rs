@@ -24,7 +24,6 @@
 //! twice, late, or not at all. Variants are only ever appended, since postcard numbers them by position.
 
 use super::entry::{Condition, Entry, Freshness, Item, Operation, Version};
-use super::floor::Floor;
 use super::holding::Holding;
 use super::keeping::{Awaits, Keeping};
 use super::listing::Listed;
@@ -164,12 +163,12 @@ pub enum Request<'a> {
     },
     /// Which keys do you own of this arc, from its beginning on? → `Listed`.
     List(Arc),
-    /// I am about to drop the tombstones of this arc up to this floor: know of it. → `Done`.
+    /// I am about to drop the tombstones of this arc up to this version: know of it. → `Done`.
     Floor {
         /// The arc.
         arc: Arc,
-        /// The floor.
-        floor: Floor,
+        /// The version.
+        floor: Version,
     },
 }
 
@@ -328,10 +327,10 @@ pub struct Surveyed {
     pub term: u64,
     /// Up to where from the beginning of the arc on the next two hold.
     pub level: Id,
-    /// I hold every value that counts under this floor: what I lack was deleted.
-    pub floor: Floor,
-    /// Tombstones were collected up to this floor, whatever I hold.
-    pub known: Floor,
+    /// I hold every value that counts up to this version: what I lack was deleted.
+    pub floor: Version,
+    /// Tombstones were collected up to this version, whatever I hold.
+    pub known: Version,
     /// What I hold of the arc.
     pub holding: Holding,
 }

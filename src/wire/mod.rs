@@ -18,7 +18,6 @@
 
 mod codec;
 mod entry;
-mod floor;
 mod holding;
 mod keeping;
 mod listing;
@@ -33,7 +32,6 @@ pub use entry::{
     Condition, Entry, Freshness, Item, Operation, OperationId, OperationLog, ParseOperationError, ParseVersionError,
     Rank, Version,
 };
-pub use floor::Floor;
 pub use holding::{Holding, Sum};
 pub use keeping::{Awaits, Keeping, Room};
 pub use listing::{Listed, Listing};

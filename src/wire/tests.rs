@@ -40,8 +40,7 @@ fn the_largest_sums_of_an_arc_fit_a_frame() {
     let holding = Holding::Parts([[0xff; 8]; crate::id::STRETCHES].into_iter().collect());
     let successors = [peer; ALTERNATIVES_MAX].into_iter().collect();
     let (predecessor, term, awaiting) = (Some(peer), u64::MAX, true);
-    let version = Version { term: u64::MAX, time_ms: u64::MAX, writer: u64::MAX };
-    let floor = Floor { version, ballot: u64::MAX };
+    let floor = Version { term: u64::MAX, time_ms: u64::MAX, writer: u64::MAX };
     let level = crate::id::Id::new(u128::MAX);
     let surveyed = Surveyed {
         predecessor,

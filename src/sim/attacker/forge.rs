@@ -7,7 +7,7 @@ use crate::limits::{
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Awaits, Body, Condition, Entry, Floor, Frame, Freshness, Holding, Incarnation, Item, Keeping,
+    Alternatives, Answer, Awaits, Body, Condition, Entry, Frame, Freshness, Holding, Incarnation, Item, Keeping,
     Listed, Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place, Pledged,
     Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
@@ -235,7 +235,7 @@ impl Material {
             }
             16 => Request::Mirror,
             18 => Request::List(self.arc(rng)),
-            19 => Request::Floor { arc: self.arc(rng), floor: Floor::of(&self.rank(rng)) },
+            19 => Request::Floor { arc: self.arc(rng), floor: self.rank(rng).version },
             17 => Request::Part { id: Id::of_key(key), hash: [0xEE; 32], offset: rng.next_u64() as u32 },
             _ => {
                 let predecessor = rng.chance(0.7).then(|| self.peer(rng));
@@ -311,8 +311,8 @@ impl Material {
                 awaiting: rng.chance(0.5),
                 term: self.term(rng),
                 level: self.id(rng),
-                floor: Floor::of(&self.rank(rng)),
-                known: Floor::of(&self.rank(rng)),
+                floor: self.rank(rng).version,
+                known: self.rank(rng).version,
                 holding: self.holding(rng),
             }),
             5 => Answer::Fetched(self.entry(rng, key)),

@@ -47,6 +47,13 @@ impl Swarm {
         }
     }
 
+    /// A node that came back found nobody, and raised a ring of its own until it does: that one is not whole.
+    pub(super) fn raised(&mut self) {
+        if self.world.members().count() > 1 {
+            self.wronged();
+        }
+    }
+
     /// True if two more members may die and leave as many as the invariant speaks of.
     pub(super) fn may_lose(&self) -> bool {
         self.world.members().count() >= self.profile.least + 2

@@ -292,15 +292,15 @@ impl Swarm {
                     self.fail(&failure);
                 }
             }
-            Happening::Life { host: by, life } => {
-                if let Life::Dropped(peer) = life {
-                    self.dropped(by, peer);
+            Happening::Life { host, life } => match life {
+                Life::Dropped(peer) => self.dropped(host, peer),
+                Life::Created => self.raised(),
+                Life::Joined { .. } => {
+                    self.look_at_joiner(host);
+                    self.beset(host);
                 }
-                if matches!(life, Life::Joined { .. }) {
-                    self.look_at_joiner(by);
-                    self.beset(by);
-                }
-            }
+                _ => {}
+            },
             Happening::Astray { .. } | Happening::Sent { .. } => {}
             Happening::Touched { host } => self.look_at(host),
             Happening::Left { host, handed_over, counters } => {
