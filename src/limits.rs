@@ -190,7 +190,7 @@ const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PART
 const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);
 const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
 const _: () =
-    assert!(37 + 40 + 17 + 2 * VERSION_SIZE + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
+    assert!(37 + 40 + 18 + 2 * VERSION_SIZE + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(LISTED_OVERHEAD + 2 + KEY_MAX + 28 + 5 <= FRAME_MAX);
 const _: () = assert!(SUCCESSORS_MIN >= 2 && SUCCESSORS_MIN < SUCCESSORS_MAX);
 const _: () = assert!(ROW_MAX <= DROPPED_MAX);

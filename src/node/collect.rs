@@ -7,7 +7,7 @@ use super::pending::Purpose;
 use super::timers::Timer;
 use crate::id::{Arc, Id};
 use crate::store::Stored;
-use crate::wire::{Item, Peer, Rank, Request, Version};
+use crate::wire::{Item, Peer, Rank, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -93,7 +93,7 @@ impl Node {
         self.collector.now = Some(Box::new(collecting));
         let manner = self.patient();
         for peer in storing {
-            if !self.ask(peer, Request::Floor { arc, floor }, Purpose::Floor(number), manner) {
+            if !self.ask(peer, self.tell_floor(arc, floor), Purpose::Floor(number), manner) {
                 self.collector.now = None;
             }
         }

@@ -31,6 +31,8 @@ enum Word {
 pub(super) struct Ends {
     /// Whose list they are from, if not from our own.
     of: Option<Peer>,
+    /// The node before the id, as far as that one knows: a node may have joined behind it.
+    before: Option<Peer>,
     /// On whose word the next of them is asked.
     by: NamedBy,
     row: Vec<(Peer, Word)>,
@@ -51,18 +53,32 @@ enum Verdict {
 
 impl Ends {
     /// The row that one node named, or our own list.
-    pub fn new(of: Option<Peer>, by: NamedBy, row: impl IntoIterator<Item = Peer>) -> Self {
-        Self { of, by, row: row.into_iter().map(|peer| (peer, Word::Unasked)).collect(), asked_beyond: 0 }
+    pub fn new(of: Option<Peer>, before: Peer, by: NamedBy, row: impl IntoIterator<Item = Peer>) -> Self {
+        Self {
+            of,
+            before: Some(before),
+            by,
+            row: row.into_iter().map(|peer| (peer, Word::Unasked)).collect(),
+            asked_beyond: 0,
+        }
     }
 
-    /// More of them, behind the others.
-    pub fn extend(&mut self, by: NamedBy, more: impl IntoIterator<Item = Peer>) {
+    /// More of them, each at its place.
+    pub fn extend(&mut self, id: Id, by: NamedBy, more: impl IntoIterator<Item = Peer>) {
         for peer in more {
             if !self.row.iter().any(|(known, _)| known.addr() == peer.addr()) {
                 self.row.push((peer, Word::Unasked));
                 self.by = by;
             }
         }
+        self.row.sort_by_key(|(peer, _)| id.distance_to(peer.id()));
+    }
+
+    /// Whom to ask once more before this one passes for the owner: if one before it was passed over, the node before
+    /// the id knows best whether there is another.
+    fn second_opinion(&self, owner: &Peer) -> Option<Peer> {
+        let first = self.row.first().is_some_and(|(peer, _)| peer == owner);
+        self.before.filter(|before| !first && Some(*before) != self.of)
     }
 
     /// What came of asking those of them that another row had as well.
@@ -134,12 +150,26 @@ impl Ends {
 impl Node {
     /// Goes on where the lookup of an owner ends.
     pub(super) fn ends_on(&mut self, number: u64) {
+        let me = self.me;
         let Some(lookup) = self.lookups.table.get_mut(&number) else { return };
         let (id, goes_on) = (lookup.id, lookup.goes_on());
         let Some(verdict) = lookup.ends.as_mut().map(|ends| ends.judge(id)) else { return self.lookup_on(number) };
         match verdict {
             Verdict::Wait => {}
             Verdict::Owner(owner, predecessor) => {
+                let second = lookup.ends.as_ref().and_then(|ends| ends.second_opinion(&owner));
+                match second.filter(|before| *before != me) {
+                    Some(before) if lookup.open.contains(&before) => return,
+                    Some(before) if goes_on && !lookup.trail.was_asked(&before) => {
+                        let by = lookup.ends.as_ref().and_then(|ends| ends.by);
+                        lookup.asked(before, by);
+                        if !self.ask(before, Request::FindSuccessor(id), Purpose::Lookup(number), self.coordinator()) {
+                            self.lookup_failed(number);
+                        }
+                        return;
+                    }
+                    _ => {}
+                }
                 let (predecessor, fresh) = (predecessor.unwrap_or(owner), self.freshness(owner.id()));
                 let (successors, path) = (Alternatives::new(), Vec::new());
                 self.lookup_over(number, owner, Found { predecessor, owner, successors, fresh, path });

@@ -12,7 +12,7 @@ use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::ITEMS_MAX;
 use crate::store::Store;
-use crate::wire::{Freshness, Holding, Item, Rank, Surveyed, Version};
+use crate::wire::{Footing, Freshness, Holding, Item, Rank, Request, Surveyed, Version};
 use alloc::vec::Vec;
 
 /// The floors of the ring, as far as one node knows them.
@@ -32,10 +32,11 @@ impl Default for Floors {
 
 impl Floors {
     /// Where this node stands and what it knows of, from the arc's beginning up to where one of them changes.
-    pub fn at_beginning(&self, arc: Arc) -> (Id, Version, Version) {
+    pub fn at_beginning(&self, arc: Arc) -> Option<Footing> {
         let first = arc.after.plus(1);
         let upto = self.known.even_upto(Arc::new(arc.after, self.firm.even_upto(arc)));
-        (upto, self.firm.at(first), self.known.at(first))
+        let footing = Footing { upto, firm: self.firm.at(first), known: self.known.at(first) };
+        (upto != arc.upto || footing.known != Version::NONE).then_some(footing)
     }
 
     /// True of an entry that the store of this node lacks because its key was deleted since.
@@ -88,6 +89,12 @@ impl Node {
         self.floors.firm.raise(arc, floor);
     }
 
+    /// What an owner that holds all that counts of the arc tells its neighbours.
+    pub(super) fn tell_floor(&self, arc: Arc, floor: Version) -> Request<'static> {
+        let digest = (!self.collector.reopened).then(|| self.store.sums(arc).total());
+        Request::Floor { arc, floor, digest }
+    }
+
     /// Its own versions will be above the floor.
     fn known_above(&mut self, floor: Version) {
         self.clock_ms = self.clock_ms.max(floor.time_ms);
@@ -114,20 +121,22 @@ impl Node {
     /// Takes what a node told of floors beside what it holds of an arc.
     pub(super) fn take_floors(&mut self, arc: Arc, answer: &Surveyed) -> Told {
         let mut told = Told { even: arc, rest: Vec::new(), list: None };
-        let even = Arc::new(arc.after, answer.level);
-        if !arc.covers(even) || !answer.floor.is_sound() || !answer.known.is_sound() {
+        let nowhere = Footing { upto: arc.upto, firm: Version::NONE, known: Version::NONE };
+        let Footing { upto, firm, known } = answer.footing.unwrap_or(nowhere);
+        let even = Arc::new(arc.after, upto);
+        if !arc.covers(even) || !firm.is_sound() || !known.is_sound() {
             return told;
         }
         told.even = even;
-        self.know_floor(even, answer.known);
-        let uneven = answer.level != arc.upto;
+        self.know_floor(even, known);
+        let uneven = upto != arc.upto;
         match &answer.holding {
-            Holding::Same => self.stand_on(even, answer.floor),
+            Holding::Same => self.stand_on(even, firm),
             Holding::Items(items) => {
                 // A list at its full length may have been cut.
-                if !items.is_full() && answer.floor != Version::NONE {
+                if !items.is_full() && firm != Version::NONE {
                     let items = items.iter().filter(|item| even.contains(item.id)).copied().collect();
-                    told.list = self.close_list(FloorList { arc: even, floor: answer.floor, items });
+                    told.list = self.close_list(FloorList { arc: even, floor: firm, items });
                 }
             }
             Holding::Parts(sums) if sums.len().is_power_of_two() => {
@@ -136,7 +145,7 @@ impl Node {
                 let same = parts.filter(|((_, sum), ours)| u64::from_be_bytes(**sum) == *ours);
                 for part in same.map(|((part, _), _)| part).collect::<Vec<_>>() {
                     if even.covers(part) {
-                        self.stand_on(part, answer.floor);
+                        self.stand_on(part, firm);
                     } else if part != arc {
                         told.rest.push(part);
                     }
@@ -145,7 +154,7 @@ impl Node {
             Holding::Parts(_) => {}
         }
         if uneven && !matches!(answer.holding, Holding::Parts(_)) {
-            told.rest.push(Arc::new(answer.level, arc.upto));
+            told.rest.push(Arc::new(upto, arc.upto));
         }
         told
     }

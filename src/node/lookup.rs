@@ -65,7 +65,7 @@ pub(super) struct Lookup {
     pub trail: Trail,
     candidates: Vec<(Peer, NamedBy)>,
     /// Those that were asked a moment ago.
-    open: Vec<Peer>,
+    pub open: Vec<Peer>,
     /// Those that did not answer at once, but may still.
     slow: Vec<Peer>,
     /// Who may own the id, once that is known.
@@ -189,7 +189,8 @@ impl Node {
         let owner = after[0];
         match purpose {
             LookupFor::Owner(_) => {
-                let mut lookup = Lookup::new(id, purpose, Some(Ends::new(None, None, after.iter().copied())));
+                let ends = Ends::new(None, predecessor, None, after.iter().copied());
+                let mut lookup = Lookup::new(id, purpose, Some(ends));
                 contacts.iter().for_each(|peer| lookup.add(*peer, None));
                 let number = self.next_number();
                 self.lookups.table.insert(number, Box::new(lookup));
@@ -288,9 +289,9 @@ impl Node {
         if let LookupFor::Owner(_) = lookup.purpose {
             let all = core::iter::once(found.owner).chain(found.successors);
             match &mut lookup.ends {
-                Some(ends) => ends.extend(by, all),
+                Some(ends) => ends.extend(lookup.id, by, all),
                 None => {
-                    let mut ends = Ends::new(Some(from), by, all);
+                    let mut ends = Ends::new(Some(from), found.predecessor, by, all);
                     lookup.former.iter().for_each(|former| ends.remember(former));
                     lookup.ends = Some(ends);
                 }

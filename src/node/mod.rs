@@ -7,7 +7,7 @@
 //! join       the way to a place on the ring                    lookup    finding the successor of an id
 //! stabilise  successor and predecessor                         trail     whom a lookup asked, and on whose word
 //! suspect    finding out and dropping the silent               ends      where the lookup of an owner ends
-//! recover    dropped nodes, being alone, fingers, strays       walk      printing the ring
+//! recover    dropped nodes, being alone, fingers               walk      printing the ring
 //! consent    pledges, consents, claim: who may answer          keys      operations at the owner
 //! settle     asking around before answering                    write     writes at the owner
 //! silence    being cut off, perhaps                            expire    the end of values that live for a time
@@ -18,6 +18,7 @@
 //! leave      handing over, and good-bye                        serve     which message is taken by whom
 //! save       nothing is told before it is saved                record    what a node saves of itself
 //! collect    dropping tombstones                               floors    what stays of them
+//! strays     what belongs elsewhere goes there                 stretches what is known of each id
 //! awaiting   coming back with what was saved                   list      all keys of the ring, page by page
 //! mirror     which address others see                          amid      born on a ring that stands, for simulations
 //! ```
@@ -59,6 +60,7 @@ mod spread;
 mod stabilise;
 mod stats;
 mod status;
+mod strays;
 mod stretches;
 mod survey;
 mod suspect;
@@ -134,6 +136,7 @@ pub struct Node {
     ring: suspect::Suspicions,
     remembered: recover::Remembered,
     reunion: reunion::Reunion,
+    strays: strays::Strays,
     store: Store,
     terms: Stretches<u64>,
     floors: floors::Floors,
@@ -232,6 +235,7 @@ impl Node {
             ring: suspect::Suspicions::default(),
             remembered: recover::Remembered::default(),
             reunion: reunion::Reunion::default(),
+            strays: strays::Strays::default(),
             store: Store::new(config.memory_max),
             terms: Stretches::rising(),
             floors: floors::Floors::default(),

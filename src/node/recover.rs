@@ -1,16 +1,14 @@
-//! What goes on in the background: probing those once dropped, finding out whether one is alone, refreshing fingers,
-//! giving strays to their owners.
+//! What goes on in the background: probing those once dropped, finding out whether one is alone, refreshing fingers.
 
 use super::Node;
 use super::command::Life;
 use super::lookup::{Found, LookupFor};
 use super::pending::{Manner, Probe, Purpose, Silence};
 use super::timers::Timer;
-use crate::config::Rule;
-use crate::id::{Arc, Id};
+use crate::id::Id;
 use crate::limits::REMEMBERED_MAX;
 use crate::time::Instant;
-use crate::wire::{Incarnation, Item, Peer, Request};
+use crate::wire::{Incarnation, Peer, Request};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -348,49 +346,4 @@ impl Node {
             self.fingers.set_half(exponent, found.owner);
         }
     }
-
-    /// Finds the owner of one entry that this node should not hold.
-    pub(super) fn offer_strays(&mut self) {
-        let pause = self.jitter(1500, 3000);
-        self.timers.set(Timer::Strays, self.now.at + pause);
-        let Some(elsewhere) = self.arcs_of_others() else { return };
-        let strays: Vec<Item> = self
-            .store
-            .range(elsewhere)
-            .take(STRAYS_AT_ONCE)
-            .map(|(id, _, stored)| Item { id, rank: stored.rank })
-            .collect();
-        for item in strays {
-            self.start_lookup(item.id, LookupFor::Stray(item));
-        }
-    }
-
-    /// Where this node has no copies to hold: after its successor and up to its predecessor's predecessor.
-    pub(super) fn arcs_of_others(&self) -> Option<Arc> {
-        let (before, head) = self.ring.before_predecessor.zip(self.successors.head())?;
-        let beyond = before.is_between(head.id(), self.me.id()) && self.is_ready(self.now.at);
-        let settled = beyond && !self.pulls.has_adopted(self.now.at);
-        settled.then(|| Arc::new(head.id(), before))
-    }
-
-    /// The owner of a stray was found.
-    pub(super) fn stray_found(&mut self, item: Item, found: Option<Found>) {
-        let Some(owner) = found.map(|found| found.owner).filter(|owner| *owner != self.me) else { return };
-        let Some(entry) = self.store.fetch(item).map(super::owned::OwnedEntry::from) else { return };
-        let manner = Manner { client: true, ..self.patient() };
-        self.ask(owner, Request::Offer(entry.borrow()), Purpose::Offer(item), manner);
-    }
-
-    /// The owner took a stray. It is dropped only once its whole group holds it.
-    pub(super) fn stray_offered(&mut self, item: Item, confirmed: bool) {
-        let sure = confirmed || !self.config.keeps(Rule::DropWhenConfirmed);
-        if let Some(arc) = self.arcs_of_others().filter(|arc| sure && arc.contains(item.id)) {
-            // What it lacks of these arcs says nothing any more.
-            self.floors.firm.forget(arc);
-            self.store.drop_exact(item);
-        }
-    }
 }
-
-/// Strays offered in one go.
-const STRAYS_AT_ONCE: usize = 8;

@@ -67,7 +67,7 @@ impl Node {
             }
             Request::Leave { predecessor, successors } => self.serve_leave(asked, predecessor, &successors),
             Request::List(arc) => self.serve_list(asked, arc),
-            Request::Floor { arc, floor } => self.serve_floor(asked, arc, floor),
+            Request::Floor { arc, floor, digest } => self.serve_floor(asked, arc, floor, digest),
         }
     }
 
@@ -139,7 +139,7 @@ impl Node {
             Purpose::Floor(number) => self.floor_refused(number),
             Purpose::Replicate(op) => self.replicate_refused(op, to, silence),
             Purpose::Newer(op) => self.owner_retry(op),
-            Purpose::Offer(_) => {}
+            Purpose::Offer(_) => self.stray_done(),
             Purpose::Operation(ticket) => self.operation_silent(ticket, to, pending, silence),
             Purpose::Walk(ticket) => self.walk_silent(ticket),
             Purpose::List(ticket) => self.list_silent(ticket, silence),

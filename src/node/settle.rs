@@ -166,7 +166,7 @@ impl Node {
             return self.abort_settling();
         }
         let manner = self.patient();
-        let floors = floors.into_iter().map(|(arc, floor)| Request::Floor { arc, floor });
+        let floors = floors.into_iter().map(|(arc, floor)| self.tell_floor(arc, floor));
         let requests: Vec<Request<'_>> = core::iter::once(Request::Settle { arc, term }).chain(floors).collect();
         for (peer, request) in both.iter().flat_map(|peer| requests.iter().map(move |request| (peer, request))) {
             if !self.ask(*peer, request.clone(), Purpose::Settle(number), manner) {
@@ -244,11 +244,14 @@ impl Node {
     }
 
     /// A neighbour is about to drop tombstones, or speaks where some were dropped.
-    pub(super) fn serve_floor(&mut self, asked: &Asked, arc: Arc, floor: Version) {
+    pub(super) fn serve_floor(&mut self, asked: &Asked, arc: Arc, floor: Version, digest: Option<u64>) {
         if self.neighbour_asking(asked).is_none() || self.has_stopped() {
             return self.refuse(asked, Refusal::NotNeighbour);
         }
         self.know_floor(arc, floor);
+        if floor.is_sound() && digest == Some(self.store.sums(arc).total()) {
+            self.stand_on(arc, floor);
+        }
         self.answer_saved(asked, false);
     }
 

@@ -11,7 +11,6 @@ const PART_ITEMS: usize = 8;
 impl Node {
     /// What this node holds of an arc, and where it stands.
     pub(super) fn survey(&self, arc: Arc, digest: u64) -> Surveyed {
-        let (level, floor, known) = self.floors.at_beginning(arc);
         Surveyed {
             predecessor: self.predecessor,
             successors: self.next_successors(),
@@ -19,9 +18,7 @@ impl Node {
             silent: self.may_be_cut_off(),
             awaiting: self.awaiting.is_some(),
             term: self.terms.highest(arc),
-            level,
-            floor,
-            known,
+            footing: self.floors.at_beginning(arc),
             holding: self.holding(arc, digest),
         }
     }

@@ -169,6 +169,8 @@ pub enum Request<'a> {
         arc: Arc,
         /// The version.
         floor: Version,
+        /// The sum of what I hold of the arc, if that is all that counts: so do you, if yours is the same.
+        digest: Option<u64>,
     },
 }
 
@@ -325,14 +327,21 @@ pub struct Surveyed {
     pub awaiting: bool,
     /// The highest term that I know of any part of the arc.
     pub term: u64,
-    /// Up to where from the beginning of the arc on the next two hold.
-    pub level: Id,
-    /// I hold every value that counts up to this version: what I lack was deleted.
-    pub floor: Version,
-    /// Tombstones were collected up to this version, whatever I hold.
-    pub known: Version,
+    /// Where tombstones of the arc were collected, if any were.
+    pub footing: Option<Footing>,
     /// What I hold of the arc.
     pub holding: Holding,
+}
+
+/// Up to which version tombstones were collected, from the beginning of an arc on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footing {
+    /// Up to where the next two hold.
+    pub upto: Id,
+    /// I hold every value that counts up to this version: what I lack was deleted.
+    pub firm: Version,
+    /// Tombstones were collected up to this version, whatever I hold.
+    pub known: Version,
 }
 
 /// The answer to `Walk`.

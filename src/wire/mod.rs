@@ -36,7 +36,7 @@ pub use holding::{Holding, Sum};
 pub use keeping::{Awaits, Keeping, Room};
 pub use listing::{Listed, Listing};
 pub use message::{
-    Alternatives, Answer, Message, Named, Neighbours, PeerList, Pledged, Request, Stabilise, Step, Surveyed,
+    Alternatives, Answer, Footing, Message, Named, Neighbours, PeerList, Pledged, Request, Stabilise, Step, Surveyed,
 };
 pub use peer::{Incarnation, Peer, Place};
 pub use refusal::Refusal;

@@ -41,19 +41,9 @@ fn the_largest_sums_of_an_arc_fit_a_frame() {
     let successors = [peer; ALTERNATIVES_MAX].into_iter().collect();
     let (predecessor, term, awaiting) = (Some(peer), u64::MAX, true);
     let floor = Version { term: u64::MAX, time_ms: u64::MAX, writer: u64::MAX };
-    let level = crate::id::Id::new(u128::MAX);
-    let surveyed = Surveyed {
-        predecessor,
-        successors,
-        consented: true,
-        silent: true,
-        awaiting,
-        term,
-        level,
-        floor,
-        known: floor,
-        holding,
-    };
+    let footing = Some(Footing { upto: crate::id::Id::new(u128::MAX), firm: floor, known: floor });
+    let surveyed =
+        Surveyed { predecessor, successors, consented: true, silent: true, awaiting, term, footing, holding };
     let mut largest = frame(Message::Answer(Answer::Surveyed(surveyed)), &[]);
     largest.stamp = Some(Stamper::new([0; 32]).make(Default::default(), addr));
     assert!(bytes(&RingKey::new("sky"), &largest).len() <= FRAME_MAX);

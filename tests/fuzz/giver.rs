@@ -5,8 +5,8 @@ use skynode::id::{Arc, Id};
 use skynode::limits::FRAME_MAX;
 use skynode::time::Instant;
 use skynode::wire::{
-    Alternatives, Answer, Body, Entry, Frame, Freshness, Hash, Holding, Incarnation, Item, Listed, Message, Named,
-    Neighbours, Peer, Place, Rank, Refusal, Request, RingKey, Stabilise, Stamp, Stamper, Step, Surveyed, Value,
+    Alternatives, Answer, Body, Entry, Footing, Frame, Freshness, Hash, Holding, Incarnation, Item, Listed, Message,
+    Named, Neighbours, Peer, Place, Rank, Refusal, Request, RingKey, Stabilise, Stamp, Stamper, Step, Surveyed, Value,
     Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -233,7 +233,20 @@ impl Giver {
                 let Some(holding) = goods::holding(arc, digest, manner) else { return Self::refuse(manner) };
                 let term = if manner > 250 { u64::MAX } else { 1 };
                 let (predecessor, silent, awaiting) = (beside, manner == 249, manner == 248);
-                Answer::Surveyed(Surveyed { predecessor, successors, consented: true, silent, awaiting, term, holding })
+                let upto = if manner % 2 == 0 { arc.upto } else { arc.after.plus(arc.span() / 2) };
+                let known = Version { term: 1, time_ms: 1000 + u64::from(manner), writer: 0 };
+                let footing = (manner % 5 == 4).then_some(Footing { upto, firm: known, known });
+                let consented = true;
+                Answer::Surveyed(Surveyed {
+                    predecessor,
+                    successors,
+                    consented,
+                    silent,
+                    awaiting,
+                    term,
+                    footing,
+                    holding,
+                })
             }
             Request::Fetch(item) => {
                 let manner = self.manners.next(To::Fetch);

@@ -7,9 +7,9 @@ use crate::limits::{
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Awaits, Body, Condition, Entry, Frame, Freshness, Holding, Incarnation, Item, Keeping,
-    Listed, Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place, Pledged,
-    Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Alternatives, Answer, Awaits, Body, Condition, Entry, Footing, Frame, Freshness, Holding, Incarnation, Item,
+    Keeping, Listed, Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place,
+    Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -235,7 +235,10 @@ impl Material {
             }
             16 => Request::Mirror,
             18 => Request::List(self.arc(rng)),
-            19 => Request::Floor { arc: self.arc(rng), floor: self.rank(rng).version },
+            19 => {
+                let digest = rng.chance(0.5).then(|| if rng.chance(0.5) { 0 } else { rng.next_u64() });
+                Request::Floor { arc: self.arc(rng), floor: self.rank(rng).version, digest }
+            }
             17 => Request::Part { id: Id::of_key(key), hash: [0xEE; 32], offset: rng.next_u64() as u32 },
             _ => {
                 let predecessor = rng.chance(0.7).then(|| self.peer(rng));
@@ -310,9 +313,11 @@ impl Material {
                 silent: rng.chance(0.5),
                 awaiting: rng.chance(0.5),
                 term: self.term(rng),
-                level: self.id(rng),
-                floor: self.rank(rng).version,
-                known: self.rank(rng).version,
+                footing: rng.chance(0.5).then(|| Footing {
+                    upto: self.id(rng),
+                    firm: self.rank(rng).version,
+                    known: self.rank(rng).version,
+                }),
                 holding: self.holding(rng),
             }),
             5 => Answer::Fetched(self.entry(rng, key)),
