@@ -88,12 +88,14 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         differs_for_s: Option<f64>,
         tombstones: usize,
         bytes: usize,
+        disk: &'static str,
         counters: BTreeMap<&'static str, u64>,
         limits: Limits,
         version: &'static str,
     }
     let Status { me, state, silenced, predecessor, successors, fingers, claim, settled, term, .. } = &snapshot.status;
     let Status { entries, owned, copied, strays, under_copied, tombstones, bytes, counters, .. } = snapshot.status;
+    let Status { has_disk, fails_to_save, .. } = snapshot.status;
     let mut counts = counts(&counters);
     counts.insert("unsent", snapshot.driver.unsent);
     counts.insert("unreceived", snapshot.driver.unreceived);
@@ -120,6 +122,11 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         differs_for_s: snapshot.status.differs_for.map(|since| since.as_secs_f64()),
         tombstones,
         bytes,
+        disk: match (has_disk, fails_to_save) {
+            (false, _) => "none",
+            (true, false) => "works",
+            (true, true) => "fails",
+        },
         counters: counts,
         limits: Limits { key_bytes: KEY_MAX, value_bytes: snapshot.status.value_max },
         version: env!("CARGO_PKG_VERSION"),

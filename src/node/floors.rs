@@ -1,10 +1,11 @@
 //! Floors: where tombstones were collected, what they kept down stays down.
 //!
-//! A *floor* is a version: that of the highest tombstone that was collected there, or above it. A node *knows of* a floor once it heard that a neighbour collects, and passes that on when it settles and when it is
-//! asked what it holds: so the floor stays in the arc as the tombstones would have. It *stands on* a floor where it
-//! knows, beyond that, to hold every value that counts under it. Then whatever else turns up under the floor was
-//! deleted, and is not taken. An owner that has settled stands on all that it knows of; any other node stands where one
-//! that does was compared with and had nothing that it lacks. A node that hands strays on stands there no more.
+//! A *floor* is a version: that of the highest tombstone that was collected there, or above it. A node *knows of* a
+//! floor once it heard that a neighbour collects, and passes that on when it settles and when it is asked what it
+//! holds: so the floor stays in the arc as the tombstones would have. It *stands on* a floor where it knows, beyond
+//! that, to hold every value that counts under it. Then whatever else turns up under the floor was deleted, and is not
+//! taken. An owner that has settled stands on all that it knows of; any other node stands where one that does was
+//! compared with and had nothing that it lacks. A node that hands strays on stands there no more.
 
 use super::Node;
 use super::stretches::Stretches;
@@ -159,8 +160,8 @@ impl Node {
         told
     }
 
-    /// If this node has all of a list it drops what is under its floor and not listed, and stands on that; else the list
-    /// comes back. A value that this node answers for is not given up on another's word.
+    /// If this node has all of a list it drops what is under its floor and not listed, and stands on that; else the
+    /// list comes back. A value that this node answers for is not given up on another's word.
     pub(super) fn close_list(&mut self, list: FloorList) -> Option<FloorList> {
         if !list.items.iter().all(|item| self.store.has(*item) || self.is_dead(*item)) {
             return Some(list);

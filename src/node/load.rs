@@ -29,7 +29,8 @@ impl Load {
         ("refusals", 4 * REFUSALS_MAX, 4 * REFUSALS_MAX),
         ("terms", STRETCHES_MAX, STRETCHES_MAX),
         ("floors", 2 * STRETCHES_MAX, 2 * STRETCHES_MAX),
-        ("answers that wait for the disk", HELD_MAX, 0),
+        // Tombstones may be collected just then.
+        ("answers that wait for the disk", HELD_MAX, 2),
         ("bytes to be sent", OUTBOX_MAX, 0),
         ("events", EVENTS_MAX, 0),
         ("deadlines", PENDING_MAX + 2 * CLIENT_MAX + OWNER_MAX + LISTS_MAX + 16, 60),

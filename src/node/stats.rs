@@ -220,6 +220,8 @@ pub struct Status {
     pub bytes: usize,
     /// How many living nodes it must know to answer for anything.
     pub min_nodes: usize,
+    /// It saves what it holds on a disk.
+    pub has_disk: bool,
     /// It has a disk, which fails: it takes no writes.
     pub fails_to_save: bool,
     /// The longest value that it takes of clients, in bytes.

@@ -111,6 +111,7 @@ impl Node {
             tombstones: self.store.tombstones(),
             bytes: self.store.bytes(),
             min_nodes: self.config.min_nodes,
+            has_disk: self.saving.is_some(),
             fails_to_save: self.fails_to_save(),
             value_max: self.config.value_max,
             counters: self.counters,

@@ -211,7 +211,8 @@ mod tests {
             let id = Id::of_key(&n.to_be_bytes());
             let arc = Arc::new(id, id.plus(1 << 100));
             raised.push((arc, n));
-            [&mut rising, &mut sinking].map(|stretches| stretches.raise(arc, n));
+            rising.raise(arc, n);
+            sinking.raise(arc, n);
             assert!(rising.len() <= STRETCHES_MAX && sinking.len() <= STRETCHES_MAX);
             assert!(rising.at(id.plus(1)) >= n);
             let most = raised.iter().filter(|(arc, _)| arc.contains(id.plus(1))).map(|(_, n)| *n).max();

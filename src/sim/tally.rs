@@ -99,6 +99,8 @@ pub struct Tally {
     pub retries: u64,
     /// Nodes silent as they might be cut off.
     pub silences: u64,
+    /// Tombstones collected.
+    pub collected: u64,
     /// Datagrams dropped for a flaw.
     pub flawed: u64,
     /// Wake-ups of nodes by their own deadline.
@@ -131,6 +133,7 @@ impl Tally {
         self.takeovers += counters.takeovers;
         self.retries += counters.retries;
         self.silences += counters.silences;
+        self.collected += counters.collected;
         let mut flaw = 0;
         while flaw < counters.flawed.len() {
             self.flawed += counters.flawed[flaw];
@@ -145,6 +148,7 @@ impl Tally {
         self.takeovers -= before.takeovers;
         self.retries -= before.retries;
         self.silences -= before.silences;
+        self.collected -= before.collected;
         self.flawed -= before.flawed;
     }
 
@@ -160,6 +164,7 @@ impl Tally {
         self.takeovers += other.takeovers;
         self.retries += other.retries;
         self.silences += other.silences;
+        self.collected += other.collected;
         self.flawed += other.flawed;
         self.wakes += other.wakes;
         self.attacks += other.attacks;
@@ -244,8 +249,8 @@ impl fmt::Display for Tally {
         writeln!(f, "attacker         {} datagrams", self.attacks)?;
         writeln!(
             f,
-            "nodes            {} suspicions, {} lapses, {} takeovers, {} retries, {} silences",
-            self.suspicions, self.lapses, self.takeovers, self.retries, self.silences
+            "nodes            {} suspicions, {} lapses, {} takeovers, {} retries, {} silences, {} tombstones collected",
+            self.suspicions, self.lapses, self.takeovers, self.retries, self.silences, self.collected
         )?;
         writeln!(
             f,

@@ -6,7 +6,6 @@ use crate::limits::ITEMS_MAX;
 use serde::{Deserialize, Serialize};
 
 /// What a node holds of an arc.
-#[expect(clippy::large_enum_variant, reason = "it lives on the stack for one datagram")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Holding {
     /// The same as the asker.

@@ -233,7 +233,7 @@ impl Giver {
                 let Some(holding) = goods::holding(arc, digest, manner) else { return Self::refuse(manner) };
                 let term = if manner > 250 { u64::MAX } else { 1 };
                 let (predecessor, silent, awaiting) = (beside, manner == 249, manner == 248);
-                let upto = if manner % 2 == 0 { arc.upto } else { arc.after.plus(arc.span() / 2) };
+                let upto = if manner.is_multiple_of(2) { arc.upto } else { arc.after.plus(arc.span() / 2) };
                 let known = Version { term: 1, time_ms: 1000 + u64::from(manner), writer: 0 };
                 let footing = (manner % 5 == 4).then_some(Footing { upto, firm: known, known });
                 let consented = true;
@@ -285,6 +285,7 @@ impl Giver {
             Request::Release { .. }
             | Request::Hint
             | Request::Settle { .. }
+            | Request::Floor { .. }
             | Request::Replicate(_)
             | Request::Leave { .. } => Answer::Done,
         })

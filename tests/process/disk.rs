@@ -261,11 +261,13 @@ fn a_node_whose_disk_is_full_takes_no_writes_and_answers_all_the_same() {
     }
     let ready = client.get("/readyz");
     assert!(ready.status == 503 && ready.text().contains("takes no writes"), "{}", ready.text());
+    assert_eq!(client.get("/node").json()["disk"], "fails");
     let lifted = Command::new("prlimit").args(["--pid", &node.pid().to_string(), "--fsize=unlimited"]).status();
     assert!(lifted.expect("prlimit runs").success());
     node.await_line("saves again");
     await_all(&[&node]);
     assert_eq!(client.put("more", b"1").status, 201);
+    assert_eq!(client.get("/node").json()["disk"], "works");
     let mut node = node;
     node.crash();
     let node = Node::start(own_addr(), &scratch.flag("node"));

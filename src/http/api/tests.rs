@@ -438,6 +438,7 @@ fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Val
         tombstones: 0,
         bytes: 0,
         min_nodes: 3,
+        has_disk: false,
         fails_to_save: false,
         value_max: VALUE_MAX,
         counters: Default::default(),
