@@ -1,4 +1,5 @@
-//! Seeded scenes on the simulated network: splits, rings that formed apart, pairs that cannot talk, leaves.
+//! Seeded scenes on the simulated network: splits, rings that formed apart, pairs that cannot talk, leaves, owners that
+//! die at a bad moment.
 //!
 //! ```sh
 //! cargo test --test scenes -- --nocapture                                             # all, with what they measured
@@ -7,7 +8,7 @@
 //! ```
 
 use skynode::sim::Detail;
-use skynode::sim::swarm::scenes::{Stage, apart, halves, leaves, pairs, rush, split};
+use skynode::sim::swarm::scenes::{Stage, apart, halves, lapse, leaves, pairs, rush, split, strays};
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -101,6 +102,16 @@ fn pairs_that_never_talk_cost_availability_only() {
 #[test]
 fn leaves_go_unnoticed() {
     play_all("leaves", leaves::stage, 100, &ONCE_FOUND_A_FAULT);
+}
+
+#[test]
+fn what_is_read_of_a_write_that_did_not_end_outlives_its_owner() {
+    play_all("lapse", lapse::stage, 100, &[]);
+}
+
+#[test]
+fn the_last_copy_of_a_key_outlives_an_owner_that_has_just_taken_it() {
+    play_all("strays", strays::stage, 60, &[]);
 }
 
 #[test]

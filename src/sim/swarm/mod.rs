@@ -208,12 +208,11 @@ impl Swarm {
         }
     }
 
-    /// A run of nodes that do without some rules.
+    /// The same run of nodes that do without some rules.
     #[cfg(feature = "mutations")]
-    pub fn without(seed: u64, rules: &[crate::config::Rule]) -> Self {
-        let mut swarm = Self::new(seed, Profile::of_seed(seed));
-        swarm.world.reconfigure(|config| config.without = rules.to_vec());
-        swarm
+    pub fn without(mut self, rules: &[crate::config::Rule]) -> Self {
+        self.world.reconfigure(|config| config.without = rules.to_vec());
+        self
     }
 
     /// Hands what happens, line by line, to a listener.

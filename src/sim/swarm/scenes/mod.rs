@@ -1,14 +1,18 @@
 //! Scenes: rings that are cut in parts, that formed apart, that wind twice; pairs that cannot talk; nodes that leave
-//! one after another; many that join at one moment; an attacker. Most are beyond the bound that the promises hold
-//! within; then what both sides wrote must meet.
+//! one after another; many that join at one moment; an attacker; an owner that dies with what it has just told, or just
+//! taken. Most are beyond the bound that the promises hold within; then what both sides wrote must meet.
 
 pub mod apart;
 pub mod halves;
 pub mod hostile;
+pub mod lapse;
 pub mod leaves;
 pub mod pairs;
 pub mod rush;
 pub mod split;
+pub mod strays;
+
+mod asks;
 
 #[cfg(test)]
 mod winding;
@@ -52,6 +56,16 @@ impl Swarm {
         let mut hosts: Vec<usize> = self.world.members().map(|(host, _)| host).collect();
         hosts.sort_by_key(|&host| self.world.host(host).id());
         hosts
+    }
+
+    /// A process ends, with its memory. Its machine stays down as long as the scene lasts.
+    fn kill(&mut self, host: usize) {
+        self.chaos.bound.disturb(host, Instant::FAR);
+        self.forget(host);
+        if let Some(counters) = self.world.crash(host) {
+            self.tally.add_counters(&counters);
+        }
+        self.count_hurt();
     }
 
     /// Cuts these off from all others until the scene ends.
