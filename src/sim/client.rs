@@ -387,7 +387,11 @@ impl Clients {
         for attempt in waiting.chain(again).collect::<Vec<_>>() {
             self.leave_open(&attempt);
         }
-        let misfits = self.last_look.iter().enumerate().filter_map(|(key, found)| self.lists.misfit(key, found));
+        let misfits = self
+            .last_look
+            .iter()
+            .enumerate()
+            .filter_map(|(key, found)| self.lists.misfit(key, found, &self.ledger.keys));
         self.ledger.judge().into_iter().chain(misfits).collect()
     }
 }
