@@ -67,7 +67,7 @@ impl Node {
             self.refusals.len(),
             self.terms.len(),
             self.floors.known.len() + self.floors.firm.len(),
-            self.held_back(),
+            self.held_back() as usize,
             self.outbox.len(),
             self.events.len(),
             self.timers.len(),

@@ -6,7 +6,7 @@ use super::stabilise::Said;
 use super::stats::Counters;
 use super::timers::{Timer, Timers};
 use crate::id::Arc;
-use crate::limits::{FRAME_MAX, PENDING_MAX, PENDING_RESERVE};
+use crate::limits::{FRAME_MAX, PART_SIZE, PENDING_MAX, PENDING_RESERVE};
 use crate::time::Instant;
 use crate::wire::{Item, Peer, Refusal};
 use alloc::boxed::Box;
@@ -149,6 +149,9 @@ pub(super) enum Due {
     GiveUp { late: bool },
 }
 
+/// So many parts that were asked for later have come before one counts as lost.
+const OVERTAKEN: usize = 3;
+
 /// A timer that fires later than this tells that the process was stopped.
 const LATE: Duration = Duration::from_millis(250);
 
@@ -272,6 +275,17 @@ impl Requests {
             if like(&pending.to, &pending.purpose) {
                 pending.sent = 1;
                 timers.set(Timer::Request(*transaction), now + pending.timeout);
+            }
+        }
+    }
+
+    /// A part of a value arrived. Those that were asked for before it, and for which several later ones have come, are
+    /// lost most likely: they are asked for again at once.
+    pub fn overtaken(&self, now: Instant, timers: &mut Timers, transfer: u64, offset: u32) {
+        for (transaction, pending) in self.table.iter().filter(|(_, pending)| pending.sent == 1) {
+            let by = |before: u32| offset.saturating_sub(before) as usize / PART_SIZE;
+            if matches!(pending.purpose, Purpose::Part(of, before) if of == transfer && by(before) >= OVERTAKEN) {
+                timers.set_earlier(Timer::Request(*transaction), now);
             }
         }
     }

@@ -169,8 +169,8 @@ impl Node {
     }
 
     /// How many answers wait for the disk.
-    pub(super) fn held_back(&self) -> usize {
-        self.saving.as_ref().map_or(0, |saving| saving.held.len())
+    pub fn held_back(&self) -> u64 {
+        self.saving.as_ref().map_or(0, |saving| saving.held.len() as u64)
     }
 
     /// How this node keeps what it holds, for its neighbours.

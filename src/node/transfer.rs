@@ -210,6 +210,7 @@ impl Node {
         transfer.in_flight -= 1;
         transfer.missing -= part.len();
         if transfer.missing > 0 {
+            self.requests.overtaken(now, &mut self.timers, number, offset);
             return self.transfer_on(number);
         }
         if *blake3::hash(&transfer.bytes).as_bytes() != transfer.hash {
