@@ -4,7 +4,7 @@
 use super::Node;
 use super::command::Ticket;
 use super::owned::{OwnedEntry, OwnedValue, OwnedWrite};
-use super::pending::{Purpose, Silence};
+use super::pending::{Manner, Purpose, Silence};
 use super::speak::Asked;
 use crate::id::Id;
 use crate::limits::{PART_SIZE, PARTS_MAX, PARTS_WAITING, TRANSFERS_MAX, TRANSFERS_RESERVE};
@@ -126,6 +126,10 @@ impl Transfers {
 /// The longest that one may take, however lively its sender.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// The shortest time after which a part is asked for again. Whoever sends a value lives, as a rule, and what is lost is
+/// lost in a full buffer: it is tried sooner than a neighbour that may be dead, and more often.
+const SOON: Duration = Duration::from_millis(40);
+
 /// Parts of a transfer that may be under way whatever the others have: none of them stands still.
 const PARTS_MIN: usize = 2;
 
@@ -190,7 +194,9 @@ impl Node {
             in_flight += 1;
             let (from, id, hash) = (transfer.from, transfer.id, transfer.hash);
             let offset = offset as u32;
-            let manner = if transfer.parcel.is_for_client() { self.coordinator() } else { self.patient() };
+            let client = transfer.parcel.is_for_client();
+            let timeout = self.peers.timeout(from.addr(), SOON.min(self.config.timeout_min), self.config.timeout_max);
+            let manner = Manner { client, tries: self.config.tries + 2, timeout: Some(timeout) };
             if !self.ask(from, Request::Part { id, hash, offset }, Purpose::Part(number, offset), manner) {
                 return self.transfer_failed(number, Silence::Refused(Refusal::Busy));
             }
