@@ -322,6 +322,9 @@ impl Node {
         }
         // It was dropped there since it was listed, which happens to strays that others hold.
         if let Some(pull) = self.pulls.table.get_mut(&number) {
+            // Or a tombstone was collected: what is left of it is a floor, which the next comparison brings.
+            pull.renewed += 1;
+            pull.again |= pull.renewed < RENEWALS_MAX;
             pull.fetching.retain(|coming| *coming != item);
             self.pull_on(number);
         }
