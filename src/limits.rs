@@ -33,11 +33,13 @@ pub const PART_SIZE: usize = 1120;
 pub const TRANSFERS_MAX: usize = 16;
 /// See [`TRANSFERS_MAX`]: those that only the ring itself may still begin when clients have used up theirs.
 pub const TRANSFERS_RESERVE: usize = 4;
+/// See [`TRANSFERS_MAX`]: those for pulls that nobody waits for. The copies that reads and writes rest on find room.
+pub const TRANSFERS_WAITING: usize = 2 * PULL_LARGE;
 /// See [`TRANSFERS_MAX`].
 pub const PARTS_MAX: usize = 64;
 /// Those of them for pulls that nobody waits for: beside what a node asks for, its socket's buffer has to hold what
 /// others ask of it, and a client whose part is lost there waits until it is asked for again.
-pub const PARTS_WAITING: usize = 32;
+pub const PARTS_WAITING: usize = 8;
 
 /// How many of its last writes an entry remembers, so that a repeated write gets its first answer.
 pub const OPERATIONS_MAX: usize = 4;
@@ -118,8 +120,7 @@ pub const PULLS_MAX: usize = 8;
 
 /// Entries that one pull asks for at one time, and lists of what there is.
 pub const PULL_WINDOW: usize = 16;
-/// The same of entries that do not fit a frame, if nobody waits for the pull: two of them leave room for what clients
-/// read, and for the copies that their reads and writes rest on.
+/// The same of entries that do not fit a frame, if nobody waits for the pull.
 pub const PULL_LARGE: usize = 4;
 /// See [`PULL_WINDOW`].
 pub const SURVEY_WINDOW: usize = 4;
@@ -185,7 +186,7 @@ pub const fn room_for_value(key: usize, kind: usize, operations: usize) -> usize
 
 const _: () = assert!(room_for_value(KEY_MAX, KIND_MAX, OPERATIONS_MAX) >= FIRST_MAX);
 const _: () = assert!(37 + 3 + PART_SIZE <= FRAME_MAX);
-const _: () = assert!(2 * PULL_LARGE < TRANSFERS_MAX - TRANSFERS_RESERVE);
+const _: () = assert!(TRANSFERS_WAITING < TRANSFERS_MAX - TRANSFERS_RESERVE);
 const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PARTS_MAX && PARTS_WAITING < PARTS_MAX);
 const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);
 const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);

@@ -79,9 +79,16 @@ impl<'scope, 'keys: 'scope> Readers<'scope, 'keys> {
     }
 
     /// Ends them. → what they saw.
-    pub fn end(self) -> Vec<Read<'keys>> {
+    pub fn end(mut self) -> Vec<Read<'keys>> {
         self.stop.store(true, Ordering::Relaxed);
-        self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        self.threads.drain(..).flat_map(|thread| thread.join().unwrap()).collect()
+    }
+}
+
+/// A bench that fails is not to wait for its readers for ever.
+impl Drop for Readers<'_, '_> {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

@@ -82,7 +82,13 @@ impl Watch {
 
     /// What those of the nodes that live say of themselves.
     pub fn look(&mut self, nodes: &[Node], living: &[usize]) -> View {
-        let said = living.iter().map(|at| (*at, self.0[*at].get("/node").json())).collect();
+        let said = living.iter().map(|at| {
+            let client = &mut self.0[*at];
+            // A connection that lay idle may have been closed just now: the next try opens another.
+            let answer = client.try_ask("GET", "/node", "", None).unwrap_or_else(|_| client.get("/node"));
+            (*at, answer.json())
+        });
+        let said = said.collect();
         View { said, addrs: living.iter().map(|at| nodes[*at].addr.to_string()).collect() }
     }
 }

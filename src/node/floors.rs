@@ -41,7 +41,7 @@ impl Floors {
     }
 
     /// True of an entry that the store of this node lacks because its key was deleted since.
-    pub fn bury(&self, store: &Store, item: Item) -> bool {
+    pub fn buries(&self, store: &Store, item: Item) -> bool {
         item.rank.version <= self.firm.at(item.id) && store.lacks(item.id)
     }
 
@@ -103,7 +103,7 @@ impl Node {
 
     /// True of an entry that this node lacks because its key was deleted since.
     pub(super) fn is_dead(&self, item: Item) -> bool {
-        self.config.keeps(Rule::FloorOfTombstones) && self.floors.bury(&self.store, item)
+        self.config.keeps(Rule::FloorOfTombstones) && self.floors.buries(&self.store, item)
     }
 
     /// What wins against a key that has no entry here: what its tombstone may have been.

@@ -77,7 +77,7 @@ pub(super) struct OwnerOp {
 }
 
 /// The pause before a neighbour that refused or was silent is asked again.
-const RETRY: Duration = Duration::from_millis(150);
+const RETRY: Duration = Duration::from_millis(50);
 
 impl Node {
     /// A coordinator reads a key.

@@ -5,10 +5,10 @@ use crate::time::Instant;
 use core::time::Duration;
 
 /// Bytes a second.
-const RATE: i64 = 8 << 20;
+const RATE: i64 = 6 << 20;
 
 /// Bytes that may come at once after a pause.
-const BURST: i64 = 256 << 10;
+const BURST: i64 = 128 << 10;
 
 /// What may still be taken over.
 #[derive(Debug)]

@@ -69,8 +69,8 @@ struct Pull {
     wanted: VecDeque<Item>,
     surveys: usize,
     fetching: Vec<Item>,
-    /// The last entry did not fit a frame, or none has come yet: so it may be with the next ones.
-    is_large: bool,
+    /// So many are yet to come that fit a frame before it counts as one of small entries: the next may be large.
+    large_for: usize,
     /// How many surveys there were.
     surveyed: u32,
     /// No value can be received in parts just now, or enough has come for a while.
@@ -88,7 +88,7 @@ struct Pull {
 impl Pull {
     /// How many entries may be asked for at one time.
     const fn window(&self) -> usize {
-        if self.purpose.can_wait() && self.is_large { PULL_LARGE } else { PULL_WINDOW }
+        if self.purpose.can_wait() && self.large_for > 0 { PULL_LARGE } else { PULL_WINDOW }
     }
 }
 
@@ -134,6 +134,9 @@ const ADOPTION: Duration = Duration::from_secs(10);
 /// So many times a pull begins anew with an entry that changed under it. An honest sender has no more.
 const RENEWALS_MAX: u32 = 256;
 
+/// Lists that a pull keeps open at one time: those of the surveys under way, and of what they left to be fetched.
+const OPEN_LISTS_MAX: usize = 64;
+
 /// Arcs that are adopted at one time: those of two leavers.
 const ADOPTIONS_MAX: usize = 4;
 
@@ -152,7 +155,7 @@ impl Node {
             wanted: VecDeque::new(),
             surveys: 0,
             fetching: Vec::new(),
-            is_large: true,
+            large_for: PULL_WINDOW,
             surveyed: 0,
             stalled: false,
             renewed: 0,
@@ -220,7 +223,7 @@ impl Node {
                 && let Some(item) = pull.wanted.pop_front()
             {
                 let coming = pull.fetching.contains(&item);
-                if coming || self.store.has(item) || (buries && self.floors.bury(&self.store, item)) {
+                if coming || self.store.has(item) || (buries && self.floors.buries(&self.store, item)) {
                     continue;
                 }
                 pull.fetching.push(item);
@@ -260,7 +263,8 @@ impl Node {
         let wants = self.config.keeps(Rule::PullBeforeJoin) || !matches!(pull.purpose, PullFor::Join(_));
         let Surveyed { predecessor, successors, consented, term, silent, awaiting, holding, .. } = answer;
         pull.todo.extend(told.rest.into_iter().rev());
-        pull.lists.extend(told.list);
+        // A list that is forgotten costs no more than a comparison later.
+        pull.lists.extend(told.list.filter(|_| pull.lists.len() < OPEN_LISTS_MAX));
         let term = pull.standing.as_ref().map_or(term, |before| before.term.max(term)).min(TERM_MAX);
         let successors = successors.to_vec();
         pull.standing = Some(Standing { predecessor, successors, consented, term, silent, awaiting });
@@ -288,7 +292,7 @@ impl Node {
         let taken = if fits { self.take_entry(entry) } else { Ok(false) };
         let length = entry.key.len() + entry.value.map_or(0, |value| value.body.length as usize);
         if let Some(pull) = self.pulls.table.get_mut(&number) {
-            pull.is_large = length > FRAME_MAX;
+            pull.large_for = if length > FRAME_MAX { PULL_WINDOW } else { pull.large_for.saturating_sub(1) };
         }
         if taken == Err(Untaken::Partial) {
             return self.take_parcel(from, entry, |entry| Parcel::Fetched(number, item, entry));
@@ -305,11 +309,9 @@ impl Node {
             self.counters.repaired_bytes += bytes as u64;
         }
         let around = pull.lists.iter().position(|list| list.arc.contains(item.id));
-        if let Some(list) = around.map(|at| pull.lists.swap_remove(at))
-            && let Some(open) = self.close_list(list)
-            && let Some(pull) = self.pulls.table.get_mut(&number)
-        {
-            pull.lists.push(open);
+        let open = around.map(|at| pull.lists.swap_remove(at)).and_then(|list| self.close_list(list));
+        if let Some(pull) = self.pulls.table.get_mut(&number) {
+            pull.lists.extend(open);
         }
         self.pulls.pace.spend(self.now.at, bytes);
         self.pull_on(number);
@@ -325,6 +327,7 @@ impl Node {
             // Or a tombstone was collected: what is left of it is a floor, which the next comparison brings.
             pull.renewed += 1;
             pull.again |= pull.renewed < RENEWALS_MAX;
+            pull.lists.retain(|list| !list.arc.contains(item.id));
             pull.fetching.retain(|coming| *coming != item);
             self.pull_on(number);
         }
@@ -368,10 +371,8 @@ impl Node {
     fn pull_ended(&mut self, number: u64) {
         let Some(pull) = self.pulls.table.remove(&number) else { return };
         let (from, entries) = (pull.peer, pull.merged);
-        for list in pull.lists {
-            // Where something did not come it may be another time.
-            let _ = self.close_list(list);
-        }
+        // Where something of a list did not come it may be another time.
+        pull.lists.into_iter().for_each(|list| drop(self.close_list(list)));
         if entries > 0 {
             self.live(Life::Pulled { from, entries });
         }

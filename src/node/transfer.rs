@@ -7,7 +7,7 @@ use super::owned::{OwnedEntry, OwnedValue, OwnedWrite};
 use super::pending::{Manner, Purpose, Silence};
 use super::speak::Asked;
 use crate::id::Id;
-use crate::limits::{PART_SIZE, PARTS_MAX, PARTS_WAITING, TRANSFERS_MAX, TRANSFERS_RESERVE};
+use crate::limits::{PART_SIZE, PARTS_MAX, PARTS_WAITING, TRANSFERS_MAX, TRANSFERS_RESERVE, TRANSFERS_WAITING};
 use crate::time::Instant;
 use crate::wire::{Answer, Body, Hash, Item, Peer, Refusal, Request, Version};
 use alloc::boxed::Box;
@@ -118,8 +118,13 @@ impl Transfers {
         alike.map(|transfer| transfer.in_flight).sum()
     }
 
-    fn has_room(&self, client: bool) -> bool {
-        self.table.len() < if client { TRANSFERS_MAX - TRANSFERS_RESERVE } else { TRANSFERS_MAX }
+    fn has_room(&self, client: bool, can_wait: bool) -> bool {
+        let waiting = self.table.values().filter(|transfer| transfer.can_wait).count();
+        match self.table.len() {
+            _ if can_wait && waiting >= TRANSFERS_WAITING => false,
+            held if client => held < TRANSFERS_MAX - TRANSFERS_RESERVE,
+            held => held < TRANSFERS_MAX,
+        }
     }
 }
 
@@ -128,7 +133,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// The shortest time after which a part is asked for again. Whoever sends a value lives, as a rule, and what is lost is
 /// lost in a full buffer: it is tried sooner than a neighbour that may be dead, and more often.
-const SOON: Duration = Duration::from_millis(40);
+const SOON: Duration = Duration::from_millis(20);
 
 /// Parts of a transfer that may be under way whatever the others have: none of them stands still.
 const PARTS_MIN: usize = 2;
@@ -159,7 +164,8 @@ impl Node {
             under_way.parcel = parcel;
             return Ok(());
         }
-        if !self.transfers.has_room(parcel.is_for_client()) {
+        let can_wait = matches!(parcel, Parcel::Fetched(pull, ..) if self.pulls.can_wait(pull));
+        if !self.transfers.has_room(parcel.is_for_client(), can_wait) {
             return Err(Box::new(parcel));
         }
         // The length was checked against the limit when the frame was found sound.
@@ -168,7 +174,6 @@ impl Node {
         let (asked_upto, missing) = (bytes.len(), body.length as usize - bytes.len());
         bytes.resize(body.length as usize, 0);
         let (hash, started, in_flight) = (body.hash, self.now.at, 0);
-        let can_wait = matches!(parcel, Parcel::Fetched(pull, ..) if self.pulls.can_wait(pull));
         let transfer = Transfer { from, id, hash, bytes, asked_upto, in_flight, missing, started, parcel, can_wait };
         let number = self.next_number();
         self.transfers.table.insert(number, Box::new(transfer));
