@@ -3,12 +3,15 @@
 //! One task owns the node and serves the other end; a [`Handle`] is cheap to clone. Who asks while the channel is full
 //! waits, so a crowd of clients slows down instead of piling up.
 
-use crate::node::{Attempt, Command, Held, Reply, Status, Unavailable};
+use crate::node::{Attempt, Command, Held, Life, Reply, Status, Unavailable};
 use core::fmt;
 use smol::channel::{self, Receiver, Sender};
 
 /// Requests that wait for the node's task at one time; who comes next waits before sending.
 pub const REQUESTS_MAX: usize = 256;
+
+/// Happenings that wait for one who watches; whoever falls further behind is told nothing any more.
+pub const HAPPENINGS_MAX: usize = 64;
 
 /// What a task asks of the task that owns the node.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub enum Request {
         /// Where the list goes.
         to: Sender<Vec<Held>>,
     },
+    /// Tell from now on what happens in the node's life, as long as somebody listens.
+    Watch(Sender<Life>),
 }
 
 impl Request {
@@ -120,6 +125,17 @@ impl Handle {
     /// [`Gone`] if the node's task has ended.
     pub async fn held(&self, after: Option<Box<[u8]>>, limit: usize) -> Result<Vec<Held>, Gone> {
         self.request(|to| Request::Held { after, limit, to }).await
+    }
+
+    /// What happens in the node's life from now on. The channel closes when the node ends, when its reader is
+    /// [`HAPPENINGS_MAX`] behind, or at once if too many watch already.
+    ///
+    /// # Errors
+    /// [`Gone`] if the node's task has ended.
+    pub async fn watch(&self) -> Result<Receiver<Life>, Gone> {
+        let (to, happenings) = channel::bounded(HAPPENINGS_MAX);
+        self.requests.send(Request::Watch(to)).await.map_err(|_| Gone)?;
+        Ok(happenings)
     }
 
     /// Waits until the node's task has ended.

@@ -14,9 +14,9 @@ pub use sockets::{Http, Sockets, bind};
 use crate::disk::Saver;
 use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
-use crate::node::{Batch, Event, Life, Node, Reply, Ticket, Unsettled};
+use crate::node::{Batch, Event, Life, Node, Reply, Ticket};
 use crate::time::{Instant, Now};
-use log::{info, warn};
+use log::{Level, info, log, warn};
 use smol::channel::{self, Receiver, Sender};
 use smol::{Async, Timer, future};
 use std::collections::BTreeMap;
@@ -33,6 +33,9 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 
 /// The pause after an error on receiving, so that a lasting one does not become a busy loop.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
+
+/// Those who may watch the node's life at one time.
+const WATCHERS_MAX: usize = 64;
 
 /// What the clocks show.
 pub fn now() -> Now {
@@ -67,6 +70,8 @@ pub struct Driver {
     handle: Handle,
     waiting: BTreeMap<Ticket, Sender<Reply>>,
     seeds: Vec<String>,
+    /// Who is told what happens in the node's life.
+    watchers: Vec<Sender<Life>>,
     /// Where the node saves what it holds, if it does.
     saver: Option<Saver>,
     /// Once the node has left: whether it handed over all that it held.
@@ -104,6 +109,7 @@ impl Driver {
             handle: handle.clone(),
             waiting: BTreeMap::new(),
             seeds,
+            watchers: Vec::new(),
             saver,
             left: None,
             counters: DriverCounters::default(),
@@ -228,6 +234,13 @@ impl Driver {
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));
             }
+            Request::Watch(to) => {
+                self.watchers.retain(|watcher| !watcher.is_closed());
+                // One too many finds its channel closed.
+                if self.watchers.len() < WATCHERS_MAX {
+                    self.watchers.push(to);
+                }
+            }
         }
     }
 
@@ -249,6 +262,13 @@ impl Driver {
                 let _ = saver.batches.try_send(batch);
             }
         }
+    }
+
+    /// Logs what happened in the node's life, and tells those who watch.
+    fn tell(&mut self, life: Life) {
+        let level = if life.is_warning() { Level::Warn } else { Level::Info };
+        log!(level, "{life}");
+        self.watchers.retain(|watcher| watcher.try_send(life).is_ok());
     }
 
     fn has_left(&mut self, handed_over: bool) {
@@ -296,7 +316,7 @@ impl Driver {
                 Event::SeedsWanted { tries } => {
                     let _ = wanted.try_send(tries);
                 }
-                Event::Life(life) => tell(&life),
+                Event::Life(life) => self.tell(life),
                 Event::Left { handed_over } => self.has_left(handed_over),
             }
         }
@@ -311,54 +331,11 @@ fn as_v6(addr: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Logs what happened in the node's life.
-fn tell(life: &Life) {
-    match life {
-        Life::Created => info!("created a ring, and is the only node on it"),
-        Life::SeedsMissing { heard, needed, seeds } => warn!(
-            "waits: hears {heard} of {seeds} seeds, itself included, and needs {needed} to be sure that there is no \
-             ring that it is cut off from; start more of them"
-        ),
-        Life::Joined { predecessor, successor } => info!("joined the ring between {predecessor} and {successor}"),
-        Life::Predecessor(Some(peer)) => info!("predecessor is now {peer}"),
-        Life::Predecessor(None) => info!("has no predecessor now"),
-        Life::Successor(Some(peer)) => info!("successor is now {peer}"),
-        Life::Successor(None) => info!("has no successor now"),
-        Life::Dropped(peer) => warn!("dropped {peer}: it does not answer"),
-        Life::Settled { arc, term } => info!("settled {arc} under term {term}: answers for these keys"),
-        Life::Unsettled(why) => info!("answers no longer, until it has settled again: {}", reason(*why)),
-        Life::Alone => warn!("is the only node left"),
-        Life::Silent => warn!("is silent: it may be cut off from a larger ring"),
-        Life::Heard => info!("the silence is over: a lost neighbour was heard"),
-        Life::Reopened => warn!("the silence is over: reopened, though it may be cut off"),
-        Life::Awaits { missing, entries } => info!(
-            "comes back with {entries} entries; answers for none before it has found those who stood beside it, as \
-             {missing}, or the ring takes it in; if they are gone for good: POST /reopen, or start it with --alone"
-        ),
-        Life::Whole => info!("the ring is whole here: waits for nobody any more"),
-        Life::SavesNot => warn!("cannot save what it changes: takes no writes until it can; it tries again and again"),
-        Life::Saves => info!("saves again: takes writes"),
-        Life::Leaving => info!("is leaving the ring: hands over what it holds"),
-        Life::Pulled { from, entries } => info!("pulled {entries} new entries from {from}"),
-    }
-}
-
 /// Logs how it ended.
 fn tell_left(alone: bool, entries: usize, handed_over: bool) {
     match () {
         () if handed_over => info!("has left the ring: all that it held was handed over"),
         () if alone => warn!("has left: it was the only node, and the {entries} entries that it held end with it"),
         () => warn!("has left the ring, but not all was handed over: its neighbours repair from their copies"),
-    }
-}
-
-const fn reason(why: Unsettled) -> &'static str {
-    match why {
-        Unsettled::Neighbour => "a neighbour changed",
-        Unsettled::Lapse => "a neighbour's consent ran out",
-        Unsettled::Silent => "it may be cut off",
-        Unsettled::Term => "its keys were found under a higher term",
-        Unsettled::Few => "it knows too few living nodes",
-        Unsettled::Leaving => "it is leaving",
     }
 }

@@ -9,6 +9,7 @@ use super::host::Hosts;
 use super::json;
 use super::operator;
 use super::origin;
+use super::page;
 use super::parse::{Framing, Head, Method, escape, unescape};
 use super::reply;
 use super::response::{Response, Status};
@@ -58,9 +59,19 @@ enum Action {
     Ring { from: Option<Start>, max: usize },
     Picture { from: Option<Start>, max: usize },
     Lookup { key: Box<[u8]> },
+    Events(Subject),
     Alive,
     Ready,
     Order(Command),
+}
+
+/// What somebody wants to be told about as it happens.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// The life of the node.
+    Life,
+    /// One key of the ring.
+    Key(Box<[u8]>),
 }
 
 /// Finds out what a request wants of a node with these names, which takes values of so many bytes.
@@ -81,7 +92,15 @@ fn route(head: &Head<'_>) -> Result<Action, Response> {
     let only_read = |action| if read { Ok(action) } else { Err(not_allowed("GET, HEAD")) };
     let order = |command| if head.method == Post { Ok(Action::Order(command)) } else { Err(not_allowed("POST")) };
     match head.path {
-        "/" => only_read(Action::Answer(index())),
+        "/" => only_read(Action::Answer(page::index(head))),
+        "/events" if head.method == Get => Ok(Action::Events(match parameter(head, "key")? {
+            Some(key) => {
+                check_key(&key)?;
+                Subject::Key(key.into())
+            }
+            None => Subject::Life,
+        })),
+        "/events" => Err(not_allowed("GET")),
         "/healthz" => only_read(Action::Alive),
         "/readyz" => only_read(Action::Ready),
         "/leave" => order(Command::Leave),
@@ -90,7 +109,7 @@ fn route(head: &Head<'_>) -> Result<Action, Response> {
         "/ring" if read => walk_range(head).map(|(from, max)| Action::Ring { from, max }),
         "/ring.dot" if read => walk_range(head).map(|(from, max)| Action::Picture { from, max }),
         "/ring" | "/ring.dot" => Err(not_allowed("GET, HEAD")),
-        "/storage" if read => page(head),
+        "/storage" if read => keys(head),
         "/storage" if head.method == Post => {
             has_body(head)?;
             no_condition(head, &["if-match", "if-none-match"])?;
@@ -100,6 +119,9 @@ fn route(head: &Head<'_>) -> Result<Action, Response> {
         path => {
             if let Some(name) = path.strip_prefix("/lookup/") {
                 return if read { Ok(Action::Lookup { key: key(name)? }) } else { Err(not_allowed("GET, HEAD")) };
+            }
+            if let Some(file) = page::file(path) {
+                return only_read(Action::Answer(file));
             }
             let Some(name) = path.strip_prefix("/storage/") else {
                 return Err(Response::problem(Status::NotFound, "There is no such page: GET / lists what there is."));
@@ -163,7 +185,7 @@ fn walk_range(head: &Head<'_>) -> Result<(Option<Start>, usize), Response> {
     Ok((from, number(head, "max", WALK_MAX, WALK_MAX)?))
 }
 
-fn page(head: &Head<'_>) -> Result<Action, Response> {
+fn keys(head: &Head<'_>) -> Result<Action, Response> {
     let after = parameter(head, "after")?;
     after.as_deref().map_or(Ok(()), check_key)?;
     let (after, limit) = (after.map(Vec::into_boxed_slice), number(head, "limit", PAGE, LIST_MAX)?);
@@ -193,6 +215,11 @@ impl Plan {
     /// True if the request is refused whatever its body says.
     pub fn is_refusal(&self) -> bool {
         matches!(&self.action, Action::Answer(response) if response.status.code() >= 400)
+    }
+
+    /// What is to be told as it happens, if the answer has no end.
+    pub fn subject(&self) -> Option<Subject> {
+        if let Action::Events(subject) = &self.action { Some(subject.clone()) } else { None }
     }
 
     /// The answer to a body beyond `body_max`.
@@ -269,6 +296,8 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
                 other => failure(other),
             }
         }
+        // It is told by the connection itself.
+        Action::Events(_) => Response::new(Status::NoContent),
         Action::Alive => {
             node.status().await?;
             Response::line(Status::Ok, "alive")
@@ -316,11 +345,6 @@ fn create(body: &[u8], value_max: usize) -> Result<Create, Response> {
 pub fn too_large(value_max: usize) -> Response {
     let detail = format!("A value has at most {value_max} bytes: store it in parts.");
     Response::problem(Status::ContentTooLarge, detail)
-}
-
-/// `GET /`.
-fn index() -> Response {
-    Response::with_body(Status::Ok, "text/plain; charset=utf-8", *include_bytes!("index.txt"))
 }
 
 #[cfg(test)]

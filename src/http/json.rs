@@ -25,8 +25,9 @@ impl<T: Display> Serialize for Text<T> {
     }
 }
 
+/// A node.
 #[derive(Serialize)]
-struct PeerJson {
+pub struct PeerJson {
     id: Text<Id>,
     addr: SocketAddr,
 }

@@ -130,6 +130,18 @@ impl Response {
 
     /// Appends the answer to `out` as it goes over the line.
     pub fn write(&self, out: &mut Vec<u8>, line: Line) {
+        self.write_head(out, line, (!self.status.is_bare()).then_some(self.body.len()));
+        if !line.head_only && !self.status.is_bare() {
+            out.extend_from_slice(&self.body);
+        }
+    }
+
+    /// Appends the beginning of an answer that goes on until its connection is closed.
+    pub fn write_endless(&self, out: &mut Vec<u8>, line: Line) {
+        self.write_head(out, Line { keep_alive: false, ..line }, None);
+    }
+
+    fn write_head(&self, out: &mut Vec<u8>, line: Line, length: Option<usize>) {
         let mut head = String::with_capacity(256);
         // Writing to a string cannot fail.
         let _ = write!(head, "HTTP/1.1 {} {}\r\n", self.status.code(), self.status.reason());
@@ -138,8 +150,8 @@ impl Response {
             debug_assert!(!value.contains(['\r', '\n']), "{name} holds a line end");
             let _ = write!(head, "{name}: {value}\r\n");
         }
-        if !self.status.is_bare() {
-            let _ = write!(head, "Content-Length: {}\r\n", self.body.len());
+        if let Some(length) = length {
+            let _ = write!(head, "Content-Length: {length}\r\n");
         }
         head.push_str(match (line.keep_alive, line.old) {
             (false, _) => "Connection: close\r\n\r\n",
@@ -147,9 +159,6 @@ impl Response {
             (true, false) => "\r\n",
         });
         out.extend_from_slice(head.as_bytes());
-        if !line.head_only && !self.status.is_bare() {
-            out.extend_from_slice(&self.body);
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! in which they came.
 
 mod body;
+mod events;
 
 use super::api::{self, Plan};
 use super::budget::{Budget, Share};
@@ -241,6 +242,10 @@ impl Connection {
         }
         let mut share = Share::new(&self.budget);
         let body = self.body(&turn, &mut share).await?;
+        if let Some(subject) = turn.plan.subject() {
+            self.tell(subject).await?;
+            return Ok(false);
+        }
         self.seat.set_waiting(None);
         let mut response = turn.plan.run(body, &self.node).await;
         // It is in memory twice while it is sent.

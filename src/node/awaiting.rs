@@ -9,7 +9,7 @@
 //! awaiting one of it, and so on either side of the gap stands one that consents to nobody: nobody in the gap speaks.
 
 use super::Node;
-use super::command::Life;
+use super::life::Life;
 use super::lookup::{Found, LookupFor};
 use super::pending::{Manner, Probe, Purpose};
 use super::record::Neighbourhood;

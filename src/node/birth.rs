@@ -5,7 +5,8 @@
 //! most, itself included: otherwise one that starts while it is cut off would found a second ring beside the first.
 
 use super::Node;
-use super::command::{Event, Life};
+use super::command::Event;
+use super::life::Life;
 use super::pending::{Probe, Purpose};
 use super::timers::Timer;
 use crate::time::Instant;

@@ -1,5 +1,6 @@
 //! What a driver may ask of its node, and what the node tells it.
 
+use super::life::Life;
 use crate::id::{Arc, Id};
 use crate::store::Content;
 use crate::wire::{Condition, Operation, OperationId, Peer, Version};
@@ -242,89 +243,4 @@ pub enum Event {
         /// Everything that it held was handed over first. If not, the others repair what they can, as after a crash.
         handed_over: bool,
     },
-}
-
-/// What happens in the life of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// It created a ring.
-    Created,
-    /// It would create a ring, but hears too few of the seeds to be sure that there is none.
-    SeedsMissing {
-        /// Seeds that it hears, itself included.
-        heard: usize,
-        /// So many are needed.
-        needed: usize,
-        /// Of so many.
-        seeds: usize,
-    },
-    /// It has a place on the ring.
-    Joined {
-        /// Its predecessor.
-        predecessor: Peer,
-        /// Its successor.
-        successor: Peer,
-    },
-    /// It has another predecessor.
-    Predecessor(Option<Peer>),
-    /// It has another successor.
-    Successor(Option<Peer>),
-    /// It took a node for dead and dropped it.
-    Dropped(Peer),
-    /// It answers for this arc, under this term.
-    Settled {
-        /// The arc.
-        arc: Arc,
-        /// The term.
-        term: u64,
-    },
-    /// It answers no longer, until it has settled again.
-    Unsettled(Unsettled),
-    /// It is the only node left.
-    Alone,
-    /// It is silent, as it may be cut off from a larger ring.
-    Silent,
-    /// The silence is over: one of those that it had lost was heard.
-    Heard,
-    /// The silence is over: an operator said so, or the time for it had passed.
-    Reopened,
-    /// It hands over what it holds, to leave the ring.
-    Leaving,
-    /// It comes back with what it had saved, and answers for nothing until it has found those who stood beside it.
-    Awaits {
-        /// One of them.
-        missing: SocketAddr,
-        /// It holds so many entries.
-        entries: usize,
-    },
-    /// Those whom it awaited are there, or the ring has taken it in without them.
-    Whole,
-    /// What it changes cannot be saved: it takes no writes.
-    SavesNot,
-    /// What it changes is saved again.
-    Saves,
-    /// It took over what a neighbour holds of their common arcs.
-    Pulled {
-        /// From whom.
-        from: Peer,
-        /// How many entries were new or newer.
-        entries: u32,
-    },
-}
-
-/// Why a node stopped to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsettled {
-    /// A neighbour changed.
-    Neighbour,
-    /// A consent ran out.
-    Lapse,
-    /// It may be cut off.
-    Silent,
-    /// An arc was found under a higher term.
-    Term,
-    /// It knows fewer living nodes than it is to have.
-    Few,
-    /// It is leaving.
-    Leaving,
 }

@@ -14,7 +14,7 @@
 //! nodes that speak for one id would need a node between them that three living neighbours dropped at once.
 
 use super::Node;
-use super::command::{Life, Unsettled};
+use super::life::{Life, Unsettled};
 use super::pending::{Manner, Purpose};
 use super::rights::{Consent, Pledge, unexpired};
 use super::speak::Asked;

@@ -8,7 +8,7 @@
 //! joiners. It would only make two joiners side by side wait for each other.
 
 use super::Node;
-use super::command::Life;
+use super::life::Life;
 use super::lookup::{Found, LookupFor};
 use super::pending::{Probe, Purpose};
 use super::pull::{PullFor, Standing};

@@ -5,7 +5,8 @@
 //! once the lower id goes first, and the other hands over again what changed.
 
 use super::Node;
-use super::command::{Event, Life, Reply, Ticket, Unavailable, Unsettled};
+use super::command::{Event, Reply, Ticket, Unavailable};
+use super::life::{Life, Unsettled};
 use super::pending::{Manner, Purpose};
 use super::speak::Asked;
 use super::timers::Timer;

@@ -21,6 +21,7 @@
 //! strays     what belongs elsewhere goes there                 stretches what is known of each id
 //! awaiting   coming back with what was saved                   list      all keys of the ring, page by page
 //! mirror     which address others see                          amid      born on a ring that stands, for simulations
+//! life       what happened, in words                           load      how full its tables are
 //! ```
 
 mod amid;
@@ -36,6 +37,7 @@ mod floors;
 mod join;
 mod keys;
 mod leave;
+mod life;
 mod list;
 mod load;
 mod lookup;
@@ -70,7 +72,8 @@ mod transfer;
 mod walk;
 mod write;
 
-pub use command::{Attempt, Command, Event, Hop, Life, OwnedKey, Reply, RingNode, Ticket, Unavailable, Unsettled};
+pub use command::{Attempt, Command, Event, Hop, OwnedKey, Reply, RingNode, Ticket, Unavailable};
+pub use life::{Life, Unsettled};
 pub use load::Load;
 pub use mirror::{Mirror, Reflection};
 pub use record::Record;

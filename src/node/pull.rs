@@ -2,9 +2,9 @@
 //! fetch what is newer there. One mechanism for joining, settling, repair and leaving.
 
 use super::Node;
-use super::command::Life;
 use super::floors::FloorList;
 use super::join::JoinPart;
+use super::life::Life;
 use super::pace::Pace;
 use super::pending::{Purpose, Silence};
 use super::settle::Side;

@@ -1,7 +1,7 @@
 //! What goes on in the background: probing those once dropped, finding out whether one is alone, refreshing fingers.
 
 use super::Node;
-use super::command::Life;
+use super::life::Life;
 use super::lookup::{Found, LookupFor};
 use super::pending::{Manner, Probe, Purpose, Silence};
 use super::timers::Timer;

@@ -4,8 +4,8 @@
 //! A node whose disk fails goes on answering for what it holds. It takes no writes, and tries again.
 
 use super::Node;
-use super::command::Life;
 use super::keys::OwnerOp;
+use super::life::Life;
 use super::speak::Asked;
 use super::timers::Timer;
 use crate::config::Rule;

@@ -6,7 +6,7 @@
 //! may have been given no copies yet, and the former predecessor, which has, is the third from whoever takes over.
 
 use super::Node;
-use super::command::{Life, Unsettled};
+use super::life::{Life, Unsettled};
 use super::pending::{Purpose, Silence};
 use super::pull::{PullFor, Standing};
 use super::speak::Asked;

@@ -2,7 +2,8 @@
 //! them, and others answer in its place.
 
 use super::Node;
-use super::command::{Life, Reply, Unsettled};
+use super::command::Reply;
+use super::life::{Life, Unsettled};
 use super::pending::{Probe, Purpose};
 use super::stats::Silenced;
 use super::suspect::Suspicions;

@@ -1,7 +1,7 @@
 //! How a silent node is found out and dropped: three tries, and a question to a third node.
 
 use super::Node;
-use super::command::Life;
+use super::life::Life;
 use super::pending::{Manner, Probe, Purpose, Role, Silence};
 use super::silence::Quiet;
 use crate::id::Id;

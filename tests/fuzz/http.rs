@@ -201,6 +201,8 @@ impl Server {
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(self.clock, after.as_deref(), limit));
             }
+            // Nothing happens in this node's life.
+            Request::Watch(_) => {}
         }
     }
 

@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod disk;
 mod entries;
+mod events;
 mod http;
 mod leave;
 mod process;

@@ -1,0 +1,91 @@
+//! The page: hand-written files that are part of the program, and ask nobody but the node that serves them.
+
+use super::parse::Head;
+use super::response::{Response, Status};
+
+/// What the page may do: load these files, and ask its own node. Nothing else runs, and nobody frames it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Targets, what they are, and what they hold.
+const FILES: [(&str, &str, &str); 9] = [
+    ("/", HTML, include_str!("page/index.html")),
+    ("/page/style.css", STYLE, include_str!("page/style.css")),
+    ("/page/main.js", SCRIPT, include_str!("page/main.js")),
+    ("/page/api.js", SCRIPT, include_str!("page/api.js")),
+    ("/page/data.js", SCRIPT, include_str!("page/data.js")),
+    ("/page/details.js", SCRIPT, include_str!("page/details.js")),
+    ("/page/log.js", SCRIPT, include_str!("page/log.js")),
+    ("/page/place.js", SCRIPT, include_str!("page/place.js")),
+    ("/page/ring.js", SCRIPT, include_str!("page/ring.js")),
+];
+
+/// The file of the page under this target.
+pub fn file(path: &str) -> Option<Response> {
+    let (_, kind, text) = FILES.iter().find(|(target, ..)| *target == path)?;
+    let response = Response::with_body(Status::Ok, kind, text.as_bytes())
+        .field("Content-Security-Policy", POLICY)
+        .field("X-Content-Type-Options", "nosniff")
+        .field("Referrer-Policy", "no-referrer")
+        // Another version of the program has other files.
+        .field("Cache-Control", "no-cache");
+    Some(if path == "/" { response.field("Vary", "Accept") } else { response })
+}
+
+/// What `GET /` shows: the page to a browser, and a list of what there is to everybody else.
+pub fn index(head: &Head<'_>) -> Response {
+    let wants_page = head.values("accept").any(|kinds| kinds.split(|byte| *byte == b',').any(is_html));
+    let list = || Response::with_body(Status::Ok, "text/plain; charset=utf-8", *include_bytes!("index.txt"));
+    file("/").filter(|_| wants_page).unwrap_or_else(|| list().field("Vary", "Accept"))
+}
+
+fn is_html(kind: &[u8]) -> bool {
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_small_and_names_no_other_site() {
+        let bytes: usize = FILES.iter().map(|(.., text)| text.len()).sum();
+        assert!(bytes <= 60 * 1024, "{bytes} bytes");
+        for (target, _, text) in FILES {
+            let foreign = text
+                .split("://")
+                .skip(1)
+                .find(|rest| !rest.starts_with("${addr}/") && !rest.starts_with("www.w3.org/"));
+            assert_eq!(foreign, None, "{target}");
+        }
+    }
+
+    #[test]
+    fn every_file_that_the_page_asks_for_is_there_and_no_other() {
+        let asked = |target: &str| FILES.iter().any(|(.., text)| text.contains(target));
+        for (target, ..) in FILES {
+            assert!(asked(target), "nothing asks for {target}");
+        }
+        let words = FILES.iter().flat_map(|(.., text)| text.split(['"', '\'']));
+        for target in words.filter(|word| word.starts_with("/page/")) {
+            assert!(file(target).is_some(), "{target}");
+        }
+    }
+
+    #[test]
+    fn nothing_in_the_page_makes_html_of_text() {
+        for (target, _, text) in FILES {
+            for sink in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", "onclick="]
+            {
+                assert!(!text.contains(sink), "{target} has {sink}");
+            }
+        }
+    }
+}

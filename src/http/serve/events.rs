@@ -1,0 +1,114 @@
+//! A connection whose answer does not end: it tells what happens until one side goes.
+
+use super::{Connection, unix_time};
+use crate::handle::Gone;
+use crate::http::api::Subject;
+use crate::http::events::{self, ALIVE, Known};
+use crate::http::response::{Line, Response, Status};
+use crate::http::words::state_name;
+use crate::node::Command;
+use smol::{Timer, future};
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The longest that nothing is said, so that a client that is gone is noticed.
+const BREATH: Duration = Duration::from_secs(15);
+
+/// How often one key is looked at.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// What ends a wait.
+enum Wake {
+    Say(String),
+    Breath,
+    End,
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Connection {
+    /// Tells what happens until the client or the node goes.
+    pub(super) async fn tell(&mut self, subject: Subject) -> io::Result<()> {
+        // Whoever listens gives way to those who ask.
+        self.seat.set_waiting(Some(Instant::now()));
+        let head = Response::new(Status::Ok)
+            .field("Content-Type", "text/event-stream")
+            .field("Cache-Control", "no-store")
+            .field("X-Content-Type-Options", "nosniff");
+        self.out.clear();
+        head.write_endless(&mut self.out, Line { unix_time: unix_time(), ..Line::default() });
+        self.send().await?;
+        match subject {
+            Subject::Life => self.tell_life().await,
+            Subject::Key(key) => self.tell_key(&key).await,
+        }
+    }
+
+    async fn tell_life(&mut self) -> io::Result<()> {
+        let Ok(happenings) = self.node.watch().await else { return Ok(()) };
+        let Ok(snapshot) = self.node.status().await else { return Ok(()) };
+        let status = &snapshot.status;
+        let text = format!("{} is {}", status.me, state_name(status.state));
+        self.say(&events::state(text, unix_ms())).await?;
+        loop {
+            let next = async {
+                // It is closed once the node has ended, or when this connection was too slow.
+                happenings.recv().await.map_or(Wake::End, |life| Wake::Say(events::life(&life, unix_ms())))
+            };
+            if !self.say_next(next).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn tell_key(&mut self, key: &[u8]) -> io::Result<()> {
+        let (node, mut before) = (self.node.clone(), None);
+        loop {
+            let next = async {
+                loop {
+                    let known = match node.ask(Command::Get { key: key.into() }).await {
+                        Ok(reply) => Known::from(&reply),
+                        Err(Gone) => return Wake::End,
+                    };
+                    if before.replace(known) != Some(known) {
+                        return Wake::Say(events::key(key, known, unix_ms()));
+                    }
+                    Timer::after(GLANCE).await;
+                }
+            };
+            if !self.say_next(next).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Says what comes next, or that nothing did. → whether there may be more.
+    async fn say_next(&mut self, next: impl Future<Output = Wake>) -> io::Result<bool> {
+        let breath = async {
+            Timer::after(BREATH).await;
+            Wake::Breath
+        };
+        let gone = async {
+            // What else it sends is of no interest.
+            while let Ok(1..) = self.read(Instant::now() + 2 * BREATH).await {
+                self.buffer.clear();
+                future::yield_now().await;
+            }
+            Wake::End
+        };
+        match future::or(gone, future::or(next, breath)).await {
+            Wake::Say(text) => self.say(&text).await?,
+            Wake::Breath => self.say(ALIVE).await?,
+            Wake::End => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    async fn say(&mut self, text: &str) -> io::Result<()> {
+        self.out.clear();
+        self.out.extend_from_slice(text.as_bytes());
+        self.send().await
+    }
+}

@@ -1,0 +1,186 @@
+//! What happens in the life of a node, in words for logs and for people who watch.
+
+use crate::id::Arc;
+use crate::wire::Peer;
+use core::fmt;
+use core::net::SocketAddr;
+
+/// What happens in the life of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It created a ring.
+    Created,
+    /// It would create a ring, but hears too few of the seeds to be sure that there is none.
+    SeedsMissing {
+        /// Seeds that it hears, itself included.
+        heard: usize,
+        /// So many are needed.
+        needed: usize,
+        /// Of so many.
+        seeds: usize,
+    },
+    /// It has a place on the ring.
+    Joined {
+        /// Its predecessor.
+        predecessor: Peer,
+        /// Its successor.
+        successor: Peer,
+    },
+    /// It has another predecessor.
+    Predecessor(Option<Peer>),
+    /// It has another successor.
+    Successor(Option<Peer>),
+    /// It took a node for dead and dropped it.
+    Dropped(Peer),
+    /// It answers for this arc, under this term.
+    Settled {
+        /// The arc.
+        arc: Arc,
+        /// The term.
+        term: u64,
+    },
+    /// It answers no longer, until it has settled again.
+    Unsettled(Unsettled),
+    /// It is the only node left.
+    Alone,
+    /// It is silent, as it may be cut off from a larger ring.
+    Silent,
+    /// The silence is over: one of those that it had lost was heard.
+    Heard,
+    /// The silence is over: an operator said so, or the time for it had passed.
+    Reopened,
+    /// It hands over what it holds, to leave the ring.
+    Leaving,
+    /// It comes back with what it had saved, and answers for nothing until it has found those who stood beside it.
+    Awaits {
+        /// One of them.
+        missing: SocketAddr,
+        /// It holds so many entries.
+        entries: usize,
+    },
+    /// Those whom it awaited are there, or the ring has taken it in without them.
+    Whole,
+    /// What it changes cannot be saved: it takes no writes.
+    SavesNot,
+    /// What it changes is saved again.
+    Saves,
+    /// It took over what a neighbour holds of their common arcs.
+    Pulled {
+        /// From whom.
+        from: Peer,
+        /// How many entries were new or newer.
+        entries: u32,
+    },
+}
+
+/// Why a node stopped to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsettled {
+    /// A neighbour changed.
+    Neighbour,
+    /// A consent ran out.
+    Lapse,
+    /// It may be cut off.
+    Silent,
+    /// An arc was found under a higher term.
+    Term,
+    /// It knows fewer living nodes than it is to have.
+    Few,
+    /// It is leaving.
+    Leaving,
+}
+
+impl Life {
+    /// The name of what happened, the same in every version of the program.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::SeedsMissing { .. } => "seeds-missing",
+            Self::Joined { .. } => "joined",
+            Self::Predecessor(_) => "predecessor",
+            Self::Successor(_) => "successor",
+            Self::Dropped(_) => "dropped",
+            Self::Settled { .. } => "settled",
+            Self::Unsettled(_) => "unsettled",
+            Self::Alone => "alone",
+            Self::Silent => "silent",
+            Self::Heard => "heard",
+            Self::Reopened => "reopened",
+            Self::Leaving => "leaving",
+            Self::Awaits { .. } => "awaits",
+            Self::Whole => "whole",
+            Self::SavesNot => "saves-not",
+            Self::Saves => "saves",
+            Self::Pulled { .. } => "pulled",
+        }
+    }
+
+    /// The other node that it is about, if it is about one.
+    pub const fn peer(&self) -> Option<&Peer> {
+        match self {
+            Self::Predecessor(peer) | Self::Successor(peer) => peer.as_ref(),
+            Self::Dropped(peer) | Self::Pulled { from: peer, .. } | Self::Joined { successor: peer, .. } => Some(peer),
+            _ => None,
+        }
+    }
+
+    /// True if somebody may have to do something about it.
+    pub const fn is_warning(&self) -> bool {
+        use Life::{Alone, Awaits, Dropped, Reopened, SavesNot, SeedsMissing, Silent};
+        matches!(self, SeedsMissing { .. } | Dropped(_) | Alone | Silent | Reopened | Awaits { .. } | SavesNot)
+    }
+}
+
+impl fmt::Display for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created => f.write_str("created a ring, and is the only node on it"),
+            Self::SeedsMissing { heard, needed, seeds } => write!(
+                f,
+                "waits: hears {heard} of {seeds} seeds, itself included, and needs {needed} to be sure that there is \
+                 no ring that it is cut off from; start more of them"
+            ),
+            Self::Joined { predecessor, successor } => {
+                write!(f, "joined the ring between {predecessor} and {successor}")
+            }
+            Self::Predecessor(Some(peer)) => write!(f, "predecessor is now {peer}"),
+            Self::Predecessor(None) => f.write_str("has no predecessor now"),
+            Self::Successor(Some(peer)) => write!(f, "successor is now {peer}"),
+            Self::Successor(None) => f.write_str("has no successor now"),
+            Self::Dropped(peer) => write!(f, "dropped {peer}: it does not answer"),
+            Self::Settled { arc, term } => write!(f, "settled {arc} under term {term}: answers for these keys"),
+            Self::Unsettled(why) => write!(f, "answers no longer, until it has settled again: {}", why.reason()),
+            Self::Alone => f.write_str("is the only node left"),
+            Self::Silent => f.write_str("is silent: it may be cut off from a larger ring"),
+            Self::Heard => f.write_str("the silence is over: a lost neighbour was heard"),
+            Self::Reopened => f.write_str("the silence is over: reopened, though it may be cut off"),
+            Self::Awaits { missing, entries } => write!(
+                f,
+                "comes back with {entries} entries; answers for none before it has found those who stood beside it, \
+                 as {missing}, or the ring takes it in; if they are gone for good: POST /reopen, or start it with \
+                 --alone"
+            ),
+            Self::Whole => f.write_str("the ring is whole here: waits for nobody any more"),
+            Self::SavesNot => {
+                f.write_str("cannot save what it changes: takes no writes until it can; it tries again and again")
+            }
+            Self::Saves => f.write_str("saves again: takes writes"),
+            Self::Leaving => f.write_str("is leaving the ring: hands over what it holds"),
+            Self::Pulled { from, entries } => write!(f, "pulled {entries} new entries from {from}"),
+        }
+    }
+}
+
+impl Unsettled {
+    /// Why, in words.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Neighbour => "a neighbour changed",
+            Self::Lapse => "a neighbour's consent ran out",
+            Self::Silent => "it may be cut off",
+            Self::Term => "its keys were found under a higher term",
+            Self::Few => "it knows too few living nodes",
+            Self::Leaving => "it is leaving",
+        }
+    }
+}

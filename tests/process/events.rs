@@ -1,0 +1,96 @@
+//! What a node tells as it happens.
+
+use crate::client::{connect, exchange, read_answer};
+use crate::process::{Node, PATIENCE};
+use crate::ring::{await_all, start_ring};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// Somebody who listens.
+struct Listener(BufReader<TcpStream>);
+
+impl Listener {
+    fn new(addr: SocketAddr, target: &str) -> Self {
+        let mut stream = connect(addr).unwrap();
+        write!(stream, "GET {target} HTTP/1.1\r\nHost: {addr}\r\n\r\n").unwrap();
+        let head = read_answer(&mut stream, true).unwrap();
+        assert_eq!((head.status, head.field("Content-Type")), (200, Some("text/event-stream")));
+        assert_eq!((head.field("Connection"), head.field("Content-Length")), (Some("close"), None));
+        Self(BufReader::new(stream))
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.0.read_line(&mut line).unwrap(), 0, "the node has ended the stream");
+        line.trim_end().to_owned()
+    }
+
+    /// The next event of this name. The connection waits for it no longer than for any answer.
+    fn await_event(&mut self, name: &str) -> Value {
+        loop {
+            let line = self.line();
+            if line == format!("event: {name}") {
+                let data = self.line();
+                let value: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+                assert_eq!((&value["event"], value["text"].is_string()), (&name.into(), true));
+                return value;
+            }
+        }
+    }
+}
+
+#[test]
+fn who_listens_hears_of_those_who_come_and_of_the_end() {
+    let mut node = Node::alone();
+    let mut listener = Listener::new(node.addr, "/events");
+    assert_eq!(
+        listener.await_event("state")["text"].as_str().unwrap().split(' ').next(),
+        Some(&*node.addr.to_string())
+    );
+    let other = Node::joining(node.addr);
+    let heard = listener.await_event("successor");
+    assert_eq!(heard["peer"]["addr"], other.addr.to_string());
+    assert!(heard["unix_ms"].as_u64().unwrap() > 1_500_000_000_000);
+    node.signal("-TERM");
+    listener.await_event("leaving");
+    let mut rest = Vec::new();
+    listener.0.read_to_end(&mut rest).unwrap();
+    assert!(node.await_end(PATIENCE).success());
+}
+
+#[test]
+fn one_key_is_told_of_wherever_it_lies() {
+    let nodes = start_ring(2);
+    let (first, second) = (&nodes[0], &nodes[1]);
+    await_all(&[first, second]);
+    for key in ["one", "gr%C3%BC%C3%9Fe%0A"] {
+        let mut listener = Listener::new(first.addr, &format!("/events?key={key}"));
+        listener.await_event("absent");
+        let stored = second.client().put(key, b"value");
+        assert_eq!(stored.status, 201, "{}", stored.text());
+        let told = listener.await_event("value");
+        assert_eq!((&told["bytes"], &told["path"]), (&5.into(), &format!("/storage/{key}").into()));
+        assert_eq!(stored.field("ETag"), Some(format!("\"{}\"", told["version"].as_str().unwrap()).as_str()));
+        assert_eq!(second.client().ask("DELETE", &format!("/storage/{key}"), "", None).status, 204);
+        listener.await_event("absent");
+    }
+}
+
+#[test]
+fn those_who_listen_are_few_and_in_nobody_s_way() {
+    let node = Node::alone();
+    let mut listeners: Vec<Listener> = (0..64).map(|_| Listener::new(node.addr, "/events")).collect();
+    for listener in &mut listeners {
+        listener.await_event("state");
+    }
+    let one_more = exchange(node.addr, format!("GET /events HTTP/1.1\r\nHost: {}\r\n\r\n", node.addr).as_bytes());
+    assert!(one_more.starts_with("HTTP/1.1 200 "), "{one_more}");
+    assert!(one_more.ends_with("\n\n"), "it is told how things are, and no more: {one_more}");
+    assert_eq!(node.client().put("k", b"v").status, 201);
+    drop(listeners);
+    let mut again = Listener::new(node.addr, "/events");
+    again.await_event("state");
+    let head = node.client().ask("HEAD", "/events", "", None);
+    assert_eq!((head.status, head.field("Allow")), (405, Some("GET")));
+}
