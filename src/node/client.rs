@@ -202,6 +202,7 @@ impl Node {
         }
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let Some(found) = found else { return self.client_retry(ticket) };
+        self.counters.count_lookup(op.path.len() + found.path.len());
         if matches!(op.wish, Wish::Owner) {
             let arc = Arc::new(found.predecessor.id(), found.owner.id());
             let path = [core::mem::take(&mut op.path), found.path].concat();

@@ -5,12 +5,16 @@
 mod address;
 mod cli;
 mod client;
+mod cors;
 mod disk;
 mod entries;
 mod http;
 mod leave;
+mod metrics;
+mod openapi;
 mod process;
 mod ring;
+mod schema;
 mod shown;
 mod udp;
 mod values;
