@@ -91,7 +91,10 @@ impl Node {
         let latest = self.clock_ms.max(self.now.wall_ms).saturating_add(AHEAD_MAX_MS);
         let invented =
             matches!(&wish, Wish::Write { fresh: Some(fresh), .. } if !fresh.is_sound() || fresh.time_ms > latest);
-        if !(1..=KEY_MAX).contains(&key.len()) || too_long || invented {
+        if invented {
+            return self.emit(Event::Reply(ticket, Reply::Invented));
+        }
+        if !(1..=KEY_MAX).contains(&key.len()) || too_long {
             return self.emit(Event::Reply(ticket, Reply::TooLarge));
         }
         self.insert_client(ticket, Id::of_key(&key), key, wish);

@@ -220,6 +220,11 @@ fn writes(told: &mut Description, node: &Node) {
     told.ask(node, "PUT /storage/{key} k", "Sky-TTL: 60\r\nContent-Type: text/html\r\n", Some(b"v"), 201);
     told.ask(node, "PUT /storage/{key} k", "", Some(b"w"), 204);
     told.ask(node, "PUT /storage/{key} %FF", "", Some(b""), 201);
+    let named = "Sky-Operation: 132cf7fe84e32d097e30f13814e80fb0\r\n";
+    let invented = "Sky-Operation: 132cf7fe84e32d097e30f13814e80fb0-2-10b3b001f2e0\r\n";
+    told.ask(node, "DELETE /storage/{key} gone", invented, None, 400);
+    told.ask(node, "DELETE /storage/{key} gone", named, None, 404);
+    told.ask(node, "PUT /storage/{key} gone", named, Some(b"v"), 400);
     told.ask(node, "PUT /storage/{key} k", "Sky-Min-Copies: 0\r\n", Some(b""), 400);
     told.ask(node, "PUT /storage/{key} k", "", None, 411);
     told.ask(node, "PUT /storage/{key} k", "", Some(&vec![0; (1 << 20) + 1]), 413);

@@ -215,6 +215,7 @@ fn each_outcome_has_its_own_status() {
         (Reply::Conflict { version: Some(VERSION) }, Status::PreconditionFailed),
         (Reply::Conflict { version: None }, Status::PreconditionFailed),
         (Reply::TooLarge, Status::ContentTooLarge),
+        (Reply::Invented, Status::BadRequest),
         (unavailable(Unavailable::NotMember), Status::ServiceUnavailable),
         (unavailable(Unavailable::Busy), Status::ServiceUnavailable),
         (unavailable(Unavailable::NoOwner), Status::ServiceUnavailable),
@@ -232,6 +233,15 @@ fn each_outcome_has_its_own_status() {
     let (response, command) = ask("DELETE /storage/k HTTP/1.1\r\nIf-Match: *", "", stored(false));
     assert_eq!((response.status, field(&response, "ETag")), (Status::NoContent, None));
     assert!(matches!(command, Some(Command::Delete { condition: Condition::Present, .. })));
+}
+
+#[test]
+fn a_write_under_the_name_of_a_delete_is_not_told_that_there_is_no_key() {
+    for lines in ["PUT /storage/k HTTP/1.1\r\nContent-Length: 0", "POST /storage HTTP/1.1\r\nContent-Length: 1"] {
+        let (response, asked) = ask(lines, r#"{"key": "k", "value": "v"}"#, Reply::NotFound);
+        assert_eq!((response.status, asked.is_some()), (Status::BadRequest, true), "{lines}");
+        assert!(text(&response).contains("Sky-Operation"), "{response:?}");
+    }
 }
 
 #[test]
