@@ -44,12 +44,15 @@ fn complete(path: &str, target: &mut Map<String, Value>) {
         ]);
         target.insert("head".into(), head.into());
     }
-    let options = json!({
+    let mut options = json!({
         "operationId": format!("options{}", path.replace(['/', '{', '}', '.'], "_")),
         "tags": ["operating"],
         "summary": "What the target can be asked with.",
         "responses": {"204": {"$ref": "#/components/responses/Methods"}},
     });
+    if let Some(options) = options.as_object_mut().filter(|_| path.ends_with("{key}")) {
+        options.insert("parameters".into(), json!([{"$ref": "#/components/parameters/AnyKey"}]));
+    }
     target.insert("options".into(), options);
     for method in METHODS {
         let responses = target.get_mut(method).and_then(|operation| operation.get_mut("responses"));
