@@ -5,6 +5,7 @@
 
 use crate::node::{Attempt, Command, Held, Life, Reply, Status, Unavailable};
 use core::fmt;
+use core::time::Duration;
 use smol::channel::{self, Receiver, Sender};
 
 /// Requests that wait for the node's task at one time; who comes next waits before sending.
@@ -55,6 +56,8 @@ pub struct Snapshot {
     pub status: Status,
     /// What the driver counts.
     pub driver: DriverCounters,
+    /// How long the driver has run the node.
+    pub uptime: Duration,
 }
 
 /// What a driver counts beside the node's own counters.

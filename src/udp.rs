@@ -76,6 +76,7 @@ pub struct Driver {
     saver: Option<Saver>,
     /// Once the node has left: whether it handed over all that it held.
     left: Option<bool>,
+    started: Instant,
     counters: DriverCounters,
     /// Longer than any datagram should be, so that one which is too long shows.
     datagram: [u8; DATAGRAM_MAX + 1],
@@ -112,6 +113,7 @@ impl Driver {
             watchers: Vec::new(),
             saver,
             left: None,
+            started: now().at,
             counters: DriverCounters::default(),
             datagram: [0; DATAGRAM_MAX + 1],
             frame: [0; FRAME_MAX],
@@ -229,7 +231,7 @@ impl Driver {
             // Who asked may be gone; the answer is dropped then.
             Request::Status(to) => {
                 let status = self.node.status(now.at);
-                let _ = to.try_send(Snapshot { status, driver: self.counters });
+                let _ = to.try_send(Snapshot { status, driver: self.counters, uptime: now.at.since(self.started) });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));

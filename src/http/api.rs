@@ -5,14 +5,18 @@
 
 use super::conditions::{ReadConditions, no_condition, read_conditions};
 use super::fields::{WriteFields, kind, number, parameter, write_fields};
-use super::host::Hosts;
 use super::json;
+use super::metrics;
+use super::openapi;
 use super::operator;
-use super::origin;
+use super::origin::Telling;
 use super::page;
 use super::parse::{Framing, Head, Method, escape, unescape};
 use super::reply;
 use super::response::{Response, Status};
+use super::routes;
+use super::site::Site;
+use super::traffic::{Kind, Traffic};
 use super::walk::{self, Start};
 use crate::handle::{Gone, Handle};
 use crate::id::Id;
@@ -21,6 +25,7 @@ use crate::node::{Command, Reply, RingNode};
 use crate::store::Content;
 use crate::wire::Condition;
 use serde::Deserialize;
+use std::rc::Rc;
 
 /// The longest body of `POST /storage`: key and value with every byte escaped as `\u0000`, and what stands around them.
 const fn json_max(value_max: usize) -> usize {
@@ -41,9 +46,12 @@ const PAGE: usize = 100;
 pub struct Plan {
     /// The longest body that the request may have, in bytes.
     pub body_max: usize,
+    /// What it asks for.
+    pub kind: Kind,
     /// The longest value, in bytes.
     value_max: usize,
     action: Action,
+    telling: Telling,
 }
 
 #[derive(Debug)]
@@ -63,6 +71,7 @@ enum Action {
     Alive,
     Ready,
     Order(Command),
+    Metrics(Rc<Traffic>),
 }
 
 /// What somebody wants to be told about as it happens.
@@ -74,60 +83,60 @@ pub enum Subject {
     Key(Box<[u8]>),
 }
 
-/// Finds out what a request wants of a node with these names, which takes values of so many bytes.
-pub fn plan(head: &Head<'_>, hosts: &Hosts, value_max: usize) -> Plan {
-    let allowed = hosts.check(head).and_then(|()| origin::check(head));
-    let action = allowed.and_then(|()| route(head)).unwrap_or_else(Action::Answer);
+/// Finds out what a request wants of a node that takes values of so many bytes.
+pub fn plan(head: &Head<'_>, site: &Site, value_max: usize) -> Plan {
+    let known = site.hosts.check(head);
+    let telling = if known.is_ok() { site.origins.tells(head) } else { Telling::default() };
+    let allowed = known.and_then(|()| site.origins.check(head));
+    let action = allowed.and_then(|()| route(head, site)).unwrap_or_else(Action::Answer);
     let body_max = match action {
         Action::Put { .. } => value_max,
         Action::Create { .. } => json_max(value_max),
         _ => IGNORED_MAX,
     };
-    Plan { body_max, value_max, action }
+    let kind = routes::find(head.path).and_then(|route| route.kind(head.method)).unwrap_or(Kind::Other);
+    Plan { body_max, kind, value_max, action, telling }
 }
 
-fn route(head: &Head<'_>) -> Result<Action, Response> {
-    use Method::{Delete, Get, Head as HeadOnly, Post, Put};
-    let read = matches!(head.method, Get | HeadOnly);
-    let only_read = |action| if read { Ok(action) } else { Err(not_allowed("GET, HEAD")) };
-    let order = |command| if head.method == Post { Ok(Action::Order(command)) } else { Err(not_allowed("POST")) };
-    match head.path {
-        "/" => only_read(Action::Answer(page::index(head))),
-        "/events" if head.method == Get => Ok(Action::Events(match parameter(head, "key")? {
-            Some(key) => {
-                check_key(&key)?;
-                Subject::Key(key.into())
-            }
-            None => Subject::Life,
-        })),
-        "/events" => Err(not_allowed("GET")),
-        "/healthz" => only_read(Action::Alive),
-        "/readyz" => only_read(Action::Ready),
-        "/leave" => order(Command::Leave),
-        "/reopen" => order(Command::Reopen),
-        "/node" => only_read(Action::Node),
-        "/ring" if read => walk_range(head).map(|(from, max)| Action::Ring { from, max }),
-        "/ring.dot" if read => walk_range(head).map(|(from, max)| Action::Picture { from, max }),
-        "/ring" | "/ring.dot" => Err(not_allowed("GET, HEAD")),
-        "/storage" if read => keys(head),
-        "/storage" if head.method == Post => {
+fn route(head: &Head<'_>, site: &Site) -> Result<Action, Response> {
+    use Method::{Delete, Options, Post, Put};
+    if head.method == Options && head.path == "*" {
+        return Ok(Action::Answer(options(routes::ALLOW_ALL)));
+    }
+    let Some(route) = routes::find(head.path) else {
+        return Err(no_such_page());
+    };
+    if route.kind(head.method).is_none() {
+        return Err(not_allowed(route.allow));
+    }
+    match (head.path, head.method) {
+        (_, Options) => Ok(Action::Answer(options(route.allow))),
+        ("/", _) => Ok(Action::Answer(page::index(head))),
+        ("/events", _) => Ok(Action::Events(subject(head)?)),
+        ("/openapi.json", _) => Ok(Action::Answer(openapi::answer())),
+        ("/metrics", _) => Ok(Action::Metrics(Rc::clone(&site.traffic))),
+        ("/healthz", _) => Ok(Action::Alive),
+        ("/readyz", _) => Ok(Action::Ready),
+        ("/leave", _) => Ok(Action::Order(Command::Leave)),
+        ("/reopen", _) => Ok(Action::Order(Command::Reopen)),
+        ("/node", _) => Ok(Action::Node),
+        ("/ring", _) => walk_range(head).map(|(from, max)| Action::Ring { from, max }),
+        ("/ring.dot", _) => walk_range(head).map(|(from, max)| Action::Picture { from, max }),
+        ("/storage", Post) => {
             has_body(head)?;
             no_condition(head, &["if-match", "if-none-match"])?;
             Ok(Action::Create { fields: WriteFields { condition: Condition::Absent, ..write_fields(head)? } })
         }
-        "/storage" => Err(not_allowed("GET, HEAD, POST")),
-        path => {
+        ("/storage", _) => keys(head),
+        (path, method) => {
             if let Some(name) = path.strip_prefix("/lookup/") {
-                return if read { Ok(Action::Lookup { key: key(name)? }) } else { Err(not_allowed("GET, HEAD")) };
+                return Ok(Action::Lookup { key: key(name)? });
             }
-            if let Some(file) = page::file(path) {
-                return only_read(Action::Answer(file));
+            if path.starts_with("/page/") {
+                return page::file(path).map(Action::Answer).ok_or_else(no_such_page);
             }
-            let Some(name) = path.strip_prefix("/storage/") else {
-                return Err(Response::problem(Status::NotFound, "There is no such page: GET / lists what there is."));
-            };
-            match head.method {
-                Get | HeadOnly => Ok(Action::Get { key: key(name)?, conditions: read_conditions(head)? }),
+            let name = path.strip_prefix("/storage/").unwrap_or_default();
+            match method {
                 Put => {
                     has_body(head)?;
                     let (fields, kind) = (write_fields(head)?, kind(head)?.as_bytes().into());
@@ -137,7 +146,7 @@ fn route(head: &Head<'_>) -> Result<Action, Response> {
                     no_condition(head, &["if-none-match"])?;
                     Ok(Action::Delete { key: key(name)?, fields: write_fields(head)? })
                 }
-                _ => Err(not_allowed("GET, HEAD, PUT, DELETE")),
+                _ => Ok(Action::Get { key: key(name)?, conditions: read_conditions(head)? }),
             }
         }
     }
@@ -147,7 +156,22 @@ pub(super) fn bad(detail: impl std::fmt::Display) -> Response {
     Response::problem(Status::BadRequest, detail)
 }
 
-pub(super) fn not_allowed(methods: &str) -> Response {
+/// The answer to `OPTIONS`.
+fn no_such_page() -> Response {
+    Response::problem(Status::NotFound, "There is no such page: GET / lists what there is.")
+}
+
+fn subject(head: &Head<'_>) -> Result<Subject, Response> {
+    let Some(key) = parameter(head, "key")? else { return Ok(Subject::Life) };
+    check_key(&key)?;
+    Ok(Subject::Key(key.into()))
+}
+
+fn options(methods: &str) -> Response {
+    Response::new(Status::NoContent).field("Allow", methods)
+}
+
+fn not_allowed(methods: &str) -> Response {
     let detail = format!("This target can be asked with: {methods}.");
     Response::problem(Status::MethodNotAllowed, detail).field("Allow", methods)
 }
@@ -235,12 +259,18 @@ impl Plan {
         }
     }
 
+    /// An answer with what a browser has to know of who may see it.
+    pub fn tell(&self, response: Response) -> Response {
+        self.telling.add_to(response)
+    }
+
     /// Does what was asked, with the body that came.
     pub async fn run(self, body: Vec<u8>, node: &Handle) -> Response {
-        perform(self.action, body, self.value_max, node).await.unwrap_or_else(|Gone| {
+        let response = perform(self.action, body, self.value_max, node).await.unwrap_or_else(|Gone| {
             let detail = "The node is stopping; whether a write was stored is unknown: ask another node.";
             Response::problem(Status::GatewayTimeout, detail)
-        })
+        });
+        self.telling.add_to(response)
     }
 }
 
@@ -280,6 +310,7 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
             Reply::Listed { entries, next } => Response::json(&json::ring_keys(&entries, next, limit)),
             other => reply::unlisted(other),
         },
+        Action::Metrics(traffic) => metrics::answer(&node.status().await?, &traffic),
         Action::Node => Response::json(&json::node(&node.status().await?)),
         Action::Ring { from, max } => match walk(node, from, max).await? {
             Ok((nodes, next)) => Response::json(&json::ring(&nodes, next)),

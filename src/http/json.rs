@@ -2,14 +2,17 @@
 //!
 //! Ids are 32 hexadecimal digits, addresses `ip:port`, both in strings. What does not exist is `null`.
 
-use super::parse::escape;
+mod keys;
+
+pub use keys::{keys, ring_keys};
+
 use super::walk::Start;
-use super::words::{state_name, why_silent};
+use super::words::{disk_name, state_name, why_silent};
 use crate::handle::Snapshot;
 use crate::id::{Arc, Id};
 use crate::limits::KEY_MAX;
-use crate::node::{Counters, Finger, Held, Hop, OwnedKey, RingNode, Status};
-use crate::wire::{Flaw, Peer};
+use crate::node::{Counters, Finger, Hop, RingNode, Status};
+use crate::wire::Peer;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -96,7 +99,6 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
     }
     let Status { me, state, silenced, predecessor, successors, fingers, claim, settled, term, .. } = &snapshot.status;
     let Status { entries, owned, copied, strays, under_copied, tombstones, bytes, counters, .. } = snapshot.status;
-    let Status { has_disk, fails_to_save, .. } = snapshot.status;
     let mut counts = counts(&counters);
     counts.insert("unsent", snapshot.driver.unsent);
     counts.insert("unreceived", snapshot.driver.unreceived);
@@ -123,11 +125,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         differs_for_s: snapshot.status.differs_for.map(|since| since.as_secs_f64()),
         tombstones,
         bytes,
-        disk: match (has_disk, fails_to_save) {
-            (false, _) => "none",
-            (true, false) => "works",
-            (true, true) => "fails",
-        },
+        disk: disk_name(&snapshot.status),
         counters: counts,
         limits: Limits { key_bytes: KEY_MAX, value_bytes: snapshot.status.value_max },
         version: env!("CARGO_PKG_VERSION"),
@@ -138,23 +136,17 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
 fn counts(counters: &Counters) -> BTreeMap<&'static str, u64> {
     macro_rules! by_name {
         ($($name:ident),*) => {{
-            let Counters { flawed: _, refused: _, $($name),* } = *counters;
-            BTreeMap::from([$((stringify!($name), $name)),*])
+            let Counters { flawed: _, refused: _, lookups, $($name),* } = *counters;
+            BTreeMap::from([("lookups", lookups.iter().sum()), $((stringify!($name), $name)),*])
         }};
     }
     #[rustfmt::skip]
     let mut counts = by_name!(
         datagrams_in, bytes_in, datagrams_out, bytes_out, heard, unasked, answered, repeated, overflowed, retries,
         timeouts, suspicions, lapses, settlements, ring_changes, takeovers, silences, pulled, repaired, collected,
-        repaired_bytes, writes, reads
+        repaired_bytes, writes, reads, hops
     );
-    counts.extend([
-        ("flawed_length", counters.flaw(Flaw::Length)),
-        ("flawed_version", counters.flaw(Flaw::Version)),
-        ("flawed_tag", counters.flaw(Flaw::Tag)),
-        ("flawed_malformed", counters.flaw(Flaw::Malformed)),
-        ("flawed_trailing", counters.flaw(Flaw::Trailing)),
-    ]);
+    counts.extend(Counters::FLAWED.into_iter().zip(counters.flawed));
     counts.extend(Counters::REFUSED.into_iter().zip(counters.refused));
     counts
 }
@@ -212,75 +204,6 @@ pub fn lookup(id: Id, owner: &Peer, arc: Arc, path: &[Hop]) -> impl Serialize + 
     }
 }
 
-/// `GET /storage`: a page of at most `limit` keys; `next` is the target of the next page, if there may be one.
-///
-/// Keys are any bytes, JSON strings are not: `key` is `null` unless the key is UTF-8, `path` always leads to it.
-pub fn keys(held: &[Held], limit: usize) -> impl Serialize + use<> {
-    #[derive(Serialize)]
-    struct KeyJson {
-        key: Option<String>,
-        path: String,
-        id: Text<Id>,
-        version: Text<crate::wire::Version>,
-        bytes: usize,
-        owned: bool,
-    }
-    #[derive(Serialize)]
-    struct KeysJson {
-        keys: Vec<KeyJson>,
-        next: Option<String>,
-    }
-    let key = |held: &Held| KeyJson {
-        key: String::from_utf8(held.key.clone()).ok(),
-        path: format!("/storage/{}", escape(&held.key)),
-        id: Text(held.id),
-        version: Text(held.version),
-        bytes: held.length,
-        owned: held.owned,
-    };
-    let last = held.last().filter(|_| held.len() >= limit);
-    KeysJson {
-        keys: held.iter().map(key).collect(),
-        next: last.map(|last| format!("/storage?limit={limit}&after={}", escape(&last.key))),
-    }
-}
-
-/// `GET /storage?ring=1`: a page of at most `limit` keys; `next` is the target of the next page, if there may be one.
-///
-/// It goes on behind the last key, or, where owners have said that there is none up to a later position, from there.
-pub fn ring_keys(entries: &[OwnedKey], next: Option<Id>, limit: usize) -> impl Serialize + use<> {
-    #[derive(Serialize)]
-    struct KeyJson {
-        key: Option<String>,
-        path: String,
-        id: Text<Id>,
-        version: Text<crate::wire::Version>,
-        bytes: u32,
-        owner: SocketAddr,
-    }
-    #[derive(Serialize)]
-    struct KeysJson {
-        keys: Vec<KeyJson>,
-        next: Option<String>,
-    }
-    let key = |entry: &OwnedKey| KeyJson {
-        key: str::from_utf8(&entry.key).ok().map(str::to_owned),
-        path: format!("/storage/{}", escape(&entry.key)),
-        id: Text(entry.id),
-        version: Text(entry.version),
-        bytes: entry.length,
-        owner: entry.owner,
-    };
-    let place = |next| match entries.last().filter(|last| last.id == next) {
-        Some(last) => format!("after={}", escape(&last.key)),
-        None => format!("from={next}"),
-    };
-    KeysJson {
-        keys: entries.iter().map(key).collect(),
-        next: next.map(|next| format!("/storage?ring=1&limit={limit}&{}", place(next))),
-    }
-}
-
 /// `GET /ring.dot`: nodes on a circle, clockwise from the top, each where its id is; solid arrows to successors, dashed
 /// ones to predecessors.
 pub fn dot(nodes: &[RingNode]) -> String {
@@ -321,45 +244,11 @@ pub fn dot(nodes: &[RingNode]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Incarnation, Place, Version};
+    use crate::wire::{Incarnation, Place};
 
     fn peer(port: u16) -> Peer {
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         Peer { place: Place { addr, id: Id::new(u128::from(port) << 112) }, incarnation: Incarnation::new(1) }
-    }
-
-    #[test]
-    fn keys_that_are_no_text_have_a_path_all_the_same() {
-        let held = |key: &[u8]| Held {
-            key: key.to_vec(),
-            id: Id::new(1),
-            version: Version { term: 1, time_ms: 2, writer: 3 },
-            length: 4,
-            owned: true,
-        };
-        let list = [held("a/ü".as_bytes()), held(b"\xff\0")];
-        let json = serde_json::to_value(keys(&list, 2)).unwrap();
-        assert_eq!(json["keys"][0]["key"], "a/ü");
-        assert_eq!(json["keys"][0]["path"], "/storage/a%2F%C3%BC");
-        assert_eq!(json["keys"][0]["version"], "1-2-0000000000000003");
-        assert!(json["keys"][1]["key"].is_null());
-        assert_eq!(json["keys"][1]["path"], "/storage/%FF%00");
-        assert_eq!(json["next"], "/storage?limit=2&after=%FF%00");
-        assert!(serde_json::to_value(keys(&list, 3)).unwrap()["next"].is_null());
-    }
-
-    #[test]
-    fn the_next_page_of_the_ring_goes_on_behind_the_last_key_or_where_there_is_none() {
-        let (key, owner) = (Box::from(&b"\xff/"[..]), peer(9).addr());
-        let version = Version { term: 1, time_ms: 2, writer: 3 };
-        let entry = OwnedKey { id: Id::of_key(&key), key, version, length: 4, owner };
-        let page = |next| serde_json::to_value(ring_keys(core::slice::from_ref(&entry), next, 5)).unwrap();
-        let json = page(Some(entry.id));
-        assert_eq!((&json["keys"][0]["path"], &json["keys"][0]["bytes"]), (&"/storage/%FF%2F".into(), &4.into()));
-        assert_eq!((&json["keys"][0]["owner"], &json["keys"][0]["key"]), (&"127.0.0.1:9".into(), &().into()));
-        assert_eq!(json["next"], "/storage?ring=1&limit=5&after=%FF%2F");
-        assert_eq!(page(Some(Id::new(7)))["next"], format!("/storage?ring=1&limit=5&from={}", Id::new(7)));
-        assert!(page(None)["next"].is_null());
     }
 
     #[test]

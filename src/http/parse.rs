@@ -41,6 +41,8 @@ pub enum Method {
     Put,
     /// Remove.
     Delete,
+    /// Tell what the target can be asked with.
+    Options,
     /// Any other method; no target here has one.
     Other,
 }
@@ -206,6 +208,7 @@ fn request_line(line: &[u8]) -> Result<(Method, &str, &str, bool), Refusal> {
         "POST" => Method::Post,
         "PUT" => Method::Put,
         "DELETE" => Method::Delete,
+        "OPTIONS" => Method::Options,
         _ => Method::Other,
     };
     let (path, query) = split_target(target)?;

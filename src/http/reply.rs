@@ -65,8 +65,16 @@ pub fn written(reply: Reply, location: &str) -> Result<Response, Reply> {
             };
             stored(response, Some(version), copies, &owner).field("Sky-Operation", operation)
         }
+        Reply::NotFound => name_taken(),
         other => return Err(other),
     })
+}
+
+/// The answer to a write that got the outcome of a delete: a name stands for one write, whoever uses it again.
+fn name_taken() -> Response {
+    let detail = "Sky-Operation is the name of a delete that found no key, and nothing was changed: give each write a \
+                  name of its own.";
+    Response::problem(Status::BadRequest, detail)
 }
 
 /// The outcome of `POST /storage`.
@@ -80,6 +88,7 @@ pub fn created(reply: Reply, location: &str) -> Result<Response, Reply> {
             let detail = "The key exists, and nothing was changed: PUT replaces it, GET reads it.";
             tagged(Response::problem(Status::Conflict, detail).field("Location", location), version)
         }
+        Reply::NotFound => name_taken(),
         other => return Err(other),
     })
 }
@@ -113,6 +122,11 @@ pub fn failure(reply: Reply, value_max: usize) -> Response {
             tagged(Response::problem(Status::PreconditionFailed, detail), version)
         }
         Reply::TooLarge => too_large(value_max),
+        Reply::Invented => {
+            let detail = "Nobody can have been told this Sky-Operation yet, and nothing was changed: repeat the one of \
+                          the answer, or give a new write 32 random hexadecimal digits.";
+            Response::problem(Status::BadRequest, detail)
+        }
         Reply::Unavailable(why) => unavailable(why),
         Reply::Unknown { operation } => {
             let detail = format!(

@@ -8,10 +8,11 @@ mod events;
 
 use super::api::{self, Plan};
 use super::budget::{Budget, Share};
-use super::host::Hosts;
 use super::parse::{Framing, Method, Refusal, parse};
 use super::response::{Line, Response, Status};
+use super::site::Site;
 use super::table::{Seat, Table};
+use super::traffic::Kind;
 use crate::handle::Handle;
 use crate::limits::VALUE_MAX;
 use log::{debug, warn};
@@ -72,8 +73,8 @@ impl Default for Limits {
     }
 }
 
-/// Accepts connections and answers what they ask of the node, which has these names, until it has ended and the last
-/// answers are sent. The tasks of the connections run on the executor.
+/// Accepts connections and answers what they ask of the node, at this site, until it has ended and the last answers are
+/// sent. The tasks of the connections run on the executor.
 ///
 /// # Errors
 /// The listener cannot be watched by the reactor. Nothing that a client does ends it.
@@ -81,13 +82,13 @@ pub async fn serve(
     executor: &LocalExecutor<'static>,
     listener: TcpListener,
     node: Handle,
-    hosts: Hosts,
+    site: Site,
     limits: Limits,
 ) -> io::Result<()> {
     let listener = Async::<TcpListener>::new(listener)?;
     let table = Rc::new(RefCell::new(Table::default()));
-    let hosts = Rc::new(hosts);
-    future::or(node.ended(), accept(executor, &listener, &table, &node, &hosts, limits)).await;
+    let site = Rc::new(site);
+    future::or(node.ended(), accept(executor, &listener, &table, &node, &site, limits)).await;
     drop(listener);
     finish(&table).await;
     Ok(())
@@ -113,7 +114,7 @@ async fn accept(
     listener: &Async<TcpListener>,
     table: &Rc<RefCell<Table>>,
     node: &Handle,
-    hosts: &Rc<Hosts>,
+    site: &Rc<Site>,
     limits: Limits,
 ) {
     let budget = Rc::new(Budget::default());
@@ -130,6 +131,7 @@ async fn accept(
         let full = table.borrow().len() >= limits.connections;
         if full && !table.borrow_mut().evict() {
             debug!("{client}: refused, {} connections are busy", limits.connections);
+            site.traffic.turn_away();
             turn_away(&stream);
             continue;
         }
@@ -139,9 +141,9 @@ async fn accept(
         }
         let seat = Table::seat(table);
         let number = seat.number();
-        let (node, hosts, budget) = (node.clone(), Rc::clone(hosts), Rc::clone(&budget));
-        let (buffer, out) = (Vec::new(), Vec::new());
-        let connection = Connection { stream, client, node, hosts, limits, seat, budget, buffer, out };
+        let (node, site, budget) = (node.clone(), Rc::clone(site), Rc::clone(&budget));
+        let (buffer, out, kind) = (Vec::new(), Vec::new(), Kind::Other);
+        let connection = Connection { stream, client, node, site, limits, seat, budget, buffer, out, kind };
         let task = executor.spawn(async move {
             if let Err(error) = connection.run().await {
                 debug!("{client}: {error}");
@@ -171,7 +173,7 @@ struct Connection {
     stream: Async<TcpStream>,
     client: SocketAddr,
     node: Handle,
-    hosts: Rc<Hosts>,
+    site: Rc<Site>,
     limits: Limits,
     seat: Seat,
     /// Shared by all connections.
@@ -180,6 +182,8 @@ struct Connection {
     buffer: Vec<u8>,
     /// The answer that is being sent.
     out: Vec<u8>,
+    /// What the request asks for, once its header section was understood.
+    kind: Kind,
 }
 
 /// A request whose header section was understood.
@@ -198,6 +202,16 @@ enum Stop {
     Quiet(io::Error),
     /// The client is told why.
     Refuse(Response),
+}
+
+impl Stop {
+    /// The same, with what a browser has to know.
+    fn told_by(self, plan: &Plan) -> Self {
+        match self {
+            Self::Refuse(response) => Self::Refuse(plan.tell(response)),
+            quiet => quiet,
+        }
+    }
 }
 
 impl From<io::Error> for Stop {
@@ -221,6 +235,7 @@ impl Connection {
                 Err(Stop::Quiet(error)) => return Err(error),
                 Err(Stop::Refuse(response)) => {
                     debug!("{}: refused with {}", self.client, response.status.code());
+                    self.site.traffic.count(self.kind, response.status);
                     self.respond(&response, Line::default()).await?;
                     break;
                 }
@@ -234,24 +249,31 @@ impl Connection {
     /// Reads a request and answers it. → whether another may follow.
     async fn answer_one(&mut self) -> Result<bool, Stop> {
         self.seat.set_waiting(Some(Instant::now()));
+        self.kind = Kind::Other;
         let Some(turn) = self.next_turn().await? else { return Ok(false) };
+        self.kind = turn.plan.kind;
         self.seat.set_waiting(Some(Instant::now()));
         if turn.expects_continue && turn.plan.is_refusal() {
             // The body that the client holds back is not wanted; whether it comes all the same is not known.
             return Err(Stop::Refuse(turn.plan.run(Vec::new(), &self.node).await));
         }
         let mut share = Share::new(&self.budget);
-        let body = self.body(&turn, &mut share).await?;
+        let body = self.body(&turn, &mut share).await.map_err(|stop| stop.told_by(&turn.plan))?;
         if let Some(subject) = turn.plan.subject() {
-            self.tell(subject).await?;
+            self.site.traffic.count(self.kind, Status::Ok);
+            self.tell(&turn, subject).await?;
             return Ok(false);
         }
         self.seat.set_waiting(None);
+        let begun = Instant::now();
+        self.site.traffic.set_connections(self.seat.connections());
         let mut response = turn.plan.run(body, &self.node).await;
         // It is in memory twice while it is sent.
         if !share.grow(2 * response.body.len()) {
             response = body::crowded();
         }
+        self.site.traffic.time(self.kind, begun.elapsed());
+        self.site.traffic.count(self.kind, response.status);
         if log::log_enabled!(log::Level::Debug) {
             debug!("{}: {} {}", self.client, turn.name, response.status.code());
         }
@@ -267,7 +289,7 @@ impl Connection {
     async fn next_turn(&mut self) -> Result<Option<Turn>, Stop> {
         let mut deadline = None;
         loop {
-            if let Some(turn) = understand(&self.buffer, &self.hosts, self.limits.value_max)? {
+            if let Some(turn) = understand(&self.buffer, &self.site, self.limits.value_max)? {
                 self.buffer.drain(..turn.taken.min(self.buffer.len()));
                 return Ok(Some(turn));
             }
@@ -334,12 +356,12 @@ impl Connection {
     }
 }
 
-fn understand(buffer: &[u8], hosts: &Hosts, value_max: usize) -> Result<Option<Turn>, Refusal> {
+fn understand(buffer: &[u8], site: &Site, value_max: usize) -> Result<Option<Turn>, Refusal> {
     let Some((head, taken)) = parse(buffer)? else { return Ok(None) };
     let name =
         if log::log_enabled!(log::Level::Debug) { format!("{:?} {}", head.method, head.path) } else { String::new() };
     Ok(Some(Turn {
-        plan: api::plan(&head, hosts, value_max),
+        plan: api::plan(&head, site, value_max),
         framing: head.framing,
         expects_continue: head.expects_continue,
         line: Line { head_only: head.method == Method::Head, keep_alive: head.keep_alive, old: head.old, unix_time: 0 },

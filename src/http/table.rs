@@ -68,6 +68,11 @@ impl Seat {
         self.number
     }
 
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.table.borrow().len()
+    }
+
     /// Since when the connection waits for its client; `None` while it does not, and so is not to be closed.
     pub fn set_waiting(&self, waiting: Option<Instant>) {
         if let Some(entry) = self.table.borrow_mut().connections.get_mut(&self.number) {

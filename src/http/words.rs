@@ -1,6 +1,6 @@
 //! The words for how a node is.
 
-use crate::node::{Silenced, State};
+use crate::node::{Silenced, State, Status};
 
 /// The word for a state.
 pub const fn state_name(state: State) -> &'static str {
@@ -10,6 +10,15 @@ pub const fn state_name(state: State) -> &'static str {
         State::Settled => "settled",
         State::Silent => "silent",
         State::Leaving => "leaving",
+    }
+}
+
+/// The word for how a node's disk is.
+pub const fn disk_name(status: &Status) -> &'static str {
+    match (status.has_disk, status.fails_to_save) {
+        (false, _) => "none",
+        (true, false) => "works",
+        (true, true) => "fails",
     }
 }
 

@@ -91,7 +91,10 @@ impl Node {
         let latest = self.clock_ms.max(self.now.wall_ms).saturating_add(AHEAD_MAX_MS);
         let invented =
             matches!(&wish, Wish::Write { fresh: Some(fresh), .. } if !fresh.is_sound() || fresh.time_ms > latest);
-        if !(1..=KEY_MAX).contains(&key.len()) || too_long || invented {
+        if invented {
+            return self.emit(Event::Reply(ticket, Reply::Invented));
+        }
+        if !(1..=KEY_MAX).contains(&key.len()) || too_long {
             return self.emit(Event::Reply(ticket, Reply::TooLarge));
         }
         self.insert_client(ticket, Id::of_key(&key), key, wish);
@@ -202,6 +205,7 @@ impl Node {
         }
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let Some(found) = found else { return self.client_retry(ticket) };
+        self.counters.count_lookup(op.path.len() + found.path.len());
         if matches!(op.wish, Wish::Owner) {
             let arc = Arc::new(found.predecessor.id(), found.owner.id());
             let path = [core::mem::take(&mut op.path), found.path].concat();

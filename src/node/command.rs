@@ -21,7 +21,7 @@ pub enum Command {
         /// 1 to 255 bytes.
         key: Box<[u8]>,
     },
-    /// Write a key. → `Stored`, `Conflict`, `TooLarge`, `Unavailable`, `Unknown`.
+    /// Write a key. → `Stored`, `Conflict`, `TooLarge`, `Invented`, `Unavailable`, `Unknown`.
     Put {
         /// 1 to 255 bytes.
         key: Box<[u8]>,
@@ -36,7 +36,7 @@ pub enum Command {
         /// The name of the write, if the client has one; otherwise the node chooses.
         attempt: Option<Attempt>,
     },
-    /// Delete a key. → `Stored`, `NotFound`, `Conflict`, `Unavailable`, `Unknown`.
+    /// Delete a key. → `Stored`, `NotFound`, `Conflict`, `Invented`, `Unavailable`, `Unknown`.
     Delete {
         /// 1 to 255 bytes.
         key: Box<[u8]>,
@@ -122,6 +122,8 @@ pub enum Reply {
     },
     /// Key or value is empty or beyond its limit. Nothing was changed.
     TooLarge,
+    /// The name of the write is none that anybody can have been told. Nothing was changed.
+    Invented,
     /// It cannot be done now, and nothing was changed.
     Unavailable(Unavailable),
     /// The write may have been stored or not: repeat it under the same name.

@@ -7,7 +7,7 @@ use crate::limits::{
 };
 
 /// How many entries each table of a node has, in the order of [`Load::LIMITS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load([usize; Load::TABLES]);
 
 impl Load {

@@ -1,5 +1,6 @@
 //! Counters, and the picture of itself that a node shows.
 
+use super::load::Load;
 use crate::id::{Arc, Id};
 use crate::wire::{Flaw, Peer, Refusal};
 use alloc::vec::Vec;
@@ -62,9 +63,22 @@ pub struct Counters {
     pub writes: u64,
     /// Reads answered as owner.
     pub reads: u64,
+    /// Lookups of this node's own clients that found an owner, by how many nodes were asked; the last place is for all
+    /// beyond.
+    pub lookups: [u64; Self::HOPS_MAX + 2],
+    /// How many nodes they asked, all together.
+    pub hops: u64,
 }
 
 impl Counters {
+    /// Lookups that asked more nodes than this are counted together: with so many a ring of a million is crossed.
+    pub const HOPS_MAX: usize = 10;
+
+    pub(super) fn count_lookup(&mut self, hops: usize) {
+        self.lookups[hops.min(Self::HOPS_MAX + 1)] += 1;
+        self.hops += hops as u64;
+    }
+
     pub(super) fn count_flaw(&mut self, flaw: Flaw) {
         self.flawed[flaw as usize] += 1;
     }
@@ -73,6 +87,10 @@ impl Counters {
     pub fn flaw(&self, flaw: Flaw) -> u64 {
         self.flawed[flaw as usize]
     }
+
+    /// The flaws by the names that they are shown under, in the order of [`Flaw`].
+    pub const FLAWED: [&str; 5] =
+        ["flawed_length", "flawed_version", "flawed_tag", "flawed_malformed", "flawed_trailing"];
 
     /// The kinds of refusal by the names that they are shown under.
     pub const REFUSED: [&str; 18] = [
@@ -218,6 +236,16 @@ pub struct Status {
     pub tombstones: usize,
     /// Bytes of keys and values.
     pub bytes: usize,
+    /// Those of its own claim.
+    pub owned_bytes: usize,
+    /// Those of its neighbours' arcs.
+    pub copied_bytes: usize,
+    /// Bytes of memory that the entries take, as far as that can be reckoned.
+    pub memory: usize,
+    /// How many they may take.
+    pub memory_max: usize,
+    /// How full its tables are.
+    pub load: Load,
     /// How many living nodes it must know to answer for anything.
     pub min_nodes: usize,
     /// It saves what it holds on a disk.

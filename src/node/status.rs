@@ -90,8 +90,7 @@ impl Node {
             () if self.is_ready(now) => State::Settled,
             () => State::Settling,
         };
-        let count = |arc: Option<Arc>| arc.map_or(0, |arc| self.store.range(arc).count());
-        let (owned, strays) = (count(claim), count(self.arcs_of_others()));
+        let ((owned, owned_bytes), (strays, stray_bytes)) = (self.held_in(claim), self.held_in(self.arcs_of_others()));
         Status {
             me: self.me,
             state,
@@ -110,12 +109,23 @@ impl Node {
             differs_for: self.ring.differs_since.iter().flatten().map(|since| now.since(*since)).max(),
             tombstones: self.store.tombstones(),
             bytes: self.store.bytes(),
+            owned_bytes,
+            copied_bytes: self.store.bytes() - owned_bytes - stray_bytes,
+            memory: self.store.memory(),
+            memory_max: self.config.memory_max,
+            load: self.load(),
             min_nodes: self.config.min_nodes,
             has_disk: self.saving.is_some(),
             fails_to_save: self.fails_to_save(),
             value_max: self.config.value_max,
             counters: self.counters,
         }
+    }
+
+    /// How many entries of an arc there are, and the bytes of their keys and values.
+    fn held_in(&self, arc: Option<Arc>) -> (usize, usize) {
+        let entries = arc.into_iter().flat_map(|arc| self.store.range(arc));
+        entries.fold((0, 0), |(number, bytes), (_, key, stored)| (number + 1, bytes + key.len() + stored.size()))
     }
 
     /// How many entries of an arc are not known to be on both neighbours.

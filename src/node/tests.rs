@@ -245,7 +245,7 @@ fn an_invented_name_of_a_write_is_refused_and_spoils_no_clock() {
     net.start(1);
     let fresh = Freshness { term: 0, time_ms: u64::MAX };
     let attempt = Some(Attempt::Again(Operation { id: OperationId([1; 16]), fresh }));
-    assert_eq!(net.ask(1, put(b"k", b"v", attempt)), Reply::TooLarge);
+    assert_eq!(net.ask(1, put(b"k", b"v", attempt)), Reply::Invented);
     for value in [b"v", b"w", b"x"] {
         assert!(matches!(net.ask(1, put(b"k", value, None)), Reply::Stored { .. }));
     }

@@ -5,9 +5,9 @@ use skynode::config::Config;
 use skynode::handle::{DriverCounters, Handle, Request, Snapshot};
 use skynode::http::api::{self, Plan};
 use skynode::http::chunks::Chunks;
-use skynode::http::host::Hosts;
 use skynode::http::parse::{Framing, Head, Method, Refusal, parse};
 use skynode::http::response::{Line, Response};
+use skynode::http::site::Site;
 use skynode::limits::{FRAME_MAX, VALUE_MAX};
 use skynode::node::{Command, Event, Identity, Node, Reply};
 use skynode::time::{Instant, Now};
@@ -137,7 +137,7 @@ impl Connection {
 impl Turn {
     fn of(head: &Head<'_>) -> Self {
         Self {
-            plan: api::plan(head, &Hosts::default(), VALUE_MAX),
+            plan: api::plan(head, &Site::default(), VALUE_MAX),
             framing: head.framing,
             chunks: Chunks::default(),
             body: Vec::new(),
@@ -196,7 +196,7 @@ impl Server {
             }
             Request::Status(to) => {
                 let (status, driver) = (self.node.status(self.clock), DriverCounters::default());
-                let _ = to.try_send(Snapshot { status, driver });
+                let _ = to.try_send(Snapshot { status, driver, uptime: self.clock.since(Instant::ZERO) });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(self.clock, after.as_deref(), limit));

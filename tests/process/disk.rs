@@ -13,10 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 /// A directory that is gone after the test.
-struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
+    pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("disk-{}-{number}", std::process::id()));
@@ -37,7 +37,7 @@ impl Drop for Scratch {
 }
 
 /// A ring whose nodes save what they hold, and are all given the first three as seeds.
-fn start_saving_ring(scratch: &Scratch, size: usize) -> Vec<Node> {
+pub fn start_saving_ring(scratch: &Scratch, size: usize) -> Vec<Node> {
     let addrs: Vec<SocketAddr> = (0..size).map(|_| reserved_addr()).collect();
     let seeds = join(&addrs[..size.min(3)]);
     let start = |(number, addr): (usize, &SocketAddr)| {
@@ -47,7 +47,7 @@ fn start_saving_ring(scratch: &Scratch, size: usize) -> Vec<Node> {
     addrs.iter().enumerate().map(start).collect()
 }
 
-fn refs(nodes: &[Node]) -> Vec<&Node> {
+pub fn refs(nodes: &[Node]) -> Vec<&Node> {
     nodes.iter().collect()
 }
 

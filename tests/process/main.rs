@@ -5,13 +5,17 @@
 mod address;
 mod cli;
 mod client;
+mod cors;
 mod disk;
 mod entries;
 mod events;
 mod http;
 mod leave;
+mod metrics;
+mod openapi;
 mod process;
 mod ring;
+mod schema;
 mod shown;
 mod udp;
 mod values;

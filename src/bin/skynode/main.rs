@@ -12,6 +12,7 @@ use options::{Exit, Options};
 use skynode::config::Config;
 use skynode::disk::{Disk, Saver};
 use skynode::http::serve::{Limits, serve};
+use skynode::http::site::Site;
 use skynode::node::{Identity, Node, Record};
 use skynode::store::Store;
 use skynode::udp::{Driver, Http, Sockets, bind, entropy, now, outward_address, seen_address};
@@ -115,7 +116,7 @@ async fn live(
     signals: Signals,
 ) -> Result<ExitCode, String> {
     let Sockets { udp, tcp, addr } = sockets;
-    let Options { join, config, id, hosts, http, data, alone, .. } = options;
+    let Options { join, config, id, hosts, origins, http, data, alone, .. } = options;
     let value_max = config.value_max;
     let people = match &tcp {
         None => None,
@@ -142,7 +143,8 @@ async fn live(
     let told_to_end = executor.spawn(signals::obey(signals, handle.clone()));
     let served = tcp.map(|tcp| {
         let own = Rc::clone(executor);
-        executor.spawn(async move { serve(&own, tcp, handle, hosts, Limits { value_max, ..Limits::default() }).await })
+        let (site, limits) = (Site { hosts, origins, ..Site::default() }, Limits { value_max, ..Limits::default() });
+        executor.spawn(async move { serve(&own, tcp, handle, site, limits).await })
     });
     let left = async {
         // The server ends after the node, once the last answers are sent.

@@ -6,6 +6,7 @@ use argh::FromArgs;
 use log::LevelFilter;
 use skynode::config::Config;
 use skynode::http::host::Hosts;
+use skynode::http::origin::Origins;
 use skynode::id::Id;
 use skynode::limits::{MEMORY_DEFAULT, VALUE_MAX};
 use skynode::udp::Http;
@@ -14,7 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use values::{
-    advertise, data, host, http, id, join, leave_timeout, level, listen, max_memory, max_value, min_nodes,
+    advertise, cors, data, host, http, id, join, leave_timeout, level, listen, max_memory, max_value, min_nodes,
     reopen_after, ring,
 };
 
@@ -44,8 +45,8 @@ use values::{
             with 0. A second signal ends it at once.",
     note = "What is not given here is taken from the environment, where every flag but --alone, --check and\n\
             --version has a variable:\n\
-            SKY_LISTEN, SKY_JOIN and SKY_HOST (several separated by commas), SKY_ADVERTISE, SKY_HTTP, SKY_ID,\n\
-            SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE,\n\
+            SKY_LISTEN, SKY_JOIN, SKY_HOST and SKY_CORS (several separated by commas), SKY_ADVERTISE,\n\
+            SKY_HTTP, SKY_ID, SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE,\n\
             SKY_MAX_MEMORY, SKY_DATA, SKY_LOG. An empty one counts as not there.",
     note = "A node that listens on 0.0.0.0 or [::] asks its seeds which address they see, and takes that for its own;\n\
             one without seeds takes the address from which its machine would reach the Internet. --advertise says it\n\
@@ -81,6 +82,11 @@ struct Arguments {
     /// they may come from a page that had its own name point here; may be given several times
     #[argh(option, arg_name = "name", from_str_fn(host))]
     host: Vec<String>,
+
+    /// origin of another site whose pages may read and change everything here, like https://app.example, as browsers
+    /// send it; may be given several times, or several separated by commas (default: none)
+    #[argh(option, arg_name = "origin", from_str_fn(cors))]
+    cors: Vec<Vec<String>>,
 
     /// position on the ring, 32 hexadecimal digits (default: the hash of the advertised address)
     #[argh(option, short = 'i', arg_name = "id", from_str_fn(id))]
@@ -149,6 +155,8 @@ pub struct Options {
     pub http: Http,
     /// Under which names.
     pub hosts: Hosts,
+    /// The other sites whose pages may use it.
+    pub origins: Origins,
     /// The node's id, if it is not to follow from the address.
     pub id: Option<Id>,
     /// What can be set of a node itself.
@@ -215,6 +223,7 @@ pub fn read(
         advertise: given.one(arguments.advertise, "SKY_ADVERTISE", advertise)?,
         http: given.one(arguments.http, "SKY_HTTP", http)?.unwrap_or(Http::Beside),
         hosts: given.several(arguments.host, "SKY_HOST", host)?.into_iter().collect(),
+        origins: given.several(arguments.cors, "SKY_CORS", cors)?.into_iter().flatten().collect(),
         id: given.one(arguments.id, "SKY_ID", id)?,
         config,
         data: directory,

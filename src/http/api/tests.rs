@@ -7,6 +7,7 @@ use crate::node::{Attempt, Silenced, State, Unavailable};
 use crate::wire::{Freshness, Incarnation, Operation, OperationId, Peer, Place, Version};
 use smol::future;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 const VERSION: Version = Version { term: 1, time_ms: 2, writer: 3 };
 const TAG: &str = "1-2-0000000000000003";
@@ -33,7 +34,7 @@ fn value(text: &str) -> Reply {
 fn ask(lines: &str, body: &str, reply: Reply) -> (Response, Option<Command>) {
     let text = format!("{lines}\r\nHost: h\r\n\r\n");
     let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
-    let plan = plan(&head, &Hosts::default(), VALUE_MAX);
+    let plan = plan(&head, &Site::default(), VALUE_MAX);
     let (handle, requests) = Handle::new();
     let asked = std::cell::RefCell::new(None);
     let node = async {
@@ -214,6 +215,7 @@ fn each_outcome_has_its_own_status() {
         (Reply::Conflict { version: Some(VERSION) }, Status::PreconditionFailed),
         (Reply::Conflict { version: None }, Status::PreconditionFailed),
         (Reply::TooLarge, Status::ContentTooLarge),
+        (Reply::Invented, Status::BadRequest),
         (unavailable(Unavailable::NotMember), Status::ServiceUnavailable),
         (unavailable(Unavailable::Busy), Status::ServiceUnavailable),
         (unavailable(Unavailable::NoOwner), Status::ServiceUnavailable),
@@ -234,6 +236,15 @@ fn each_outcome_has_its_own_status() {
 }
 
 #[test]
+fn a_write_under_the_name_of_a_delete_is_not_told_that_there_is_no_key() {
+    for lines in ["PUT /storage/k HTTP/1.1\r\nContent-Length: 0", "POST /storage HTTP/1.1\r\nContent-Length: 1"] {
+        let (response, asked) = ask(lines, r#"{"key": "k", "value": "v"}"#, Reply::NotFound);
+        assert_eq!((response.status, asked.is_some()), (Status::BadRequest, true), "{lines}");
+        assert!(text(&response).contains("Sky-Operation"), "{response:?}");
+    }
+}
+
+#[test]
 fn keys_have_1_to_255_bytes_however_long_their_escapes() {
     let longest = "%41".repeat(KEY_MAX);
     let (response, _) = ask(&format!("GET /storage/{longest} HTTP/1.1"), "", value("v"));
@@ -246,23 +257,57 @@ fn keys_have_1_to_255_bytes_however_long_their_escapes() {
 
 #[test]
 fn what_is_not_there_is_not_found_and_what_cannot_be_done_is_told() {
-    for path in ["/x", "/storage1", "/Storage", "/lookup", "/ring/", "//", "/metrics"] {
+    for path in ["/x", "/storage1", "/Storage", "/lookup", "/ring/", "//", "/metric", "*"] {
         assert_eq!(refused(&format!("GET {path} HTTP/1.1")), Status::NotFound, "{path}");
     }
     for (method, path, allow) in [
-        ("POST", "/", "GET, HEAD"),
-        ("DELETE", "/storage", "GET, HEAD, POST"),
-        ("POST", "/storage/k", "GET, HEAD, PUT, DELETE"),
-        ("BREW", "/storage/k", "GET, HEAD, PUT, DELETE"),
-        ("PUT", "/ring", "GET, HEAD"),
-        ("PUT", "/lookup/k", "GET, HEAD"),
-        ("OPTIONS", "/readyz", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/storage", "GET, HEAD, POST, OPTIONS"),
+        ("POST", "/storage/k", "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("BREW", "/storage/k", "GET, HEAD, PUT, DELETE, OPTIONS"),
+        ("PUT", "/ring", "GET, HEAD, OPTIONS"),
+        ("PUT", "/lookup/k", "GET, HEAD, OPTIONS"),
     ] {
         let (response, _) = ask(&format!("{method} {path} HTTP/1.1"), "", stored(true));
         assert_eq!((response.status, field(&response, "Allow")), (Status::MethodNotAllowed, Some(allow)), "{path}");
     }
     assert_eq!(refused("PUT /storage/k HTTP/1.1"), Status::LengthRequired);
     assert_eq!(refused("POST /storage HTTP/1.1"), Status::LengthRequired);
+}
+
+#[test]
+fn every_target_says_what_it_can_be_asked_with() {
+    let targets = routes::ROUTES.iter().map(|route| (route.path.replace("{key}", "a/b"), route.allow));
+    for (target, allow) in targets.chain([(String::from("*"), routes::ALLOW_ALL)]) {
+        let (response, asked) = ask(&format!("OPTIONS {target} HTTP/1.1"), "", Reply::Done);
+        assert_eq!((response.status, field(&response, "Allow")), (Status::NoContent, Some(allow)), "{target}");
+        assert_eq!((response.fields.len(), asked), (1, None), "and nothing else");
+    }
+    assert_eq!(refused("OPTIONS /nowhere HTTP/1.1"), Status::NotFound);
+}
+
+#[test]
+fn a_site_that_is_named_gives_orders_but_not_by_a_rebound_name() {
+    let origins = [String::from("https://app.example")].into_iter().collect();
+    let site = Site { origins, ..Site::default() };
+    let plan = |lines: &str| {
+        let text = format!("{lines}\r\n\r\n");
+        let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
+        let plan = plan(&head, &site, VALUE_MAX);
+        (plan.is_refusal(), plan.tell(Response::new(Status::Ok)))
+    };
+    for request in ["POST /leave", "PUT /storage/k", "DELETE /storage/k", "POST /storage"] {
+        let request = format!("{request} HTTP/1.1\r\nContent-Length: 0");
+        let (refused, told) = plan(&format!("{request}\r\nHost: h\r\nOrigin: https://app.example"));
+        assert!(!refused && field(&told, "Access-Control-Allow-Origin") == Some("https://app.example"), "{request}");
+        let (refused, told) = plan(&format!("{request}\r\nHost: h\r\nOrigin: https://evil.example"));
+        assert!(refused && field(&told, "Access-Control-Allow-Origin").is_none(), "{request}");
+        let (refused, told) = plan(&format!("{request}\r\nHost: rebound.example\r\nOrigin: https://app.example"));
+        assert!(refused && told.fields.is_empty(), "{request}: {told:?}");
+    }
+    let preflight = "OPTIONS /leave HTTP/1.1\r\nOrigin: https://app.example\r\nAccess-Control-Request-Method: POST";
+    let (refused, told) = plan(&format!("{preflight}\r\nHost: rebound.example"));
+    assert!(refused && told.fields.is_empty());
 }
 
 #[test]
@@ -333,7 +378,7 @@ fn a_node_that_has_ended_does_nothing_and_promises_nothing() {
     let status = |lines: &str| {
         let text = format!("{lines}\r\nHost: h\r\n\r\n");
         let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
-        smol::block_on(plan(&head, &Hosts::default(), VALUE_MAX).run(Vec::new(), &handle)).status
+        smol::block_on(plan(&head, &Site::default(), VALUE_MAX).run(Vec::new(), &handle)).status
     };
     assert_eq!(status("DELETE /storage/k HTTP/1.1"), Status::ServiceUnavailable, "it was not even asked");
     let again = format!("DELETE /storage/k HTTP/1.1\r\nSky-Operation: {OPERATION_TEXT}");
@@ -349,7 +394,7 @@ fn of_a_write_that_the_node_did_not_live_to_answer_nothing_is_known() {
         drop(requests.recv().await);
         future::pending().await
     };
-    let response = smol::block_on(future::or(plan(&head, &Hosts::default(), VALUE_MAX).run(Vec::new(), &handle), ends));
+    let response = smol::block_on(future::or(plan(&head, &Site::default(), VALUE_MAX).run(Vec::new(), &handle), ends));
     assert_eq!(response.status, Status::GatewayTimeout);
 }
 
@@ -367,7 +412,7 @@ fn an_operator_has_the_node_leave_or_reopen() {
         let (response, _) = ask(&post, "", Reply::Unavailable(Unavailable::Leaving));
         assert_eq!(response.status, Status::ServiceUnavailable);
         let (response, asked) = ask(&format!("GET {path} HTTP/1.1"), "", Reply::Done);
-        assert_eq!((response.status, field(&response, "Allow")), (Status::MethodNotAllowed, Some("POST")));
+        assert_eq!((response.status, field(&response, "Allow")), (Status::MethodNotAllowed, Some("POST, OPTIONS")));
         assert_eq!(asked, None);
     }
     let (response, _) = ask("POST /reopen HTTP/1.1", "", Reply::NotSilent);
@@ -379,13 +424,13 @@ fn an_operator_has_the_node_leave_or_reopen() {
 
 #[test]
 fn a_name_that_is_not_this_nodes_reads_and_changes_nothing() {
-    let hosts: Hosts = [String::from("sky.example")].into_iter().collect();
+    let site = Site { hosts: [String::from("sky.example")].into_iter().collect(), ..Site::default() };
     for (host, status) in [("sky.example:4321", 200), ("127.0.0.1", 200), ("rebound.example:4321", 421)] {
         for method in ["GET", "HEAD", "POST"] {
             let path = if method == "POST" { "/leave" } else { "/" };
             let text = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\n\r\n");
             let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
-            let plan = plan(&head, &hosts, VALUE_MAX);
+            let plan = plan(&head, &site, VALUE_MAX);
             assert_eq!(plan.is_refusal(), status == 421, "{method} of {host}: {plan:?}");
         }
     }
@@ -414,7 +459,7 @@ fn no_page_of_another_site_gives_orders() {
     let (read, _) = ask("GET /storage/k HTTP/1.1\r\nOrigin: http://elsewhere", "", value("v"));
     assert_eq!(read.status, Status::Ok, "a browser keeps the answer from the page that asked");
     let (head, _) = parse(b"POST /leave HTTP/1.0\r\nOrigin: http://\r\n\r\n").unwrap().unwrap();
-    assert!(plan(&head, &Hosts::default(), VALUE_MAX).is_refusal(), "whoever names no host has no pages");
+    assert!(plan(&head, &Site::default(), VALUE_MAX).is_refusal(), "whoever names no host has no pages");
 }
 
 /// What a node in this state, silent for this reason, shows at `/readyz` and in `/node`.
@@ -437,13 +482,18 @@ fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Val
         differs_for: None,
         tombstones: 0,
         bytes: 0,
+        owned_bytes: 0,
+        copied_bytes: 0,
+        memory: 0,
+        memory_max: 0,
+        load: Default::default(),
         min_nodes: 3,
         has_disk: false,
         fails_to_save: false,
         value_max: VALUE_MAX,
         counters: Default::default(),
     };
-    let snapshot = Snapshot { status, driver: Default::default() };
+    let snapshot = Snapshot { status, driver: Default::default(), uptime: Duration::from_secs(5) };
     (reply::readiness(&snapshot), serde_json::to_value(json::node(&snapshot)).unwrap())
 }
 

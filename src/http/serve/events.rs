@@ -1,6 +1,6 @@
 //! A connection whose answer does not end: it tells what happens until one side goes.
 
-use super::{Connection, unix_time};
+use super::{Connection, Turn, unix_time};
 use crate::handle::Gone;
 use crate::http::api::Subject;
 use crate::http::events::{self, ALIVE, Known};
@@ -30,7 +30,7 @@ fn unix_ms() -> u64 {
 
 impl Connection {
     /// Tells what happens until the client or the node goes.
-    pub(super) async fn tell(&mut self, subject: Subject) -> io::Result<()> {
+    pub(super) async fn tell(&mut self, turn: &Turn, subject: Subject) -> io::Result<()> {
         // Whoever listens gives way to those who ask.
         self.seat.set_waiting(Some(Instant::now()));
         let head = Response::new(Status::Ok)
@@ -38,8 +38,11 @@ impl Connection {
             .field("Cache-Control", "no-store")
             .field("X-Content-Type-Options", "nosniff");
         self.out.clear();
-        head.write_endless(&mut self.out, Line { unix_time: unix_time(), ..Line::default() });
+        turn.plan.tell(head).write_endless(&mut self.out, Line { unix_time: unix_time(), ..Line::default() });
         self.send().await?;
+        if turn.line.head_only {
+            return Ok(());
+        }
         match subject {
             Subject::Life => self.tell_life().await,
             Subject::Key(key) => self.tell_key(&key).await,

@@ -35,7 +35,7 @@ fn start(limits: Limits) -> SocketAddr {
             }
             Ok(())
         };
-        smol::block_on(executor.run(future::or(node, serve(&executor, listener, handle, Hosts::default(), limits))))
+        smol::block_on(executor.run(future::or(node, serve(&executor, listener, handle, Site::default(), limits))))
     });
     addr
 }
@@ -246,7 +246,7 @@ fn when_the_node_has_ended_its_last_answer_is_sent_and_all_else_is_closed() {
             future::pending().await
         };
         smol::block_on(
-            executor.run(future::or(serve(&executor, listener, handle, Hosts::default(), Limits::default()), node)),
+            executor.run(future::or(serve(&executor, listener, handle, Site::default(), Limits::default()), node)),
         )
     });
     let mut idle = connect(addr);

@@ -34,6 +34,7 @@ fn every_option_is_read() {
         "-a", "192.0.2.7:4", "--ring", "mine", "--log", "trace", "--leave-timeout", "0.25",
         "--reopen-after", "3600", "--min-nodes", "9", "--http", "127.0.0.1:80", "--host", "sky.example", "--check",
         "--max-value", "65536", "--max-memory", "64",
+        "--cors", "https://a.example", "--cors", "http://b:81, http://[::1]",
     ]);
     let options = options.unwrap();
     assert_eq!(options.listen, "[::]:0".parse().unwrap());
@@ -46,6 +47,10 @@ fn every_option_is_read() {
     assert_eq!((options.config.value_max, options.config.memory_max), (65536, 64 << 20));
     assert_eq!(options.http, Http::At("127.0.0.1:80".parse().unwrap()));
     assert_eq!((options.hosts, options.check), ([String::from("sky.example")].into_iter().collect(), true));
+    let origins = ["https://a.example", "http://b:81", "http://[::1]"].map(String::from);
+    assert_eq!(options.origins, origins.into_iter().collect());
+    let told = read_with(&[], &[("SKY_CORS", "http://a, https://b.example:8443")]).unwrap().origins;
+    assert_eq!(told, ["http://a", "https://b.example:8443"].map(String::from).into_iter().collect());
     assert_eq!(read_texts(&["--leave-timeout", "0"]).unwrap().config.leave_timeout, Duration::ZERO);
     assert_eq!(read_texts(&["--leave-timeout", "3600"]).unwrap().config.leave_timeout, Duration::from_secs(3600));
 }
@@ -68,6 +73,24 @@ fn what_is_wrong_is_said_in_one_line_with_what_is_allowed() {
         (&["--http", "8080"], "or nowhere: off"),
         (&["--host", "sky.example:4321"], "without a port"),
         (&["--host", ""], "without a port"),
+        (&["--cors", "*"], "every page that somebody opens"),
+        (&["--cors", "http://a,*"], "every page that somebody opens"),
+        (&["--cors", "null"], "every page that somebody opens"),
+        (&["--cors", ""], "an origin is"),
+        (&["--cors", "app.example"], "an origin is"),
+        (&["--cors", "http://"], "an origin is"),
+        (&["--cors", "ftp://a.example"], "an origin is"),
+        (&["--cors", "HTTP://a.example"], "an origin is"),
+        (&["--cors", "http://A.example"], "an origin is"),
+        (&["--cors", "http://a.example/"], "an origin is"),
+        (&["--cors", "http://*.example"], "an origin is"),
+        (&["--cors", "http://a.example:80"], "an origin is"),
+        (&["--cors", "https://a.example:443"], "an origin is"),
+        (&["--cors", "http://a.example:"], "an origin is"),
+        (&["--cors", "http://a.example:08080"], "an origin is"),
+        (&["--cors", "http://a.example:65536"], "an origin is"),
+        (&["--cors", "http://[::0]"], "an origin is"),
+        (&["--cors", "http://u@a.example"], "an origin is"),
         (&["-l", "127.0.0.1:1", "-l", "127.0.0.1:2"], "duplicate"),
         (&["-j", "sky.example"], "host:port"),
         (&["-j", "sky.example:"], "host:port"),

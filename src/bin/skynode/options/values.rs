@@ -5,7 +5,7 @@ use skynode::config::Config;
 use skynode::id::Id;
 use skynode::limits::{FIRST_MAX, MEMORY_MIN, VALUE_MAX};
 use skynode::udp::Http;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +59,40 @@ pub fn http(text: &str) -> Result<Http, String> {
 pub fn host(text: &str) -> Result<String, String> {
     let wrong = "a name that people use for this node is like sky.example, without a port";
     if is_name(text) { Ok(text.to_owned()) } else { Err(String::from(wrong)) }
+}
+
+/// One origin, or several separated by commas.
+pub fn cors(text: &str) -> Result<Vec<String>, String> {
+    text.split(',').map(|part| origin(part.trim())).collect()
+}
+
+/// What browsers send as `Origin`: compared byte by byte, so anything that they would write in another way is refused.
+fn origin(text: &str) -> Result<String, String> {
+    const SHAPE: &str = "an origin is what browsers send as Origin, like https://app.example or http://localhost:8080: \
+                         small letters, no path, and no port that the scheme implies";
+    if text == "*" || text == "null" {
+        let why = "would let every page that somebody opens read, change and delete everything here: name each origin";
+        return Err(format!("{text} {why}"));
+    }
+    let (scheme, rest) = text.split_once("://").ok_or(SHAPE)?;
+    let implied = match scheme {
+        "http" => 80,
+        "https" => 443,
+        _ => return Err(String::from(SHAPE)),
+    };
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !rest.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let number = port.map(str::parse::<u16>);
+    let plain = port.is_none_or(|port| !port.starts_with(['0', '+']));
+    let port_is_right = plain && !matches!(number, Some(Err(_))) && number != Some(Ok(implied));
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host_is_right = match inside {
+        Some(inside) => inside.parse::<Ipv6Addr>().is_ok_and(|ip| ip.to_string() == inside),
+        None => is_name(host) && !host.bytes().any(|byte| byte.is_ascii_uppercase()),
+    };
+    if port_is_right && host_is_right { Ok(text.to_owned()) } else { Err(String::from(SHAPE)) }
 }
 
 pub fn id(text: &str) -> Result<Id, String> {

@@ -1,0 +1,111 @@
+//! `GET /openapi.json`: the description of this interface.
+//!
+//! What is written down is what tells targets apart. What they have in common is added here: HEAD beside every GET,
+//! OPTIONS everywhere, and the answers that any request may get.
+
+use super::response::Response;
+use serde_json::{Map, Value, json};
+
+const WRITTEN: &[u8] = include_bytes!("openapi.json");
+
+/// Answers that any request may get, by their place among the components.
+const COMMON: [(&str, &str); 4] =
+    [("400", "Invalid"), ("421", "Misdirected"), ("503", "Unavailable"), ("default", "Protocol")];
+
+const METHODS: [&str; 6] = ["get", "head", "post", "put", "delete", "options"];
+
+/// The answer.
+pub fn answer() -> Response {
+    Response::json(&description())
+}
+
+fn description() -> Value {
+    // A test reads it.
+    let mut all: Value = serde_json::from_slice(WRITTEN).unwrap_or_default();
+    if let Some(version) = all.pointer_mut("/info").and_then(Value::as_object_mut) {
+        version.insert("version".into(), env!("CARGO_PKG_VERSION").into());
+    }
+    let paths = all.pointer_mut("/paths").and_then(Value::as_object_mut);
+    for (path, target) in paths.into_iter().flatten() {
+        if let Some(target) = target.as_object_mut() {
+            complete(path, target);
+        }
+    }
+    all
+}
+
+/// Adds to a target what goes without saying.
+fn complete(path: &str, target: &mut Map<String, Value>) {
+    if let Some(Value::Object(mut head)) = target.get("get").cloned() {
+        let name = head.get("operationId").and_then(Value::as_str).unwrap_or_default();
+        head.extend([
+            (String::from("operationId"), format!("{name}Head").into()),
+            (String::from("summary"), "As GET, without the body.".into()),
+        ]);
+        target.insert("head".into(), head.into());
+    }
+    let mut options = json!({
+        "operationId": format!("options{}", path.replace(['/', '{', '}', '.'], "_")),
+        "tags": ["operating"],
+        "summary": "What the target can be asked with.",
+        "responses": {"204": {"$ref": "#/components/responses/Methods"}},
+    });
+    if let Some(options) = options.as_object_mut().filter(|_| path.ends_with("{key}")) {
+        options.insert("parameters".into(), json!([{"$ref": "#/components/parameters/AnyKey"}]));
+    }
+    target.insert("options".into(), options);
+    for method in METHODS {
+        let responses = target.get_mut(method).and_then(|operation| operation.get_mut("responses"));
+        if let Some(responses) = responses.and_then(Value::as_object_mut) {
+            let refer =
+                |(status, name)| (String::from(status), json!({"$ref": format!("#/components/responses/{name}")}));
+            responses.extend(COMMON.map(refer));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::routes::ROUTES;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_route_is_described_with_its_methods_and_nothing_else() {
+        let all = description();
+        let described: BTreeSet<(String, String)> = all["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, target)| target.as_object().unwrap().keys().map(|key| (path.clone(), key.clone())))
+            .filter(|(_, key)| METHODS.contains(&key.as_str()))
+            .collect();
+        let allowed = |allow: &str| allow.to_ascii_lowercase().split(", ").map(str::to_owned).collect::<Vec<_>>();
+        // What the page is made of is nothing for programs.
+        let routed: BTreeSet<(String, String)> = ROUTES
+            .iter()
+            .filter(|route| route.path != "/page/{file}")
+            .flat_map(|route| allowed(route.allow).into_iter().map(|method| (route.path.to_owned(), method)))
+            .collect();
+        assert_eq!(described, routed);
+    }
+
+    #[test]
+    fn what_is_referred_to_is_there_and_used() {
+        let text = description().to_string();
+        let referred: BTreeSet<&str> =
+            text.split("\"$ref\":\"#").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        let all = description();
+        for target in &referred {
+            assert!(all.pointer(target).is_some(), "{target}");
+        }
+        for (kind, components) in all["components"].as_object().unwrap() {
+            for name in components.as_object().unwrap().keys() {
+                assert!(referred.contains(format!("/components/{kind}/{name}").as_str()), "{kind}/{name} is not used");
+            }
+        }
+        let names: Vec<&str> =
+            text.split("\"operationId\":\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "each operation has a name of its own");
+    }
+}
