@@ -114,6 +114,8 @@ pub const RING_NAME_MAX: usize = 64;
 
 /// Refused writes that an owner remembers, so that a late copy of one is refused alike.
 pub const REFUSALS_MAX: usize = 256;
+/// Writes of other coordinators that an owner remembers to have done, so that a late copy of one is known for it.
+pub const DONE_MAX: usize = 1024;
 
 /// Arcs that a node pulls at one time: two to join or to settle, two to repair.
 pub const PULLS_MAX: usize = 8;

@@ -274,6 +274,16 @@ impl Node {
             &mut self.timers,
             |purpose| matches!(purpose, Purpose::Replicate(n) | Purpose::Newer(n) if *n == number),
         );
+        let answer = match (&op.asker, op.deed.operation(), answer) {
+            (Asker::Remote(asked), Some(_), Answer::Refused(refusal)) => {
+                Answer::Refused(self.refusals.in_truth(asked, refusal))
+            }
+            (Asker::Remote(asked), Some(_), answer) => {
+                self.refusals.add_done(self.now.at, asked);
+                answer
+            }
+            (_, _, answer) => answer,
+        };
         self.note_refused_for_now(&op.asker, &op.deed, &answer);
         self.tell(op.asker, answer);
         let next = self.owner_ops.iter().find(|(_, other)| other.key == op.key).map(|(next, _)| *next);

@@ -2,7 +2,7 @@
 
 use super::Node;
 use crate::limits::{
-    CLIENT_MAX, EVENTS_MAX, HELD_MAX, LISTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX,
+    CLIENT_MAX, DONE_MAX, EVENTS_MAX, HELD_MAX, LISTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX,
     REFUSALS_MAX, REMEMBERED_MAX, STRETCHES_MAX, TRANSFERS_MAX, VALUE_MAX,
 };
 
@@ -26,7 +26,7 @@ impl Load {
         ("bytes of values that come", TRANSFERS_MAX * VALUE_MAX, 0),
         ("dropped nodes and acquaintances", 2 * REMEMBERED_MAX, 2 * REMEMBERED_MAX),
         ("paths and relations", 2 * PEERS_MAX, 2 * PEERS_MAX),
-        ("refusals", 4 * REFUSALS_MAX, 4 * REFUSALS_MAX),
+        ("refusals and writes done", 2 * REFUSALS_MAX + DONE_MAX, 2 * REFUSALS_MAX + DONE_MAX),
         ("terms", STRETCHES_MAX, STRETCHES_MAX),
         ("floors", 2 * STRETCHES_MAX, 2 * STRETCHES_MAX),
         // Tombstones may be collected just then.

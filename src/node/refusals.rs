@@ -1,13 +1,14 @@
 //! Writes that were refused: a late copy of one must not be applied after its client was told that nothing changed.
 
 use super::speak::Asked;
-use crate::limits::REFUSALS_MAX;
+use crate::limits::{DONE_MAX, REFUSALS_MAX};
 use crate::time::Instant;
 use crate::wire::{Freshness, Operation, OperationId, Refusal};
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
-/// The last refusals that a node gave as owner, and how fresh the newest was that it has forgotten.
+/// The last refusals that a node gave as owner, the last writes that it did, and how fresh the newest was that it has
+/// forgotten.
 ///
 /// What was refused for good is known by the operation's name. What was refused for now its coordinator tries again,
 /// under the same name but in another transaction; a late copy of the refused one is known by its transaction.
@@ -17,6 +18,8 @@ pub(super) struct Refusals {
     forgotten: Option<Freshness>,
     for_now: VecDeque<ForNow>,
     for_now_forgotten: Instant,
+    done: VecDeque<(SocketAddr, [u8; 8], Instant)>,
+    done_forgotten: Instant,
 }
 
 /// A request that was refused for now.
@@ -32,7 +35,7 @@ struct ForNow {
 impl Refusals {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.recent.len() + self.for_now.len()
+        self.recent.len() + self.for_now.len() + self.done.len()
     }
 
     /// What the operation was answered before, if it was refused; [`Refusal::Forgotten`] if that is not known any more.
@@ -61,6 +64,28 @@ impl Refusals {
         }
         let (source, transaction) = (asked.source, asked.transaction);
         self.for_now.push_back(ForNow { source, transaction, at: now, refusal });
+    }
+
+    /// Remembers a request whose write was done.
+    pub fn add_done(&mut self, now: Instant, asked: &Asked) {
+        if self.done.len() >= DONE_MAX
+            && let Some((_, _, at)) = self.done.pop_front()
+        {
+            self.done_forgotten = at;
+        }
+        self.done.push_back((asked.source, asked.transaction, now));
+    }
+
+    /// What a request is refused with that would be refused like this: if it is a copy of one that was done, which the
+    /// network made and whose answer may still be under way, its coordinator must not hear that nothing was.
+    pub fn in_truth(&self, asked: &Asked, refusal: Refusal) -> Refusal {
+        let done = self
+            .done
+            .iter()
+            .any(|(source, transaction, _)| (*source, *transaction) == (asked.source, asked.transaction));
+        // Older than the newest that is not known any more, it may be a copy of that.
+        let doubtful = || asked.proven.is_none_or(|stamped| stamped < self.done_forgotten);
+        if done || refusal == Refusal::Forgotten && doubtful() { Refusal::Unknown } else { refusal }
     }
 
     /// Remembers a refusal; the oldest may be forgotten for it.
@@ -98,6 +123,25 @@ mod tests {
         assert_eq!(refusals.find_copy(&asked(last)), Some(Refusal::NotOwner));
         assert_eq!(refusals.find_copy(&asked(5)), Some(Refusal::Unproven));
         assert_eq!(refusals.find_copy(&asked(last + 1)), None);
+    }
+
+    #[test]
+    fn a_copy_of_what_was_done_is_not_told_that_nothing_was() {
+        let mut refusals = Refusals::default();
+        let asked = |n: u64| Asked {
+            source: ([10, 0, 0, 1], 1).into(),
+            transaction: n.to_be_bytes(),
+            incarnation: crate::wire::Incarnation::new(1),
+            proven: Some(Instant::from_millis(n)),
+            length: 100,
+        };
+        let last = DONE_MAX as u64 + 5;
+        (1..=last).for_each(|n| refusals.add_done(Instant::from_millis(n + 1), &asked(n)));
+        for refusal in [Refusal::Forgotten, Refusal::NotOwner, Refusal::NotFound] {
+            assert_eq!(refusals.in_truth(&asked(last), refusal), Refusal::Unknown);
+            assert_eq!(refusals.in_truth(&asked(last + 1), refusal), refusal);
+        }
+        assert_eq!(refusals.in_truth(&asked(5), Refusal::Forgotten), Refusal::Unknown, "it may have been done");
     }
 
     #[test]
