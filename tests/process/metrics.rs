@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::process::Node;
+use crate::ring::{await_all, start_ring};
 
 /// The value of one series.
 fn value(client: &mut Client, series: &str) -> f64 {
@@ -48,11 +49,34 @@ fn what_clients_do_is_counted() {
     ] {
         assert_eq!(value(&mut client, series), wanted, "{series}");
     }
-    // Bytes that are no request count as well.
+    // A body that is refused before it has come counts, and so do bytes that are no request.
+    assert_eq!(client.put("k", &vec![0; (1 << 20) + 1]).status, 413);
+    assert_eq!(counted(&mut client, "put", "invalid"), 1.0);
     assert!(crate::client::exchange(node.addr, b"\x16\x03\x01\r\n").starts_with("HTTP/1.1 400 "));
     assert_eq!(counted(&mut client, "other", "invalid"), 1.0);
     if cfg!(target_os = "linux") {
         let resident = value(&mut client, "sky_resident_memory_bytes");
         assert!((1e6..1e9).contains(&resident), "{resident}");
+    }
+}
+
+#[test]
+fn the_way_to_an_owner_is_counted_where_the_client_asked() {
+    let nodes = start_ring(3);
+    await_all(&[&nodes[0], &nodes[1], &nodes[2]]);
+    let mut client = nodes[0].client();
+    let own = nodes[0].addr.to_string();
+    let is_elsewhere = |key: &String| client.get(&format!("/lookup/{key}")).json()["owner"]["addr"] != own.as_str();
+    let key = (0..).map(|number| number.to_string()).find(is_elsewhere).expect("others own keys as well");
+    let [before, other_before] = [0, 1].map(|at| value(&mut nodes[at].client(), "sky_lookup_hops_count"));
+    assert_eq!(nodes[0].client().get(&format!("/storage/{key}")).status, 404);
+    let [after, other_after] = [0, 1].map(|at| value(&mut nodes[at].client(), "sky_lookup_hops_count"));
+    // One more, unless the first try came to nothing; and none where the owner only answers.
+    assert!(after > before, "{before}, then {after}");
+    assert_eq!(other_after, other_before);
+    let bucket = value(&mut nodes[0].client(), "sky_lookup_hops_bucket{le=\"+Inf\"}");
+    assert_eq!(bucket, after);
+    for series in ["sky_datagrams_received_total", "sky_sent_bytes_total", "sky_successors"] {
+        assert!(value(&mut nodes[0].client(), series) > 0.0, "{series}");
     }
 }
