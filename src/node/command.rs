@@ -208,7 +208,7 @@ pub struct RingNode {
 /// Why a command could not be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// This node has no place on the ring yet.
+    /// This node has no place on the ring yet; a guest hears nobody who has.
     NotMember,
     /// Too many operations at one time.
     Busy,

@@ -105,6 +105,14 @@ impl Node {
         self.has_rights(now) && claim.zip(settled).is_some_and(|(claim, settled)| settled.covers(claim))
     }
 
+    /// True if the id is this node's own, as far as its pointers say.
+    pub(super) fn is_own_by_pointers(&self, id: Id) -> bool {
+        match self.predecessor {
+            Some(predecessor) => Arc::new(predecessor.id(), self.me.id()).contains(id),
+            None => self.successors.head().is_none() && !self.is_guest(),
+        }
+    }
+
     /// Gives up what ran out since the last input.
     pub(super) fn expire_rights(&mut self) {
         let now = self.now.at;
