@@ -64,7 +64,8 @@ fn a_guest_writes_reads_and_deletes_like_a_member_and_is_none() {
 fn what_a_guest_has_learnt_spares_it_lookups() {
     let mut net = ring(8);
     (0..60).for_each(|n| drop(net.put(GUEST, &format!("k{n}"), "v")));
-    assert_eq!((guest(&net).arcs.len(), guest(&net).contacts.len()), (8, 8));
+    let (arcs, contacts) = (guest(&net).arcs.len(), guest(&net).contacts.len());
+    assert!((5..=8).contains(&arcs) && (5..=8).contains(&contacts), "{arcs} {contacts}");
     net.recorded = Some(Vec::new());
     assert_eq!(net.get(GUEST, "k7").as_deref(), Some("v"));
     let sent = net.recorded.take().unwrap();
