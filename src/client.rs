@@ -1,8 +1,8 @@
 //! A client of a ring, over UDP: what other programs read and write with.
 //!
-//! A [`Client`] is no node: it stores nothing and nobody depends on it. It knows some nodes of the ring, finds the owner
-//! of a key itself, and talks to that one directly; what it has learnt of the ring spares it the next lookup. Its answers
-//! are as good as those of a node: a write that is acknowledged is stored, a refusal has changed nothing, and
+//! A [`Client`] is no node: it stores nothing and nobody depends on it. It knows some nodes of the ring, finds the
+//! owner of a key itself, and talks to that one directly; what it has learnt of the ring spares it the next lookup. Its
+//! answers are as good as those of a node: a write that is acknowledged is stored, a refusal has changed nothing, and
 //! [`Error::Unknown`] carries the name under which repeating the write is safe.
 //!
 //! ```
@@ -164,8 +164,8 @@ impl Client {
         }
     }
 
-    /// The nodes of the ring in ring order, at most `max`, from some node on. They are asked one after the other, so the
-    /// picture is of no single moment; who does not answer is passed over.
+    /// The nodes of the ring in ring order, at most `max`, from some node on. They are asked one after the other, so
+    /// the picture is of no single moment; who does not answer is passed over.
     ///
     /// # Errors
     /// [`Error::Unreachable`] if not one has answered.

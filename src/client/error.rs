@@ -74,8 +74,8 @@ impl fmt::Display for Error {
             Self::Key { length } => write!(f, "a key has 1 to {KEY_MAX} bytes, this one has {length}"),
             Self::TooLarge => write!(
                 f,
-                "nothing was changed: a value has at most {VALUE_MAX} bytes, its media type {KIND_MAX}, its time to live \
-                 {TTL_MAX_S} seconds, and an operation that is repeated was named by this ring"
+                "nothing was changed: a value has at most {VALUE_MAX} bytes, its media type {KIND_MAX}, its time to \
+                 live {TTL_MAX_S} seconds, and an operation that is repeated was named by this ring"
             ),
             Self::Conflict { version: Some(version) } => {
                 write!(f, "nothing was changed: the key exists in version {version}")

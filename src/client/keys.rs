@@ -7,9 +7,9 @@ use crate::node::{Command, OwnedKey, Reply};
 
 /// A place in the list of all keys, which are in the order of their positions on the ring.
 ///
-/// Every key that exists from the first page to the last is listed exactly once, whatever happens to the ring meanwhile;
-/// one that is created, deleted or ends meanwhile is listed once or not at all. Where nobody answers for a stretch of the
-/// ring a page ends before it, and the next one is an error until somebody does: nothing is passed over.
+/// Every key that exists from the first page to the last is listed exactly once, whatever happens to the ring
+/// meanwhile; one that is created, deleted or ends meanwhile is listed once or not at all. Where nobody answers for a
+/// stretch of the ring a page ends before it, and the next one is an error until somebody does: nothing is passed over.
 #[derive(Clone, Debug)]
 pub struct Keys {
     client: Client,

@@ -4,8 +4,8 @@ use super::{Client, Error};
 use crate::limits::WALK_MAX;
 use crate::node::{Command, Reply, RingNode, Unavailable};
 
-/// Walks once around, or as far as so many nodes. A piece goes once around from where it begins, so the end of the whole
-/// is where its first node comes again, or, should that be gone, where its place is passed.
+/// Walks once around, or as far as so many nodes. A piece goes once around from where it begins, so the end of the
+/// whole is where its first node comes again, or, should that be gone, where its place is passed.
 pub(super) async fn walk(client: &Client, max: usize) -> Result<Vec<RingNode>, Error> {
     let (mut all, mut from) = (Vec::<RingNode>::new(), None);
     while all.len() < max {

@@ -32,37 +32,32 @@ impl Write {
 macro_rules! conditions {
     () => {
         /// Only if the key exists in this version.
-        #[must_use]
         pub fn if_match(mut self, version: Version) -> Self {
             self.write.condition = Condition::Match(version);
             self
         }
 
         /// Only if the key exists, in whatever version.
-        #[must_use]
         pub fn if_present(mut self) -> Self {
             self.write.condition = Condition::Present;
             self
         }
 
         /// Only if at least so many nodes hold the key, at most 3.
-        #[must_use]
         pub fn min_copies(mut self, copies: u8) -> Self {
             self.write.min_copies = copies;
             self
         }
 
-        /// Under a name of 128 random bits, for a program that may have to repeat it after it was started anew; otherwise
-        /// the client draws one.
-        #[must_use]
+        /// Under a name of 128 random bits, for a program that may have to repeat it after it was started anew;
+        /// otherwise the client draws one.
         pub fn named(mut self, name: OperationId) -> Self {
             self.write.attempt = Some(Attempt::First(name));
             self
         }
 
-        /// Repeats a write of which [`Error::Unknown`] said that its outcome is not known. Key, value and condition must
-        /// be the same: it is applied once at most, and then answered as it was the first time.
-        #[must_use]
+        /// Repeats a write of which [`Error::Unknown`] said that its outcome is not known. Key, value and condition
+        /// must be the same: it is applied once at most, and then answered as it was the first time.
         pub fn again(mut self, operation: Operation) -> Self {
             self.write.attempt = Some(Attempt::Again(operation));
             self
