@@ -187,3 +187,6 @@ impl Client {
 fn checked(key: &[u8]) -> Result<Box<[u8]>, Error> {
     if (1..=KEY_MAX).contains(&key.len()) { Ok(key.into()) } else { Err(Error::Key { length: key.len() }) }
 }
+
+#[cfg(test)]
+mod tests;
