@@ -14,6 +14,8 @@ pub(super) struct Net {
     pub recorded: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
     /// What is sent there is lost after so many datagrams.
     pub deaf: Option<(SocketAddr, usize)>,
+    /// Of what this one sends, and is sent, a share is lost.
+    pub lossy: Option<(SocketAddr, f64, Rng)>,
 }
 
 pub(super) fn addr(n: u16) -> SocketAddr {
@@ -28,7 +30,15 @@ pub(super) fn put(key: &[u8], value: &[u8], attempt: Option<Attempt>) -> Command
 impl Net {
     pub fn new() -> Self {
         let now = Now { at: Instant::from_millis(1_000_000), wall_ms: 1_700_000_000_000 };
-        Self { now, nodes: BTreeMap::new(), seeds: vec![addr(1)], replies: vec![], recorded: None, deaf: None }
+        Self {
+            now,
+            nodes: BTreeMap::new(),
+            seeds: vec![addr(1)],
+            replies: vec![],
+            recorded: None,
+            deaf: None,
+            lossy: None,
+        }
     }
 
     pub fn start(&mut self, n: u16) {
@@ -56,6 +66,10 @@ impl Net {
                     if let Some(recorded) = &mut self.recorded {
                         recorded.push((from, sent.to, buffer[..sent.length].to_vec()));
                     }
+                    let lost = match &mut self.lossy {
+                        Some((addr, share, rng)) if [from, sent.to].contains(addr) => rng.chance(*share),
+                        _ => false,
+                    };
                     let hears = match &mut self.deaf {
                         Some((deaf, left)) if *deaf == sent.to => {
                             *left = left.saturating_sub(1);
@@ -63,7 +77,7 @@ impl Net {
                         }
                         _ => true,
                     };
-                    if let Some(to) = self.nodes.get_mut(&sent.to).filter(|_| hears) {
+                    if let Some(to) = self.nodes.get_mut(&sent.to).filter(|_| hears && !lost) {
                         to.handle_datagram(self.now, from, &buffer[..sent.length]);
                     }
                 }

@@ -37,7 +37,7 @@ const END_TIME: Duration = Duration::from_secs(10);
     note = "The next program finds the ring with --node, or SKY_NODE, and any of the addresses.",
     note = "With --dir the nodes save what they hold, in a directory below it for each; the same command brings the\n\
             ring back with all of it. Without, all is gone when it ends.",
-    error_code(0, "It was ended by SIGINT or SIGTERM, and all nodes have ended."),
+    error_code(0, "It was ended by SIGINT, SIGTERM or SIGHUP, and all nodes have ended."),
     error_code(1, "A node could not be started, or the ring has not become whole, or no node is left."),
     error_code(2, "The command line was wrong.")
 )]
@@ -79,7 +79,7 @@ fn check(options: &Arguments) -> Result<(), Failure> {
 
 pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     check(options)?;
-    let mut signals = Signals::new([Signal::Int, Signal::Term])
+    let mut signals = Signals::new([Signal::Int, Signal::Term, Signal::Hup])
         .map_err(|error| Failure::Other(format!("signals cannot be caught: {error}")))?;
     let mut nodes = Vec::new();
     let outcome = future::or(

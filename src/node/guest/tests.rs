@@ -164,6 +164,39 @@ fn a_write_of_unknown_outcome_is_repeated_and_applied_once() {
 }
 
 #[test]
+fn a_bad_line_costs_time_only() {
+    for seed in 0..5 {
+        let mut net = ring(5);
+        net.lossy = Some((addr(GUEST), 0.25, crate::rng::Rng::new(seed)));
+        for n in 0..60 {
+            let (key, value) = (format!("k{}", n % 12).into_bytes(), vec![n; 1 + 97 * usize::from(n)]);
+            let mut attempt = None;
+            loop {
+                match net.ask(GUEST, put(&key, &value, attempt)) {
+                    Reply::Stored { .. } => break,
+                    Reply::Unknown { operation } => attempt = Some(Attempt::Again(operation)),
+                    Reply::Unavailable(_) => attempt = None,
+                    other => panic!("{other:?}"),
+                }
+            }
+            let read = loop {
+                match net.ask(GUEST, Command::Get { key: key.clone().into() }) {
+                    Reply::Value { content, .. } => break content,
+                    Reply::Unavailable(_) => {}
+                    other => panic!("{other:?}"),
+                }
+            };
+            assert!(read.bytes() == value, "seed {seed}, write {n}");
+        }
+        net.lossy = None;
+        net.run(6000);
+        let guest = &net.nodes[&addr(GUEST)];
+        let tables = [guest.client_ops.len(), guest.transfers.len(), guest.lookups.len(), guest.requests.len()];
+        assert_eq!((tables, guest.timers.len()), ([0; 4], 0), "nothing is left over");
+    }
+}
+
+#[test]
 fn nobody_gets_an_answer_from_a_guest() {
     let mut net = ring(2);
     net.recorded = Some(Vec::new());
