@@ -22,9 +22,10 @@ pub enum Error {
         /// This one has so many.
         length: usize,
     },
-    /// The value has more than 1 MiB, or its media type more than 96 bytes, or it is to live longer than ten years; or
-    /// the operation that is repeated is none that a node of this ring has named.
+    /// The value has more than 1 MiB, or its media type more than 96 bytes, or it is to live longer than ten years.
     TooLarge,
+    /// The operation that is repeated is none that a node can have named.
+    Invented,
     /// The condition does not hold: the key exists in this version, or not at all.
     Conflict {
         /// The version.
@@ -49,13 +50,15 @@ impl Error {
             Reply::Conflict { version } => Self::Conflict { version },
             Reply::NotFound => Self::Conflict { version: None },
             Reply::TooLarge => Self::TooLarge,
+            Reply::Invented => Self::Invented,
             Reply::Unknown { operation } => Self::Unknown { operation },
             Reply::Unavailable(Unavailable::NotMember) => Self::Unreachable(
                 "none of the nodes that are known answers: is the network there, and the ring?".into(),
             ),
             Reply::Unavailable(why) => Self::Unavailable(why),
             // Answers to other commands: no node gives them.
-            _ => Self::Stopped,
+            Reply::Value { .. } | Reply::Stored { .. } | Reply::Owner { .. } | Reply::Ring { .. } => Self::Stopped,
+            Reply::Listed { .. } | Reply::Done | Reply::NotSilent | Reply::SilentFor(_) => Self::Stopped,
         }
     }
 }
@@ -75,8 +78,9 @@ impl fmt::Display for Error {
             Self::TooLarge => write!(
                 f,
                 "nothing was changed: a value has at most {VALUE_MAX} bytes, its media type {KIND_MAX}, its time to \
-                 live {TTL_MAX_S} seconds, and an operation that is repeated was named by this ring"
+                 live {TTL_MAX_S} seconds"
             ),
+            Self::Invented => f.write_str("nothing was changed: no node can have named this operation, repeat another"),
             Self::Conflict { version: Some(version) } => {
                 write!(f, "nothing was changed: the key exists in version {version}")
             }

@@ -102,6 +102,9 @@ fn what_cannot_be_is_told_and_nothing_is_changed() {
         // A name that was drawn before, for a program that may be started anew.
         let again = client.put("k", "v").again(brief.operation).await.unwrap();
         assert_eq!(again.version, brief.version);
+        let fresh = crate::wire::Freshness { term: 1, time_ms: 1 << 47 };
+        let invented = client.put("k", "v").again(Operation { fresh, ..brief.operation }).await;
+        assert!(matches!(invented, Err(Error::Invented)), "{invented:?}");
         let seed = Client::connect(&["there"], Options::default()).await;
         assert!(matches!(seed, Err(Error::Seed(why)) if why.contains("host:port")));
         let name = Client::connect(&["nowhere.invalid:1"], Options::default()).await;

@@ -1,11 +1,13 @@
 //! The tool beside a ring, over UDP: what it writes, and its exit codes.
 
-use crate::process::{Node, PATIENCE, own_addr, reserved_addr};
+use crate::process::{Node, PATIENCE, eventually, own_addr, reserved_addr};
 use crate::ring::{await_all, one_at_a_time, start_ring};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -118,6 +120,58 @@ fn exit_codes_tell_what_became_of_it() {
     // One of those that are named is enough.
     let both = format!("{nowhere},{addr}");
     assert_eq!(ends_with(0, nowhere, &["get", "k", "--node", &both]), b"two");
+}
+
+/// Stands before a node, passes on all that it is asked, and so many of its answers.
+fn narrow_way(to: SocketAddr, way: UdpSocket, answers: Arc<AtomicUsize>) {
+    let beyond = Arc::new(UdpSocket::bind(own_addr()).expect("there is a free port"));
+    let (way, asker) = (Arc::new(way), Arc::new(Mutex::new(None)));
+    let (back, from, last) = (Arc::clone(&way), Arc::clone(&beyond), Arc::clone(&asker));
+    thread::spawn(move || {
+        let mut datagram = [0; 2000];
+        while let Ok((length, source)) = way.recv_from(&mut datagram) {
+            *asker.lock().expect("nobody panics with it") = Some(source);
+            let _ = beyond.send_to(&datagram[..length], to);
+        }
+    });
+    thread::spawn(move || {
+        let mut datagram = [0; 2000];
+        while let Ok((length, _)) = from.recv_from(&mut datagram) {
+            let passes = answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            let asker = last.lock().expect("nobody panics with it").filter(|_| passes);
+            asker.map(|asker| back.send_to(&datagram[..length], asker));
+        }
+    });
+}
+
+#[test]
+fn a_write_that_nobody_answered_is_unknown_and_repeated_safely() {
+    let way = UdpSocket::bind(own_addr()).expect("there is a free port");
+    let seen = way.local_addr().expect("it is bound");
+    let listen = reserved_addr();
+    // Where people ask it is told at its start; the way there is this test's.
+    let http = ["--advertise", &seen.to_string(), "--http", &listen.to_string()].map(String::from);
+    let node = Node::start(listen, &http);
+    let answers = Arc::new(AtomicUsize::new(0));
+    narrow_way(listen, way, Arc::clone(&answers));
+    let told = eventually(PATIENCE, || {
+        // Who is there, and its place; who owns the key. That it is stored is not heard.
+        answers.store(3, Ordering::SeqCst);
+        let output = run(seen, &["put", "k", "v", "--timeout", "0.5"]);
+        let told = text(&output.stderr);
+        match output.status.code() {
+            Some(4) => Ok(told),
+            // On a busy machine one of them was asked for twice.
+            Some(3) => Err(told),
+            other => panic!("{other:?}: {told}"),
+        }
+    });
+    assert_eq!(node.client().get("/storage/k").body, b"v");
+    let (_, operation) = told.trim_end().rsplit_once("--operation ").expect("it says how to repeat it");
+    answers.store(usize::MAX, Ordering::SeqCst);
+    ends_with(0, seen, &["put", "k", "w"]);
+    ends_with(0, seen, &["put", "k", "v", "--operation", operation]);
+    assert_eq!(ends_with(0, seen, &["get", "k"]), b"w");
 }
 
 #[test]

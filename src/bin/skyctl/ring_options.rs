@@ -107,7 +107,7 @@ impl RingOptions {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::Seed(_) | Error::Key { .. } | Error::TooLarge => Self::Usage(error.to_string()),
+            Error::Seed(_) | Error::Key { .. } | Error::TooLarge | Error::Invented => Self::Usage(error.to_string()),
             Error::Unreachable(text) => Self::Unreachable(client::Unreachable(text)),
             Error::Socket(_) | Error::Unavailable(_) => Self::Unreachable(client::Unreachable(error.to_string())),
             Error::Unknown { operation } => Self::Unknown(format!(
