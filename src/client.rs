@@ -154,6 +154,23 @@ impl Client {
 
     /// Finds the owner of a key, whether that exists or not, and the way to it.
     ///
+    /// ```
+    /// # use skynode::{config::Config, node::{Identity, Node}, udp};
+    /// # smol::block_on(async {
+    /// # let udp::Sockets { udp: socket, addr, .. } = udp::bind("127.0.0.1:0".parse()?, udp::Http::Off).unwrap();
+    /// # let identity = Identity { addr, id: None };
+    /// # let node = Node::new(Config::default(), identity, false, udp::entropy()?, udp::now());
+    /// # smol::spawn(udp::Driver::new(node, socket, Vec::new(), None)?.0.run()).detach();
+    /// # let client = skynode::client::Client::connect(&[addr.to_string()], Default::default()).await?;
+    /// let found = client.lookup("greeting").await?;
+    /// assert!(found.arc.contains(found.id));
+    /// for hop in found.path {
+    ///     println!("{}{}", hop.peer, if hop.led_on { "" } else { ", asked beside the way" });
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Key`], [`Error::Unavailable`], [`Error::Unreachable`].
     pub async fn lookup(&self, key: impl AsRef<[u8]>) -> Result<Owner, Error> {

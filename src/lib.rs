@@ -13,6 +13,9 @@
 //! 7  bin/skynode, bin/skyctl   the node; the tool beside it
 //! ```
 //!
+//! Programs that read and write want a [`client::Client`]; those that hold a node themselves a [`node::Node`] and a
+//! [`udp::Driver`], as `examples/embed.rs` shows.
+//!
 //! Floors 0 to 3 are `no_std` and need `alloc`; the default feature `std` adds the rest. A good way in is
 //! [`wire`], where the messages are the protocol's documentation, and then [`node::Node`].
 #![cfg_attr(not(feature = "std"), no_std)]

@@ -67,6 +67,28 @@ macro_rules! conditions {
 
 /// A value to be written, by awaiting this: see [`Client::put`].
 ///
+/// ```
+/// # use skynode::{config::Config, node::{Identity, Node}, udp};
+/// # smol::block_on(async {
+/// # let udp::Sockets { udp: socket, addr, .. } = udp::bind("127.0.0.1:0".parse()?, udp::Http::Off).unwrap();
+/// # let identity = Identity { addr, id: None };
+/// # let node = Node::new(Config::default(), identity, false, udp::entropy()?, udp::now());
+/// # smol::spawn(udp::Driver::new(node, socket, Vec::new(), None)?.0.run()).detach();
+/// # use skynode::client::{Client, Error};
+/// # let client = Client::connect(&[addr.to_string()], Default::default()).await?;
+/// let mut put = client.put("order/17", "three apples");
+/// let stored = loop {
+///     match put.await {
+///         // It may have been stored: once more under the same name, it counts once.
+///         Err(Error::Unknown { operation }) => put = client.put("order/17", "three apples").again(operation),
+///         outcome => break outcome?,
+///     }
+/// };
+/// println!("stored by {} nodes", stored.copies);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+///
 /// # Errors
 /// [`Error::Conflict`] if the condition does not hold, [`Error::Unknown`] if it may have been stored or not,
 /// [`Error::Unavailable`], [`Error::Unreachable`], [`Error::TooLarge`], [`Error::Key`].

@@ -212,7 +212,7 @@ fn text(sum: &Tally, took: Duration) -> String {
 fn as_json(sum: &Tally, took: Duration) -> Value {
     let mut json = json!({ "seconds": took.as_secs_f64(), "failed": sum.failed, "why": sum.why });
     for (name, seen) in rows(sum) {
-        let ms = |share| seen.at(share).as_secs_f64() * 1000.0;
+        let ms = |share| seen.at(share).as_micros() as f64 / 1000.0;
         json[name] = json!({
             "done": seen.count(),
             "per_s": seen.count() as f64 / took.as_secs_f64(),
