@@ -230,6 +230,22 @@ fn events_are_written_and_a_connection_that_ends_is_made_anew() {
     assert!(output.status.success() && told.contains("made anew") && told.lines().count() == 1, "{told}");
 }
 
+#[test]
+fn a_key_and_a_node_are_watched() {
+    let node = Node::alone();
+    ends_with(0, node.addr, &["put", "a/b", "one"]);
+    let mut child = command(node.addr, &["watch", "a/b", "--json", "--count", "3"]).spawn().expect("it runs");
+    let first = await_line(&mut child, "value").pop().expect("a line");
+    assert_eq!((&json(first.as_bytes())["bytes"], &json(first.as_bytes())["key"]), (&3.into(), &"a/b".into()));
+    ends_with(0, node.addr, &["put", "a/b", "longer"]);
+    assert!(await_line(&mut child, "value").concat().contains(r#""bytes":6"#));
+    ends_with(0, node.addr, &["del", "a/b"]);
+    await_line(&mut child, "absent");
+    assert!(child.wait().expect("it is ours").success());
+    let life = text(&ends_with(0, node.addr, &["watch", "--count", "1"]));
+    assert!(life.starts_with("state ") && life.contains(&node.addr.to_string()), "{life}");
+}
+
 /// What it has written, line by line, until one contains this.
 fn await_line(child: &mut Child, part: &str) -> Vec<String> {
     let out = BufReader::new(child.stdout.as_mut().expect("it was piped"));

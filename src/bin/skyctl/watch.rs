@@ -24,7 +24,9 @@ asks_ring! {
         name = "watch",
         example = "skyctl watch",
         example = "skyctl watch --json config | jq .",
-        example = "skyctl watch --count 1 job && ./start"
+        example = "skyctl watch --count 2 job && ./start",
+        note = "The first event tells how it is now: the node, or the key. A key is looked at once a second, so of\n\
+                two changes within that time one may be missed."
     )]
     struct Arguments {
         /// only changes of this key

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Bytes of an event, or of a header section: more is none.
 const BYTES_MAX: usize = 1 << 20;
-/// A node that is quiet sends a comment now and then; after so long without one it is taken for gone.
+/// A node that has nothing to tell says so every 15 s; after so long without that it is taken for gone.
 const QUIET_MAX: Duration = Duration::from_secs(90);
 
 /// What happened.
