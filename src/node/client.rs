@@ -173,12 +173,6 @@ impl Node {
         }
     }
 
-    /// True if the id is the predecessor's: then this node stored the term that it is settled under.
-    fn is_beside_owner(&self, id: Id) -> bool {
-        let before = self.ring.before_predecessor.zip(self.predecessor);
-        before.is_some_and(|(before, owner)| Arc::new(before, owner.id()).contains(id))
-    }
-
     /// The key is this node's own.
     fn client_own(&mut self, ticket: Ticket) {
         let Some(id) = self.client_ops.get(&ticket).map(|op| op.id) else { return };

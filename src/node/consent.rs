@@ -113,6 +113,12 @@ impl Node {
         }
     }
 
+    /// True if the id is the predecessor's: then this node stored the term that it is settled under.
+    pub(super) fn is_beside_owner(&self, id: Id) -> bool {
+        let before = self.ring.before_predecessor.zip(self.predecessor);
+        before.is_some_and(|(before, owner)| Arc::new(before, owner.id()).contains(id))
+    }
+
     /// Gives up what ran out since the last input.
     pub(super) fn expire_rights(&mut self) {
         let now = self.now.at;

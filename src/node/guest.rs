@@ -200,7 +200,7 @@ impl Node {
         self.guest.as_ref().map_or_else(|| self.closest_preceding(id), |guest| guest.nearest(id))
     }
 
-    /// Whether a node without a place answers this at all.
+    /// True of what a guest does not answer: all but what its own writes need.
     pub(super) fn hears_not(&self, request: &Request<'_>) -> bool {
         self.is_guest() && !matches!(request, Request::Part { .. })
     }
