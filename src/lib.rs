@@ -9,8 +9,12 @@
 //! 3  node                      the sans-I/O state machine: bytes in, bytes out, one deadline
 //! 4  handle, disk              how the tasks of a process reach their node; where it saves what it holds
 //! 5  sim | udp, http           the simulated world; the real one, the only place with clock, entropy and sockets
-//! 6  bin/skynode, bin/skyctl   the node; the tool beside it
+//! 6  client                    what other programs reach a ring with
+//! 7  bin/skynode, bin/skyctl   the node; the tool beside it
 //! ```
+//!
+//! Programs that read and write want a [`client::Client`]; those that hold a node themselves a [`node::Node`] and a
+//! [`udp::Driver`], as `examples/embed.rs` shows.
 //!
 //! Floors 0 to 3 are `no_std` and need `alloc`; the default feature `std` adds the rest. A good way in is
 //! [`wire`], where the messages are the protocol's documentation, and then [`node::Node`].
@@ -48,3 +52,7 @@ pub mod http;
 pub mod sim;
 #[cfg(feature = "std")]
 pub mod udp;
+
+// Floor 6: what other programs reach a ring with.
+#[cfg(feature = "std")]
+pub mod client;

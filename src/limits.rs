@@ -103,6 +103,11 @@ pub const RELAYS_EACH_MAX: usize = 4;
 /// Operations of clients that a node coordinates at one time; the next is refused as busy.
 pub const CLIENT_MAX: usize = 512;
 
+/// Nodes of a ring that a guest remembers to begin lookups at; who was heard longest ago makes room.
+pub const GUEST_CONTACTS_MAX: usize = 64;
+/// Owners that a guest remembers with their arcs; the one found longest ago makes room.
+pub const GUEST_ARCS_MAX: usize = 256;
+
 /// Operations that an owner has under way or queued at one time; the next is refused as busy.
 pub const OWNER_MAX: usize = 512;
 

@@ -12,7 +12,7 @@ mod date;
 mod events;
 mod fields;
 pub mod host;
-mod json;
+pub mod json;
 mod metrics;
 mod openapi;
 mod operator;

@@ -115,8 +115,13 @@ impl Node {
             }
         }
         self.birth.asked = Some(self.now.at);
-        for addr in others.into_iter().take(SEEDS_MAX) {
-            self.ask_stranger(addr, Request::Ping, Purpose::Probe(Probe::Seed));
+        self.ask_seeds(&others);
+    }
+
+    /// Asks who lives there, and whether it is on a ring.
+    pub(super) fn ask_seeds(&mut self, addrs: &[SocketAddr]) {
+        for addr in addrs.iter().take(SEEDS_MAX) {
+            self.ask_stranger(*addr, Request::Ping, Purpose::Probe(Probe::Seed));
         }
     }
 
@@ -132,6 +137,12 @@ impl Node {
 
     /// A seed is alive.
     pub(super) fn seed_answered(&mut self, seed: Peer, member: bool, founder: bool, recalls: bool) {
+        if self.is_guest() {
+            // One that is on no ring is tried again.
+            return if member {
+                self.contact_answered(seed)
+            };
+        }
         if seed == self.me {
             self.is_own_seed();
         } else if member {

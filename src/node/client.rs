@@ -118,7 +118,7 @@ impl Node {
     fn insert_client(&mut self, ticket: Ticket, id: Id, key: Box<[u8]>, wish: Wish) {
         let why = if self.has_parted() {
             Some(Unavailable::Leaving)
-        } else if !self.is_member() {
+        } else if !self.may_coordinate() {
             Some(Unavailable::NotMember)
         } else {
             (self.client_ops.len() >= CLIENT_MAX).then_some(Unavailable::Busy)
@@ -148,8 +148,7 @@ impl Node {
         op.busy = true;
         let (id, deadline, wish, op_tries) = (op.id, op.deadline, op.wish.clone(), op.tries);
         self.timers.set(Timer::Client(ticket), deadline);
-        let alone = self.predecessor.is_none() && self.successors.head().is_none();
-        let own = alone || self.predecessor.is_some_and(|predecessor| Arc::new(predecessor.id(), me).contains(id));
+        let own = self.is_own_by_pointers(id);
         match wish {
             Wish::Owner if own && self.is_established() => {
                 let owner = self.me;
@@ -159,6 +158,12 @@ impl Node {
             Wish::Owner if own => self.client_retry(ticket),
             Wish::Owner => self.start_lookup(id, LookupFor::Owner(ticket)),
             _ if own => self.client_own(ticket),
+            Wish::Get
+                if op_tries == 0
+                    && let Some(found) = self.remembered_owner(id) =>
+            {
+                self.client_found(ticket, Some(found));
+            }
             // What a list far away says may be out of date: after a failure the predecessor itself is asked. A write is
             // as fresh as the term that it was looked up under, and that only the owner and its neighbours know.
             Wish::Write { fresh: None, .. } if !self.is_beside_owner(id) => {
@@ -166,12 +171,6 @@ impl Node {
             }
             _ => self.start_lookup(id, LookupFor::Operation { ticket, exact: op_tries > 0 }),
         }
-    }
-
-    /// True if the id is the predecessor's: then this node stored the term that it is settled under.
-    fn is_beside_owner(&self, id: Id) -> bool {
-        let before = self.ring.before_predecessor.zip(self.predecessor);
-        before.is_some_and(|(before, owner)| Arc::new(before, owner.id()).contains(id))
     }
 
     /// The key is this node's own.
@@ -200,6 +199,7 @@ impl Node {
 
     /// The lookup has ended.
     pub(super) fn client_found(&mut self, ticket: Ticket, found: Option<Found>) {
+        found.iter().for_each(|found| self.note_found(found));
         if self.lists.contains_key(&ticket) {
             return self.list_found(ticket, found.map(|found| found.owner));
         }
@@ -348,6 +348,9 @@ impl Node {
         }
         if self.lists.contains_key(&ticket) {
             return self.list_due(ticket);
+        }
+        if self.waited_in_vain(ticket) {
+            return;
         }
         let Some(op) = self.client_ops.get(&ticket) else { return };
         if op.deadline > self.now.at {

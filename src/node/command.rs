@@ -13,7 +13,7 @@ use core::net::SocketAddr;
 pub struct Ticket(pub u64);
 
 /// What a driver asks of its node. Each is answered by exactly one [`Event::Reply`], at the latest after the deadline
-/// of [`Config`](crate::config::Config), save `Seeds`.
+/// of [`Config`](crate::config::Config), save `Seeds`. A guest that hears nobody yet waits for that as long before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Read a key. → `Value`, `NotFound`, `Unavailable`.
@@ -208,7 +208,7 @@ pub struct RingNode {
 /// Why a command could not be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unavailable {
-    /// This node has no place on the ring yet.
+    /// This node has no place on the ring yet; a guest hears nobody who has.
     NotMember,
     /// Too many operations at one time.
     Busy,

@@ -105,6 +105,20 @@ impl Node {
         self.has_rights(now) && claim.zip(settled).is_some_and(|(claim, settled)| settled.covers(claim))
     }
 
+    /// True if the id is this node's own, as far as its pointers say.
+    pub(super) fn is_own_by_pointers(&self, id: Id) -> bool {
+        match self.predecessor {
+            Some(predecessor) => Arc::new(predecessor.id(), self.me.id()).contains(id),
+            None => self.successors.head().is_none() && !self.is_guest(),
+        }
+    }
+
+    /// True if the id is the predecessor's: then this node stored the term that it is settled under.
+    pub(super) fn is_beside_owner(&self, id: Id) -> bool {
+        let before = self.ring.before_predecessor.zip(self.predecessor);
+        before.is_some_and(|(before, owner)| Arc::new(before, owner.id()).contains(id))
+    }
+
     /// Gives up what ran out since the last input.
     pub(super) fn expire_rights(&mut self) {
         let now = self.now.at;

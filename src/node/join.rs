@@ -97,6 +97,9 @@ impl Node {
 
     /// The next try.
     pub(super) fn join_again(&mut self) {
+        if self.is_guest() {
+            return self.seek_contacts();
+        }
         if !self.seeks_ring() || self.joining.is_under_way() {
             return;
         }

@@ -51,7 +51,7 @@ impl Node {
     pub(super) fn start_list(&mut self, ticket: Ticket, from: Id, after: Option<Box<[u8]>>, limit: usize) {
         let why = match () {
             () if self.has_parted() => Some(Unavailable::Leaving),
-            () if !self.is_member() => Some(Unavailable::NotMember),
+            () if !self.may_coordinate() => Some(Unavailable::NotMember),
             () => (self.lists.len() >= LISTS_MAX).then_some(Unavailable::Busy),
         };
         if let Some(why) = why {
@@ -66,13 +66,11 @@ impl Node {
 
     /// One try at the next position: the own claim, or a lookup.
     fn list_try(&mut self, ticket: Ticket) {
-        let me = self.me.id();
         let Some(op) = self.lists.get_mut(&ticket) else { return };
         op.busy = true;
         let (from, exact) = (op.from, op.tries > 0);
         self.timers.set(Timer::Client(ticket), op.deadline);
-        let alone = self.predecessor.is_none() && self.successors.head().is_none();
-        if alone || self.predecessor.is_some_and(|predecessor| Arc::new(predecessor.id(), me).contains(from)) {
+        if self.is_own_by_pointers(from) {
             self.list_mine(ticket, from);
         } else {
             self.start_lookup(from, LookupFor::Operation { ticket, exact });

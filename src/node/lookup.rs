@@ -182,9 +182,9 @@ impl Lookup {
 impl Node {
     /// Begins a lookup from this node's own tables.
     pub(super) fn start_lookup(&mut self, id: Id, purpose: LookupFor) {
-        let contacts = self.closest_preceding(id);
+        let contacts = self.beginnings(id);
         let Some((predecessor, after)) = self.listed(id) else {
-            return self.start_lookup_from(id, purpose, None, &contacts);
+            return self.start_lookup_from(id, purpose, self.first_to_ask(id, purpose), &contacts);
         };
         let owner = after[0];
         match purpose {

@@ -22,6 +22,7 @@
 //! awaiting   coming back with what was saved                   list      all keys of the ring, page by page
 //! mirror     which address others see                          amid      born on a ring that stands, for simulations
 //! life       what happened, in words                           load      how full its tables are
+//! guest      clients without a place on the ring
 //! ```
 
 mod amid;
@@ -34,6 +35,7 @@ mod consent;
 mod ends;
 mod expire;
 mod floors;
+mod guest;
 mod join;
 mod keys;
 mod leave;
@@ -157,6 +159,7 @@ pub struct Node {
     client_ops: BTreeMap<Ticket, client::ClientOp>,
     walks: BTreeMap<Ticket, walk::WalkOp>,
     lists: BTreeMap<Ticket, list::ListOp>,
+    guest: Option<Box<guest::Guest>>,
     numbers: u64,
 }
 
@@ -255,6 +258,7 @@ impl Node {
             client_ops: BTreeMap::new(),
             walks: BTreeMap::new(),
             lists: BTreeMap::new(),
+            guest: None,
             numbers: rng.next_u64() >> 1,
             rng,
             config,

@@ -121,6 +121,7 @@ impl Node {
         if matches!(silence, Silence::Timeout { .. } | Silence::Gone) {
             self.fingers.remove(to);
         }
+        self.note_silent(&to, silence);
         match pending.purpose {
             Purpose::Stabilise(_) => self.stabilise_silent(to, pending.started, silence),
             Purpose::Candidate | Purpose::Notice | Purpose::Awaited => {}
@@ -151,6 +152,11 @@ impl Node {
 
     /// Takes a command of the driver.
     pub(super) fn take_command(&mut self, ticket: Ticket, command: Command) {
+        if self.is_guest() { self.take_command_as_guest(ticket, command) } else { self.start_command(ticket, command) }
+    }
+
+    /// Begins what a command asks for.
+    pub(super) fn start_command(&mut self, ticket: Ticket, command: Command) {
         match command {
             Command::Seeds(addrs) => self.try_seeds(&addrs),
             Command::Walk { from, max } => self.start_walk(ticket, from, max),

@@ -172,6 +172,7 @@ impl Node {
     pub(super) fn take_frame(&mut self, source: SocketAddr, length: usize, frame: Frame<'_>) {
         let (transaction, incarnation) = (frame.transaction, frame.from);
         match frame.message {
+            Message::Request(request) if self.hears_not(&request) => {}
             Message::Request(request) => {
                 let proven = frame.stamp.and_then(|stamp| self.stamper.read(self.now.at, source, stamp));
                 let asked = Asked { source, transaction, incarnation, proven, length };
@@ -245,6 +246,7 @@ impl Node {
         if answer != Answer::Refused(Refusal::NotMember) {
             self.heard_answer(&pending.to);
         }
+        self.note_heard(&pending, &answer);
         match answer {
             Answer::Refused(refusal) => self.unanswered(&pending, Silence::Refused(refusal)),
             answer => self.answered(&pending, stamp, answer),

@@ -5,31 +5,43 @@ use crate::store::Content;
 use crate::wire::{Condition, Freshness, Operation, OperationId};
 use std::collections::BTreeMap;
 
-struct Net {
-    now: Now,
-    nodes: BTreeMap<SocketAddr, Node>,
-    seeds: Vec<SocketAddr>,
+pub(super) struct Net {
+    pub now: Now,
+    pub nodes: BTreeMap<SocketAddr, Node>,
+    pub seeds: Vec<SocketAddr>,
     replies: Vec<(Ticket, Reply)>,
     /// All that was sent, if somebody records it: from whom, to whom, what.
-    recorded: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
+    pub recorded: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
+    /// What is sent there is lost after so many datagrams.
+    pub deaf: Option<(SocketAddr, usize)>,
+    /// Of what this one sends, and is sent, a share is lost.
+    pub lossy: Option<(SocketAddr, f64, Rng)>,
 }
 
-fn addr(n: u16) -> SocketAddr {
+pub(super) fn addr(n: u16) -> SocketAddr {
     ([10, 0, 0, 1], n).into()
 }
 
-fn put(key: &[u8], value: &[u8], attempt: Option<Attempt>) -> Command {
+pub(super) fn put(key: &[u8], value: &[u8], attempt: Option<Attempt>) -> Command {
     let (key, content) = (key.into(), Content::new(value, b"", 0));
     Command::Put { key, content, ttl_s: 0, condition: Condition::None, min_copies: 0, attempt }
 }
 
 impl Net {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let now = Now { at: Instant::from_millis(1_000_000), wall_ms: 1_700_000_000_000 };
-        Self { now, nodes: BTreeMap::new(), seeds: vec![addr(1)], replies: vec![], recorded: None }
+        Self {
+            now,
+            nodes: BTreeMap::new(),
+            seeds: vec![addr(1)],
+            replies: vec![],
+            recorded: None,
+            deaf: None,
+            lossy: None,
+        }
     }
 
-    fn start(&mut self, n: u16) {
+    pub fn start(&mut self, n: u16) {
         self.start_as(n, n != 1);
     }
 
@@ -43,7 +55,7 @@ impl Net {
         self.drain();
     }
 
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         let mut busy = true;
         while std::mem::take(&mut busy) {
             let addrs: Vec<SocketAddr> = self.nodes.keys().copied().collect();
@@ -54,7 +66,18 @@ impl Net {
                     if let Some(recorded) = &mut self.recorded {
                         recorded.push((from, sent.to, buffer[..sent.length].to_vec()));
                     }
-                    if let Some(to) = self.nodes.get_mut(&sent.to) {
+                    let lost = match &mut self.lossy {
+                        Some((addr, share, rng)) if [from, sent.to].contains(addr) => rng.chance(*share),
+                        _ => false,
+                    };
+                    let hears = match &mut self.deaf {
+                        Some((deaf, left)) if *deaf == sent.to => {
+                            *left = left.saturating_sub(1);
+                            *left > 0
+                        }
+                        _ => true,
+                    };
+                    if let Some(to) = self.nodes.get_mut(&sent.to).filter(|_| hears && !lost) {
                         to.handle_datagram(self.now, from, &buffer[..sent.length]);
                     }
                 }
@@ -78,7 +101,7 @@ impl Net {
         }
     }
 
-    fn run(&mut self, ms: u64) {
+    pub fn run(&mut self, ms: u64) {
         let until = self.now.at + Duration::from_millis(ms);
         loop {
             let next = self.nodes.values().map(Node::poll_timeout).min().unwrap_or(Instant::FAR);
@@ -101,7 +124,7 @@ impl Net {
         self.now.at = at;
     }
 
-    fn ask(&mut self, n: u16, command: Command) -> Reply {
+    pub fn ask(&mut self, n: u16, command: Command) -> Reply {
         let ticket = self.nodes.get_mut(&addr(n)).unwrap().handle_command(self.now, command);
         self.drain();
         for _ in 0..6000 {
@@ -113,11 +136,11 @@ impl Net {
         panic!("no reply")
     }
 
-    fn put(&mut self, n: u16, key: &str, value: &str) -> Reply {
+    pub fn put(&mut self, n: u16, key: &str, value: &str) -> Reply {
         self.ask(n, put(key.as_bytes(), value.as_bytes(), None))
     }
 
-    fn get(&mut self, n: u16, key: &str) -> Option<String> {
+    pub fn get(&mut self, n: u16, key: &str) -> Option<String> {
         match self.ask(n, Command::Get { key: key.as_bytes().into() }) {
             Reply::Value { content, .. } => Some(String::from_utf8(content.bytes().to_vec()).unwrap()),
             Reply::NotFound => None,
@@ -130,7 +153,7 @@ impl Net {
     }
 
     /// The nodes in ring order know each other as they should.
-    fn assert_ideal(&self) {
+    pub fn assert_ideal(&self) {
         let mut ring: Vec<&Node> = self.nodes.values().collect();
         ring.sort_by_key(|node| node.me().id());
         for (i, node) in ring.iter().enumerate() {

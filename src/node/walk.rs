@@ -35,6 +35,13 @@ impl Node {
         self.timers.set(Timer::Client(ticket), deadline);
         match from.filter(|addr| *addr != self.me.addr()) {
             _ if full => self.walk_ended(ticket, false),
+            None if self.is_guest() => {
+                let ahead = self.beginnings(self.me.id());
+                if let Some(op) = self.walks.get_mut(&ticket) {
+                    op.ahead = ahead.into();
+                }
+                self.walk_on(ticket);
+            }
             None => {
                 let step = self.step_of_me();
                 self.walk_answered(ticket, self.me, step);

@@ -17,5 +17,6 @@ mod process;
 mod ring;
 mod schema;
 mod shown;
+mod skyctl;
 mod udp;
 mod values;

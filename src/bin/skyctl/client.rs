@@ -135,7 +135,8 @@ fn pause(retry_after: Option<&str>) -> Duration {
     Duration::from_secs(seconds).clamp(Duration::from_millis(200), PAUSE_MAX)
 }
 
-fn connect(node: &str) -> io::Result<(BufReader<TcpStream>, SocketAddr)> {
+/// A connection to the node, and the address that it has now.
+pub fn connect(node: &str) -> io::Result<(BufReader<TcpStream>, SocketAddr)> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for addr in node.to_socket_addrs()? {
         match TcpStream::connect_timeout(&addr, ATTEMPT) {

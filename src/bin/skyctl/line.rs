@@ -1,6 +1,6 @@
 //! An entry as a line of JSON. Text stands as it is; what is not UTF-8 stands in base64, under another name.
 
-mod base64;
+pub mod base64;
 
 use serde::{Deserialize, Serialize};
 use skynode::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S, VALUE_MAX};

@@ -1,14 +1,26 @@
 //! The tool of the person beside a ring.
 
+mod bench;
 mod client;
+mod del;
 mod export;
+mod get;
 mod import;
 mod line;
+mod lookup;
+mod ls;
+mod node;
 mod progress;
+mod put;
+mod ring;
+mod ring_options;
 mod sim;
 mod swarm;
+mod up;
+mod watch;
 
 use argh::FromArgs;
+use smol::block_on;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::Write;
@@ -17,10 +29,33 @@ use std::process::ExitCode;
 /// The command line as argh reads it.
 #[derive(FromArgs, Debug)]
 #[argh(
-    description = "The tool for the person beside a ring of skynodes.",
-    error_code(1, "A promise was broken, or entries could not be read or written."),
-    error_code(2, "The command line was wrong."),
-    error_code(3, "The node cannot be reached.")
+    description = "The tool for the person beside a ring of skynodes. It speaks to the ring over UDP, as a client\n\
+                   that stores nothing itself; it finds the ring through any of its nodes, by default the one on\n\
+                   127.0.0.1:4321.",
+    example = "A ring on this machine, and what can be done with it from another terminal:\n\n\
+               \x20 {command_name} up 3\n\
+               \x20 export SKY_NODE=127.0.0.1:4001\n\
+               \x20 {command_name} put greeting hello\n\
+               \x20 {command_name} get greeting\n\
+               \x20 {command_name} ls --long\n\
+               \x20 {command_name} ring\n\
+               \x20 {command_name} bench --clients 32",
+    note = "--node host:port names nodes of the ring, several separated by commas or by repeating it; what is not\n\
+            given there is taken from the environment: SKY_NODE, and SKY_RING for --ring. Each command has a --help.",
+    note = "Values go to the standard output as they are, everything else that is said to the standard error.",
+    error_code(0, "Done."),
+    error_code(
+        1,
+        "There is no such key, or a condition does not hold; a promise was broken; entries could not be read\n\
+                   or written."
+    ),
+    error_code(2, "The command line was wrong: nothing was sent."),
+    error_code(3, "The ring cannot be reached, or cannot do it now: nothing was changed."),
+    error_code(
+        4,
+        "The outcome of a write is unknown: it may be stored, or may be yet. The message says how to repeat\n\
+                   it; it is applied once."
+    )
 )]
 struct Arguments {
     /// print the version and exit
@@ -33,10 +68,45 @@ struct Arguments {
 #[derive(FromArgs, Debug)]
 #[argh(subcommand)]
 enum Command {
-    Sim(Box<sim::Sim>),
-    Swarm(swarm::Arguments),
+    Get(get::Arguments),
+    Put(put::Arguments),
+    Create(put::Create),
+    Del(del::Arguments),
+    Ls(ls::Arguments),
+    Lookup(lookup::Arguments),
+    Ring(ring::Arguments),
+    Dot(ring::Dot),
+    Node(node::Arguments),
+    Watch(watch::Arguments),
+    Bench(bench::Arguments),
+    Up(up::Arguments),
     Export(export::Arguments),
     Import(import::Arguments),
+    Sim(Box<sim::Sim>),
+    Swarm(swarm::Arguments),
+}
+
+impl Command {
+    fn run(&self) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Get(options) => block_on(get::run(options)),
+            Self::Put(options) => block_on(put::run(options)),
+            Self::Create(options) => block_on(put::create(options)),
+            Self::Del(options) => block_on(del::run(options)),
+            Self::Ls(options) => block_on(ls::run(options)),
+            Self::Lookup(options) => block_on(lookup::run(options)),
+            Self::Ring(options) => block_on(ring::run(options)),
+            Self::Dot(options) => block_on(ring::dot(options)),
+            Self::Node(options) => node::run(options),
+            Self::Watch(options) => watch::run(options),
+            Self::Bench(options) => block_on(bench::run(options)),
+            Self::Up(options) => block_on(up::run(options)),
+            Self::Export(options) => export::run(options),
+            Self::Import(options) => import::run(options),
+            Self::Sim(options) => sim::run(options).map_err(Failure::Usage),
+            Self::Swarm(options) => swarm::run(options).map_err(Failure::Usage),
+        }
+    }
 }
 
 /// Why a command that has to do with a node did not come to its end.
@@ -46,6 +116,8 @@ enum Failure {
     Usage(String),
     /// The node cannot be reached.
     Unreachable(client::Unreachable),
+    /// Whether a write was stored is not known.
+    Unknown(String),
     /// Anything else.
     Other(String),
 }
@@ -55,6 +127,7 @@ impl Failure {
         match self {
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
+            Self::Unknown(_) => 4,
             Self::Other(_) => 1,
         }
     }
@@ -63,7 +136,8 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) | Self::Other(text) | Self::Unreachable(client::Unreachable(text)) => f.write_str(text),
+            Self::Usage(text) | Self::Other(text) | Self::Unknown(text) => f.write_str(text),
+            Self::Unreachable(client::Unreachable(text)) => f.write_str(text),
         }
     }
 }
@@ -93,14 +167,7 @@ fn main() -> ExitCode {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     match Arguments::from_args(&["skyctl"], &texts) {
         Ok(Arguments { version: true, .. }) => tell(&format!("skyctl {}", env!("CARGO_PKG_VERSION"))),
-        Ok(Arguments { command: Some(Command::Sim(options)), .. }) => {
-            sim::run(&options).unwrap_or_else(|wrong| fail(&wrong))
-        }
-        Ok(Arguments { command: Some(Command::Swarm(options)), .. }) => {
-            swarm::run(&options).unwrap_or_else(|wrong| fail(&wrong))
-        }
-        Ok(Arguments { command: Some(Command::Export(options)), .. }) => ended(export::run(&options)),
-        Ok(Arguments { command: Some(Command::Import(options)), .. }) => ended(import::run(&options)),
+        Ok(Arguments { command: Some(command), .. }) => ended(command.run()),
         Ok(Arguments { command: None, .. }) => fail("there is nothing to do: --help lists the commands"),
         Err(early) if early.status.is_ok() => tell(&early.output),
         Err(early) => fail(&early.output.split_whitespace().collect::<Vec<_>>().join(" ")),

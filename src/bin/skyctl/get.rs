@@ -1,0 +1,65 @@
+//! `skyctl get`: a value, as it is.
+
+use super::ring_options::{asks_ring, key, put_bytes};
+use super::{Failure, say};
+use serde_json::json;
+use skynode::client::Value;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+asks_ring! {
+    /// Write the value of a key to the standard output, byte by byte as it was stored.
+    #[argh(
+        subcommand,
+        name = "get",
+        example = "skyctl get greeting",
+        example = "skyctl get photo.jpg > photo.jpg",
+        example = "skyctl get --escaped 'a%00b'",
+        note = "With --json: key, value (value_base64 if it is no text), type, version, copies, owner, and\n\
+                expires_ms, in milliseconds since 1970, if it ends."
+    )]
+    struct Arguments {
+        /// the key, 1 to 255 bytes
+        #[argh(positional)]
+        key: String,
+        /// the key is escaped as in a URL, with %20 for a space: for keys that are no text
+        #[argh(switch, short = 'e')]
+        escaped: bool,
+    }
+}
+
+pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
+    let key = key(&options.key, options.escaped)?;
+    let client = options.options().connect().await?;
+    let value = client.get(&key).await?;
+    let value = value.ok_or_else(|| Failure::Other(format!("there is no key {:?}", options.key)))?;
+    if options.json {
+        say(&shown(&key, &value));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut out = io::stdout().lock();
+    match out.write_all(value.bytes()).and_then(|()| out.flush()) {
+        // A reader that has gone away, as `head` does, is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Other(format!("the value cannot be written: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn shown(key: &[u8], value: &Value) -> String {
+    let mut json = json!({
+        "type": String::from_utf8_lossy(value.kind()),
+        "version": value.version.to_string(),
+        "copies": value.copies,
+        "owner": value.owner,
+    });
+    put_bytes(&mut json, "key", key);
+    put_bytes(&mut json, "value", value.bytes());
+    let since = value.expires().and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok());
+    if let Some(since) = since {
+        json["expires_ms"] = (since.as_millis() as u64).into();
+    }
+    json.to_string()
+}

@@ -1,0 +1,227 @@
+//! `skyctl put` and `skyctl create`: a value goes to its place.
+
+use super::ring_options::{RingOptions, asks_ring, key};
+use super::{Failure, say};
+use serde_json::json;
+use skynode::client::{Error, OperationId, Put, Stored, Version};
+use skynode::limits::VALUE_MAX;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+asks_ring! {
+    /// Write a value, under a key that may exist or not: it is stored on three nodes when this ends with 0. The value
+    /// is the second argument, or a file, or the standard input. Written to the standard output: its version.
+    #[argh(
+        subcommand,
+        name = "put",
+        example = "skyctl put greeting hello",
+        example = "skyctl put photo.jpg --file photo.jpg --type image/jpeg",
+        example = "date | skyctl put now --ttl 60",
+        example = "skyctl put counter 8 --if-match $(skyctl put counter 7)",
+        note = "A value that is an argument ends where the argument does; from the standard input all bytes count,\n\
+                the last line's end included."
+    )]
+    struct Arguments {
+        /// the key, 1 to 255 bytes
+        #[argh(positional)]
+        key: String,
+        /// the value, at most 1 MiB
+        #[argh(positional)]
+        value: Option<String>,
+        /// the file that holds the value; - for the standard input
+        #[argh(option, short = 'f', arg_name = "file")]
+        file: Option<PathBuf>,
+        /// the key is escaped as in a URL, with %20 for a space: for keys that are no text
+        #[argh(switch, short = 'e')]
+        escaped: bool,
+        /// the media type, as text/plain
+        #[argh(option, short = 't', arg_name = "type")]
+        r#type: Option<String>,
+        /// the value ends after so many seconds
+        #[argh(option, arg_name = "seconds", from_str_fn(seconds_of_life))]
+        ttl: Option<Duration>,
+        /// only if the key exists in this version, or in any: *
+        #[argh(option, arg_name = "version", from_str_fn(expected))]
+        if_match: Option<Expected>,
+        /// only if so many nodes would hold it, 1 to 3
+        #[argh(option, arg_name = "n", from_str_fn(copies))]
+        min_copies: Option<u8>,
+        /// repeat a write whose outcome was unknown, by the name that the message gave; or name a new one with 32
+        /// hexadecimal digits
+        #[argh(option, arg_name = "name")]
+        operation: Option<String>,
+    }
+}
+
+asks_ring! {
+    /// Write a value under a key that must not exist: as put does, but 1 is the exit code if the key is there.
+    #[argh(subcommand, name = "create", example = "skyctl create lock/nightly $HOSTNAME --ttl 3600 && ./nightly")]
+    struct Create {
+        /// the key, 1 to 255 bytes
+        #[argh(positional)]
+        key: String,
+        /// the value, at most 1 MiB
+        #[argh(positional)]
+        value: Option<String>,
+        /// the file that holds the value; - for the standard input
+        #[argh(option, short = 'f', arg_name = "file")]
+        file: Option<PathBuf>,
+        /// the key is escaped as in a URL, with %20 for a space: for keys that are no text
+        #[argh(switch, short = 'e')]
+        escaped: bool,
+        /// the media type, as text/plain
+        #[argh(option, short = 't', arg_name = "type")]
+        r#type: Option<String>,
+        /// the value ends after so many seconds
+        #[argh(option, arg_name = "seconds", from_str_fn(seconds_of_life))]
+        ttl: Option<Duration>,
+        /// only if so many nodes would hold it, 1 to 3
+        #[argh(option, arg_name = "n", from_str_fn(copies))]
+        min_copies: Option<u8>,
+        /// repeat a write whose outcome was unknown, by the name that the message gave; or name a new one with 32
+        /// hexadecimal digits
+        #[argh(option, arg_name = "name")]
+        operation: Option<String>,
+    }
+}
+
+/// In which version a key is to exist.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected {
+    Any,
+    Version(Version),
+}
+
+pub fn expected(text: &str) -> Result<Expected, String> {
+    match text.trim_matches('"') {
+        "*" => Ok(Expected::Any),
+        text => text.parse().map(Expected::Version).map_err(|_| {
+            format!("{text:?} is no version: write one as skyctl put or get --json shows it, or * for any")
+        }),
+    }
+}
+
+pub fn copies(text: &str) -> Result<u8, String> {
+    text.parse().ok().filter(|n| (1..=3).contains(n)).ok_or_else(|| format!("{text:?} is no number from 1 to 3"))
+}
+
+fn seconds_of_life(text: &str) -> Result<Duration, String> {
+    match text.parse::<u32>() {
+        Ok(s @ 1..=skynode::limits::TTL_MAX_S) => Ok(Duration::from_secs(s.into())),
+        _ => Err(format!("{text:?} is no time to live: write seconds, 1 to {}", skynode::limits::TTL_MAX_S)),
+    }
+}
+
+/// Whether a name of a write is a new one, or that of one to repeat.
+pub enum Named {
+    First(OperationId),
+    Again(skynode::client::Operation),
+}
+
+pub fn named(text: &str) -> Result<Named, Failure> {
+    let first = text.parse().map(Named::First);
+    first.or_else(|_| text.parse().map(Named::Again)).map_err(|_| {
+        Failure::Usage(format!("{text:?} names no write: give what the message said, or 32 hexadecimal digits"))
+    })
+}
+
+/// What is to be written, however it was told.
+struct Write<'a> {
+    ring: RingOptions,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    kind: Option<&'a str>,
+    ttl: Option<Duration>,
+    min_copies: Option<u8>,
+    operation: Option<&'a str>,
+    json: bool,
+}
+
+pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
+    let write = Write {
+        ring: options.options(),
+        key: key(&options.key, options.escaped)?,
+        value: value(options.value.as_deref(), options.file.as_deref())?,
+        kind: options.r#type.as_deref(),
+        ttl: options.ttl,
+        min_copies: options.min_copies,
+        operation: options.operation.as_deref(),
+        json: options.json,
+    };
+    perform(write, |put| match options.if_match {
+        None => put,
+        Some(Expected::Any) => put.if_present(),
+        Some(Expected::Version(version)) => put.if_match(version),
+    })
+    .await
+}
+
+pub async fn create(options: &Create) -> Result<ExitCode, Failure> {
+    let write = Write {
+        ring: options.options(),
+        key: key(&options.key, options.escaped)?,
+        value: value(options.value.as_deref(), options.file.as_deref())?,
+        kind: options.r#type.as_deref(),
+        ttl: options.ttl,
+        min_copies: options.min_copies,
+        operation: options.operation.as_deref(),
+        json: options.json,
+    };
+    perform(write, Put::if_absent).await
+}
+
+async fn perform(write: Write<'_>, condition: impl FnOnce(Put) -> Put) -> Result<ExitCode, Failure> {
+    let Write { ring, key, value, kind, ttl, min_copies, operation, json } = write;
+    let named = operation.map(named).transpose()?;
+    let client = ring.connect().await?;
+    let mut put = condition(client.put(&key, value)).min_copies(min_copies.unwrap_or(0));
+    put = match named {
+        None => put,
+        Some(Named::First(name)) => put.named(name),
+        Some(Named::Again(operation)) => put.again(operation),
+    };
+    if let Some(kind) = kind {
+        put = put.kind(kind);
+    }
+    if let Some(ttl) = ttl {
+        put = put.ttl(ttl);
+    }
+    let stored: Result<Stored, Error> = put.await;
+    tell(&stored?, json);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What became of a write.
+pub fn tell(stored: &Stored, as_json: bool) {
+    let Stored { version, copies, created, owner, operation } = stored;
+    if as_json {
+        let (version, operation) = (version.to_string(), operation.to_string());
+        say(&json!({ "version": version, "copies": copies, "created": created, "owner": owner, "operation": operation })
+            .to_string());
+    } else {
+        say(&version.to_string());
+    }
+}
+
+fn value(argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    match (argument, file) {
+        (Some(_), Some(_)) => Err(Failure::Usage("give the value or --file, but not both".into())),
+        (Some(text), None) => Ok(text.as_bytes().to_vec()),
+        (None, Some(path)) if path != Path::new("-") => {
+            let told = |error: io::Error| Failure::Usage(format!("{}: {error}", path.display()));
+            read(File::open(path).map_err(told)?).map_err(told)
+        }
+        (None, _) => read(io::stdin().lock())
+            .map_err(|error| Failure::Usage(format!("the standard input cannot be read: {error}"))),
+    }
+}
+
+/// All of it, but no more than one byte beyond what a value may have.
+fn read(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(VALUE_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

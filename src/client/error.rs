@@ -1,0 +1,143 @@
+//! What may become of an operation that is not done.
+
+use crate::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S, VALUE_MAX};
+use crate::node::{Reply, Unavailable};
+use crate::wire::{Operation, Version};
+use std::fmt;
+use std::io;
+
+/// Why an operation was not done, or may not have been. Of all but [`Error::Unknown`] and [`Error::Stopped`] it is
+/// certain that nothing was changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// A text is no `host:port`, or there is none. What is wrong with it.
+    Seed(String),
+    /// No node of the ring answers. Whom was asked, and what may be the reason.
+    Unreachable(String),
+    /// The system has no socket or no random numbers.
+    Socket(io::Error),
+    /// A key has 1 to 255 bytes.
+    Key {
+        /// This one has so many.
+        length: usize,
+    },
+    /// The value has more than 1 MiB, or its media type more than 96 bytes, or it is to live longer than ten years.
+    TooLarge,
+    /// The operation that is repeated is none that a node can have named.
+    Invented,
+    /// The condition does not hold: the key exists in this version, or not at all.
+    Conflict {
+        /// The version.
+        version: Option<Version>,
+    },
+    /// It cannot be done now; later it may.
+    Unavailable(Unavailable),
+    /// The write may have been stored or not, or may be even after this. Repeat it, with the same value, under the
+    /// same name: it is applied once at most.
+    Unknown {
+        /// The name: hand it to [`Put::again`](super::Put::again) or [`Delete::again`](super::Delete::again).
+        operation: Operation,
+    },
+    /// The task that drives the client was ended, as its executor was: whether a write was stored is not known.
+    Stopped,
+}
+
+impl Error {
+    /// What a reply says that is no success.
+    pub(super) fn of(reply: Reply) -> Self {
+        match reply {
+            Reply::Conflict { version } => Self::Conflict { version },
+            Reply::NotFound => Self::Conflict { version: None },
+            Reply::TooLarge => Self::TooLarge,
+            Reply::Invented => Self::Invented,
+            Reply::Unknown { operation } => Self::Unknown { operation },
+            Reply::Unavailable(Unavailable::NotMember) => Self::Unreachable(
+                "none of the nodes that are known answers: is the network there, and the ring?".into(),
+            ),
+            Reply::Unavailable(why) => Self::Unavailable(why),
+            // Answers to other commands: no node gives them.
+            Reply::Value { .. } | Reply::Stored { .. } | Reply::Owner { .. } | Reply::Ring { .. } => Self::Stopped,
+            Reply::Listed { .. } | Reply::Done | Reply::NotSilent | Reply::SilentFor(_) => Self::Stopped,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Socket(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Seed(text) | Self::Unreachable(text) => f.write_str(text),
+            Self::Socket(error) => write!(f, "the system has no socket for a client: {error}"),
+            Self::Key { length } => write!(f, "a key has 1 to {KEY_MAX} bytes, this one has {length}"),
+            Self::TooLarge => write!(
+                f,
+                "nothing was changed: a value has at most {VALUE_MAX} bytes, its media type {KIND_MAX}, its time to \
+                 live {TTL_MAX_S} seconds"
+            ),
+            Self::Invented => f.write_str("nothing was changed: no node can have named this operation, repeat another"),
+            Self::Conflict { version: Some(version) } => {
+                write!(f, "nothing was changed: the key exists in version {version}")
+            }
+            Self::Conflict { version: None } => f.write_str("nothing was changed: there is no such key"),
+            Self::Unavailable(why) => write!(f, "nothing was changed: {}", reason(*why)),
+            Self::Unknown { operation } => {
+                write!(
+                    f,
+                    "the write may have been stored or not: repeat it as operation {operation}, it is applied once"
+                )
+            }
+            Self::Stopped => f.write_str("the client has stopped; whether a write was stored is not known"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Socket(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+fn reason(why: Unavailable) -> String {
+    match why {
+        Unavailable::NotMember => "no node answers".into(),
+        Unavailable::Busy => "too many operations are under way: try again when some have ended".into(),
+        Unavailable::NoOwner => {
+            "nobody answers for the key at this moment, as after a crash for some seconds: try again".into()
+        }
+        Unavailable::Full => "the owner's store is full (--max-memory): add nodes, or delete something".into(),
+        Unavailable::Leaving => "the client is being ended".into(),
+        Unavailable::Silent => {
+            "the owner is silent, as it may be cut off from a larger ring: its GET /readyz says what can be done".into()
+        }
+        Unavailable::TooFew { copies } => format!("only {copies} nodes would hold it, fewer than asked for"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_whether_anything_was_changed() {
+        for (error, part) in [
+            (Error::of(Reply::NotFound), "no such key"),
+            (Error::of(Reply::TooLarge), "1048576 bytes"),
+            (Error::of(Reply::Unavailable(Unavailable::TooFew { copies: 1 })), "only 1 nodes"),
+            (Error::of(Reply::Unavailable(Unavailable::NoOwner)), "nothing was changed"),
+            (Error::of(Reply::Unavailable(Unavailable::NotMember)), "none of the nodes"),
+            (Error::of(Reply::Done), "not known"),
+            (Error::Key { length: 256 }, "this one has 256"),
+        ] {
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+}

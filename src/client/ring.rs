@@ -1,0 +1,37 @@
+//! The whole ring, walked in pieces.
+
+use super::{Client, Error};
+use crate::limits::WALK_MAX;
+use crate::node::{Command, Reply, RingNode, Unavailable};
+
+/// Walks once around, or as far as so many nodes. A piece goes once around from where it begins, so the end of the
+/// whole is where its first node comes again, or, should that be gone, where its place is passed.
+pub(super) async fn walk(client: &Client, max: usize) -> Result<Vec<RingNode>, Error> {
+    let (mut all, mut from) = (Vec::<RingNode>::new(), None);
+    while all.len() < max {
+        let reply = client.ask(Command::Walk { from, max: (max - all.len()).min(WALK_MAX) }).await?;
+        let Reply::Ring { nodes, next } = reply else { return Err(Error::of(reply)) };
+        if nodes.is_empty() {
+            // Whoever was to be asked next is gone: what there is counts.
+            break;
+        }
+        for node in nodes {
+            let came_round = match (all.first(), all.last()) {
+                (Some(first), Some(last)) => {
+                    let (start, id) = (first.peer.id(), node.peer.id());
+                    id == start || id == last.peer.id() || start.is_between(last.peer.id(), id)
+                }
+                _ => false,
+            };
+            if came_round {
+                return Ok(all);
+            }
+            all.push(node);
+        }
+        from = next;
+        if next.is_none() {
+            break;
+        }
+    }
+    if all.is_empty() { Err(Error::of(Reply::Unavailable(Unavailable::NotMember))) } else { Ok(all) }
+}

@@ -1,0 +1,66 @@
+//! What a client is told.
+
+use crate::id::{Arc, Id};
+use crate::node::Hop;
+use crate::store::Content;
+use crate::wire::{Operation, Peer, Version};
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+/// The newest value of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    pub(super) content: Content,
+    /// Its version, for conditions.
+    pub version: Version,
+    /// How many nodes hold it.
+    pub copies: u8,
+    /// Who answered.
+    pub owner: SocketAddr,
+}
+
+impl Value {
+    /// The value.
+    pub fn bytes(&self) -> &[u8] {
+        self.content.bytes()
+    }
+
+    /// The media type that it was stored with; empty if none was given.
+    pub fn kind(&self) -> &[u8] {
+        self.content.kind()
+    }
+
+    /// When it ends, by the clock of its owner; `None` if never.
+    pub fn expires(&self) -> Option<SystemTime> {
+        let ends = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.content.expires_ms));
+        ends.filter(|_| self.content.expires_ms != 0)
+    }
+}
+
+/// A write that is stored by all nodes that hold the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The version that it was given.
+    pub version: Version,
+    /// How many nodes stored it.
+    pub copies: u8,
+    /// The key did not exist before.
+    pub created: bool,
+    /// Who answered.
+    pub owner: SocketAddr,
+    /// The name of the write.
+    pub operation: Operation,
+}
+
+/// The owner of a key, and the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The key's position on the ring.
+    pub id: Id,
+    /// The owner: the first node at or after that position.
+    pub owner: Peer,
+    /// The arc that it owns.
+    pub arc: Arc,
+    /// The nodes that were asked, in order; the last is the owner.
+    pub path: Vec<Hop>,
+}

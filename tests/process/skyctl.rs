@@ -1,0 +1,311 @@
+//! The tool beside a ring, over UDP: what it writes, and its exit codes.
+
+use crate::process::{Node, PATIENCE, eventually, own_addr, reserved_addr};
+use crate::ring::{await_all, one_at_a_time, start_ring};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Instant;
+
+fn command(node: SocketAddr, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skyctl"));
+    command.env_clear().env("SKY_NODE", node.to_string()).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn with_input(node: SocketAddr, arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = command(node, arguments).spawn().expect("it runs");
+    let mut stdin = child.stdin.take().expect("it was piped");
+    let input = input.to_vec();
+    thread::spawn(move || stdin.write_all(&input));
+    child.wait_with_output().expect("it ends")
+}
+
+fn run(node: SocketAddr, arguments: &[&str]) -> Output {
+    with_input(node, arguments, b"")
+}
+
+/// Runs it, expects this exit code. → what it wrote to the standard output.
+#[track_caller]
+fn ends_with(code: i32, node: SocketAddr, arguments: &[&str]) -> Vec<u8> {
+    let output = run(node, arguments);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+    assert_eq!(told.is_empty(), code == 0, "{arguments:?}: {told}");
+    output.stdout
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)))
+}
+
+#[test]
+fn keys_of_every_kind_go_in_and_out_of_a_ring_of_three() {
+    let _turn = one_at_a_time();
+    let nodes = start_ring(3);
+    await_all(&nodes.iter().collect::<Vec<_>>());
+    let node = nodes[0].addr;
+    let odd = ["a/b c", "100% gr\u{fc}\u{df}e?&=#", "--flag", "line\nbreak", " ", "\u{1f30d}", &"k".repeat(255)];
+    for (at, key) in odd.iter().enumerate() {
+        let value = format!("value {at}\0\n");
+        let put = with_input(nodes[at % 3].addr, &["put", "--", key], value.as_bytes());
+        assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+        assert_eq!(ends_with(0, nodes[(at + 1) % 3].addr, &["get", "--", key]), value.as_bytes());
+    }
+    // Keys that are no text, and a value that goes in parts.
+    let large: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
+    assert!(with_input(node, &["put", "-e", "%ff%00", "--type", "a/b", "--ttl", "60"], &large).status.success());
+    assert_eq!(ends_with(0, nodes[2].addr, &["get", "-e", "%FF%00"]), large);
+    let told = json(&ends_with(0, node, &["get", "-e", "%FF%00", "--json"]));
+    assert_eq!((&told["key_base64"], &told["type"], &told["copies"]), (&"/wA=".into(), &"a/b".into(), &3.into()));
+    assert!(told["value_base64"].is_string() && told["expires_ms"].is_number());
+
+    let listed = text(&ends_with(0, node, &["ls"]));
+    let mut lines: Vec<&str> = listed.lines().collect();
+    assert_eq!(lines.len(), odd.len() + 1, "{listed}");
+    for key in ["a/b c", "100% gr\u{fc}\u{df}e?&=#", "--flag", "line%0Abreak", " ", "%FF%00"] {
+        assert!(lines.contains(&key), "{key:?} in {listed}");
+    }
+    assert_eq!(text(&ends_with(0, node, &["ls", "--limit", "2"])).lines().collect::<Vec<_>>(), lines[..2]);
+    let first = text(&ends_with(0, node, &["ls", "-e", "--limit", "1"]));
+    let rest = text(&ends_with(0, node, &["ls", "-e", "--after", first.trim_end()]));
+    assert_eq!(rest.lines().count(), odd.len());
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), odd.len() + 1);
+    for key in text(&ends_with(0, node, &["ls", "--escaped"])).lines() {
+        ends_with(0, node, &["del", "-e", "--", key]);
+        ends_with(1, node, &["get", "-e", "--", key]);
+    }
+    assert_eq!(ends_with(0, node, &["ls"]), b"");
+}
+
+#[test]
+fn exit_codes_tell_what_became_of_it() {
+    let node = Node::alone();
+    let addr = node.addr;
+    let version = text(&ends_with(0, addr, &["create", "k", "one"]));
+    ends_with(1, addr, &["create", "k", "two"]);
+    ends_with(1, addr, &["get", "none"]);
+    ends_with(1, addr, &["del", "none"]);
+    let second = json(&ends_with(0, addr, &["put", "k", "two", "--if-match", version.trim_end(), "--json"]));
+    ends_with(1, addr, &["put", "k", "three", "--if-match", version.trim_end()]);
+    assert_eq!((&second["created"], &second["copies"]), (&false.into(), &1.into()));
+    // The same write once more is the same write.
+    let operation = second["operation"].as_str().unwrap();
+    let again = json(&ends_with(0, addr, &["put", "k", "two", "--operation", operation, "--json"]));
+    assert_eq!(again["version"], second["version"]);
+    assert_eq!(ends_with(0, addr, &["get", "k"]), b"two");
+    ends_with(2, addr, &["put", "k", "v", "--operation", "name"]);
+    ends_with(2, addr, &["put", "", "v"]);
+    ends_with(2, addr, &["put", "k", "v", "--file", "/dev/null"]);
+    ends_with(2, addr, &["get", "k", "--node", "there"]);
+    ends_with(2, addr, &["bench", "--reads", "2"]);
+    ends_with(2, addr, &["up", "0"]);
+    ends_with(3, addr, &["put", "k", "v", "--min-copies", "2"]);
+    ends_with(3, addr, &["get", "k", "--ring", "other", "--timeout", "0.3"]);
+    let nowhere = reserved_addr();
+    ends_with(3, nowhere, &["get", "k", "--timeout", "0.3"]);
+    ends_with(3, nowhere, &["node"]);
+    ends_with(3, nowhere, &["watch"]);
+    // One of those that are named is enough.
+    let both = format!("{nowhere},{addr}");
+    assert_eq!(ends_with(0, nowhere, &["get", "k", "--node", &both]), b"two");
+}
+
+/// Stands before a node, passes on all that it is asked, and so many of its answers.
+fn narrow_way(to: SocketAddr, way: UdpSocket, answers: Arc<AtomicUsize>) {
+    let beyond = Arc::new(UdpSocket::bind(own_addr()).expect("there is a free port"));
+    let (way, asker) = (Arc::new(way), Arc::new(Mutex::new(None)));
+    let (back, from, last) = (Arc::clone(&way), Arc::clone(&beyond), Arc::clone(&asker));
+    thread::spawn(move || {
+        let mut datagram = [0; 2000];
+        while let Ok((length, source)) = way.recv_from(&mut datagram) {
+            *asker.lock().expect("nobody panics with it") = Some(source);
+            let _ = beyond.send_to(&datagram[..length], to);
+        }
+    });
+    thread::spawn(move || {
+        let mut datagram = [0; 2000];
+        while let Ok((length, _)) = from.recv_from(&mut datagram) {
+            let passes = answers.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            let asker = last.lock().expect("nobody panics with it").filter(|_| passes);
+            asker.map(|asker| back.send_to(&datagram[..length], asker));
+        }
+    });
+}
+
+#[test]
+fn a_write_that_nobody_answered_is_unknown_and_repeated_safely() {
+    let way = UdpSocket::bind(own_addr()).expect("there is a free port");
+    let seen = way.local_addr().expect("it is bound");
+    let listen = reserved_addr();
+    // Where people ask it is told at its start; the way there is this test's.
+    let http = ["--advertise", &seen.to_string(), "--http", &listen.to_string()].map(String::from);
+    let node = Node::start(listen, &http);
+    let answers = Arc::new(AtomicUsize::new(0));
+    narrow_way(listen, way, Arc::clone(&answers));
+    let told = eventually(PATIENCE, || {
+        // Who is there, and its place; who owns the key. That it is stored is not heard.
+        answers.store(3, Ordering::SeqCst);
+        let output = run(seen, &["put", "k", "v", "--timeout", "0.5"]);
+        let told = text(&output.stderr);
+        match output.status.code() {
+            Some(4) => Ok(told),
+            // On a busy machine one of them was asked for twice.
+            Some(3) => Err(told),
+            other => panic!("{other:?}: {told}"),
+        }
+    });
+    assert_eq!(node.client().get("/storage/k").body, b"v");
+    let (_, operation) = told.trim_end().rsplit_once("--operation ").expect("it says how to repeat it");
+    answers.store(usize::MAX, Ordering::SeqCst);
+    ends_with(0, seen, &["put", "k", "w"]);
+    ends_with(0, seen, &["put", "k", "v", "--operation", operation]);
+    assert_eq!(ends_with(0, seen, &["get", "k"]), b"w");
+}
+
+#[test]
+fn the_ring_is_shown_and_measured() {
+    let _turn = one_at_a_time();
+    let nodes = start_ring(3);
+    await_all(&nodes.iter().collect::<Vec<_>>());
+    let node = nodes[1].addr;
+    let shown = text(&ends_with(0, node, &["ring"]));
+    assert!(nodes.iter().all(|node| shown.contains(&node.addr.to_string())), "{shown}");
+    assert_eq!(shown.matches("  settled").count(), 3, "{shown}");
+    let ring = json(&ends_with(0, node, &["ring", "--json"]));
+    assert_eq!(ring["nodes"].as_array().map(Vec::len), Some(3));
+    assert!(text(&ends_with(0, node, &["dot"])).starts_with("digraph"));
+    let way = text(&ends_with(0, node, &["lookup", "a/b"]));
+    let owner = json(&ends_with(0, node, &["lookup", "a/b", "--json"]));
+    let owner = owner["owner"]["addr"].as_str().unwrap();
+    assert!(way.contains(&format!("owner  {owner}")) && way.contains("  owner\n"), "{way}");
+    assert!(text(&ends_with(0, node, &["node"])).contains("settled"));
+    assert_eq!(json(&ends_with(0, node, &["node", "--json"]))["addr"], node.to_string().as_str());
+    let bench = ["bench", "--time", "0.5", "--keys", "20", "--reads", "0.5", "--clients", "4", "--json"];
+    let told = json(&ends_with(0, node, &bench));
+    assert!(told["reads"]["done"].as_u64() > Some(10) && told["writes"]["done"].as_u64() > Some(10), "{told}");
+    assert!(told["failed"] == 0 && told["reads"]["ms"]["99.9"].as_f64() > Some(0.0), "{told}");
+    assert_eq!(ends_with(0, node, &["ls"]), b"", "its keys are gone");
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let node = Node::alone();
+    assert!(with_input(node.addr, &["put", "large"], &[b'x'; 1 << 20]).status.success());
+    let mut child = command(node.addr, &["get", "large"]).spawn().expect("it runs");
+    let mut some = [0; 100];
+    child.stdout.take().expect("it was piped").read_exact(&mut some).expect("it writes");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn events_are_written_and_a_connection_that_ends_is_made_anew() {
+    let listener = TcpListener::bind(own_addr()).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let child = command(addr, &["watch", "a/b", "--count", "2"]).spawn().expect("it runs");
+    for (number, text) in ["one", "two"].iter().enumerate() {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = String::new();
+        BufReader::new(&mut stream).read_line(&mut head).unwrap();
+        assert_eq!(head, "GET /events?key=a%2Fb HTTP/1.1\r\n");
+        let data = format!("event: put\ndata: {{\"event\":\"put\",\"text\":\"{text}\"}}\n\n");
+        let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: {number}\n\n{data}");
+        stream.write_all(answer.as_bytes()).unwrap();
+    }
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(text(&output.stdout), "put           one\nput           two\n");
+    let told = text(&output.stderr);
+    assert!(output.status.success() && told.contains("made anew") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn a_key_and_a_node_are_watched() {
+    let node = Node::alone();
+    ends_with(0, node.addr, &["put", "a/b", "one"]);
+    let mut child = command(node.addr, &["watch", "a/b", "--json", "--count", "3"]).spawn().expect("it runs");
+    let first = await_line(&mut child, "value").pop().expect("a line");
+    assert_eq!((&json(first.as_bytes())["bytes"], &json(first.as_bytes())["key"]), (&3.into(), &"a/b".into()));
+    ends_with(0, node.addr, &["put", "a/b", "longer"]);
+    assert!(await_line(&mut child, "value").concat().contains(r#""bytes":6"#));
+    ends_with(0, node.addr, &["del", "a/b"]);
+    await_line(&mut child, "absent");
+    assert!(child.wait().expect("it is ours").success());
+    let life = text(&ends_with(0, node.addr, &["watch", "--count", "1"]));
+    assert!(life.starts_with("state ") && life.contains(&node.addr.to_string()), "{life}");
+}
+
+/// What it has written, line by line, until one contains this.
+fn await_line(child: &mut Child, part: &str) -> Vec<String> {
+    let out = BufReader::new(child.stdout.as_mut().expect("it was piped"));
+    let mut lines = Vec::new();
+    for line in out.lines().map_while(Result::ok) {
+        lines.push(line);
+        if lines.last().is_some_and(|line| line.contains(part)) {
+            return lines;
+        }
+    }
+    panic!("it ended before it said {part:?}: {lines:?}")
+}
+
+fn interrupt(mut child: Child) {
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(status.expect("kill runs").success());
+    let begun = Instant::now();
+    let status = child.wait().expect("it is ours");
+    assert!(status.success() && begun.elapsed() < PATIENCE, "{status}");
+}
+
+#[test]
+fn up_starts_a_ring_and_ends_it_with_all_of_its_nodes() {
+    let _turn = one_at_a_time();
+    let mut child = command(own_addr(), &["up", "3", "--port", "0"]).spawn().expect("it runs");
+    let lines = await_line(&mut child, "the ring is whole");
+    let addrs: Vec<SocketAddr> =
+        lines.iter().filter_map(|line| line.strip_prefix("http://")?.strip_suffix('/')?.parse().ok()).collect();
+    assert_eq!(addrs.len(), 3, "{lines:?}");
+    ends_with(0, addrs[0], &["put", "k", "v", "--min-copies", "3"]);
+    assert_eq!(ends_with(0, addrs[2], &["get", "k"]), b"v");
+    interrupt(child);
+    for addr in addrs {
+        TcpListener::bind(addr).expect("the node has ended");
+    }
+}
+
+#[test]
+fn up_brings_a_ring_back_with_what_its_nodes_have_saved() {
+    let _turn = one_at_a_time();
+    let dir = std::env::temp_dir().join(format!("sky-up-{}", std::process::id()));
+    let mut ports = (0..10_000u32).map(|step| (20_000 + (std::process::id() + step) % 10_000) as u16);
+    let free = |port: &u16| (0..3).all(|n| TcpListener::bind(("127.0.0.1", port + n)).is_ok());
+    let port = ports.find(free).expect("ports are free");
+    let node = SocketAddr::from(([127, 0, 0, 1], port + 1));
+    let (port, dir) = (port.to_string(), dir.to_str().expect("text").to_owned());
+    let arguments = ["up", "3", "--port", &port, "--dir", &dir, "--json"];
+    for attempt in 0..2 {
+        let mut child = command(node, &arguments).spawn().expect("it runs");
+        await_line(&mut child, "whole_after_s");
+        if attempt == 0 {
+            ends_with(0, node, &["put", "k", "v"]);
+        }
+        assert_eq!(ends_with(0, node, &["get", "k"]), b"v");
+        interrupt(child);
+    }
+    std::fs::remove_dir_all(dir).expect("it was made");
+    let taken = TcpListener::bind(node).expect("the nodes have ended");
+    let output = run(node, &["up", "3", "--port", &port]);
+    let told = text(&output.stderr);
+    assert!(output.status.code() == Some(1) && told.contains("in use"), "{told}");
+    drop(taken);
+}
