@@ -103,6 +103,17 @@ impl Refusals {
 mod tests {
     use super::*;
 
+    /// One of many requests of a coordinator, which echoes a stamp made at this millisecond.
+    fn asked(n: u64) -> Asked {
+        Asked {
+            source: ([10, 0, 0, 1], 1).into(),
+            transaction: n.to_be_bytes(),
+            incarnation: crate::wire::Incarnation::new(1),
+            proven: Some(Instant::from_millis(n)),
+            length: 100,
+        }
+    }
+
     fn operation(n: u64) -> Operation {
         let id = OperationId(u128::from(n).to_be_bytes());
         Operation { id, fresh: Freshness { term: 1, time_ms: n } }
@@ -111,13 +122,6 @@ mod tests {
     #[test]
     fn a_copy_of_what_was_refused_for_now_is_refused_and_what_is_too_old_must_be_proven_anew() {
         let mut refusals = Refusals::default();
-        let asked = |n: u64| Asked {
-            source: ([10, 0, 0, 1], 1).into(),
-            transaction: n.to_be_bytes(),
-            incarnation: crate::wire::Incarnation::new(1),
-            proven: Some(Instant::from_millis(n)),
-            length: 100,
-        };
         let last = REFUSALS_MAX as u64 + 5;
         (1..=last).for_each(|n| refusals.add_for_now(Instant::from_millis(n + 1), &asked(n), Refusal::NotOwner));
         assert_eq!(refusals.find_copy(&asked(last)), Some(Refusal::NotOwner));
@@ -128,13 +132,6 @@ mod tests {
     #[test]
     fn a_copy_of_what_was_done_is_not_told_that_nothing_was() {
         let mut refusals = Refusals::default();
-        let asked = |n: u64| Asked {
-            source: ([10, 0, 0, 1], 1).into(),
-            transaction: n.to_be_bytes(),
-            incarnation: crate::wire::Incarnation::new(1),
-            proven: Some(Instant::from_millis(n)),
-            length: 100,
-        };
         let last = DONE_MAX as u64 + 5;
         (1..=last).for_each(|n| refusals.add_done(Instant::from_millis(n + 1), &asked(n)));
         for refusal in [Refusal::Forgotten, Refusal::NotOwner, Refusal::NotFound] {
