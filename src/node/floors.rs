@@ -119,8 +119,8 @@ impl Node {
         self.store.get(key).is_none() && last.term > 0 && fresh <= last.into()
     }
 
-    /// Takes what a node told of floors beside what it holds of an arc.
-    pub(super) fn take_floors(&mut self, arc: Arc, answer: &Surveyed) -> Told {
+    /// Takes what a node told of floors beside what it holds of an arc, when it was told the sum of what this one held.
+    pub(super) fn take_floors(&mut self, arc: Arc, sum: u64, answer: &Surveyed) -> Told {
         let mut told = Told { even: arc, rest: Vec::new(), list: None };
         let nowhere = Footing { upto: arc.upto, firm: Version::NONE, known: Version::NONE };
         let Footing { upto, firm, known } = answer.footing.unwrap_or(nowhere);
@@ -132,7 +132,10 @@ impl Node {
         self.know_floor(even, known);
         let uneven = upto != arc.upto;
         match &answer.holding {
-            Holding::Same => self.stand_on(even, firm),
+            Holding::Same if self.store.sums(arc).total() == sum => self.stand_on(even, firm),
+            // Something came meanwhile that the other one may have collected.
+            Holding::Same if firm != Version::NONE => told.rest.push(even),
+            Holding::Same => {}
             Holding::Items(items) => {
                 // A list at its full length may have been cut.
                 if !items.is_full() && firm != Version::NONE {

@@ -32,8 +32,8 @@ pub(super) enum Purpose {
     Notice,
     /// FindSuccessor.
     Lookup(u64),
-    /// Survey of an arc, for a pull.
-    Survey(u64, Arc),
+    /// Survey of an arc, for a pull, with the sum of what was held here when it was sent.
+    Survey(u64, Arc, u64),
     /// Fetch, for a pull.
     Fetch(u64, Item),
     /// Part, from this offset, for a value.

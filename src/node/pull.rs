@@ -239,7 +239,7 @@ impl Node {
                 let (whole, beyond) = (arc == pull.arc, pull.surveyed > SURVEYS_MAX);
                 let digest = if whole { self.store.digest(arc) } else { self.store.sums(arc).total() };
                 let request = Request::Survey { arc, digest };
-                if beyond || !self.ask(peer, request, Purpose::Survey(number, arc), manner) {
+                if beyond || !self.ask(peer, request, Purpose::Survey(number, arc, digest), manner) {
                     return self.pull_failed(number);
                 }
             } else if pull.surveys == 0 && pull.fetching.is_empty() && core::mem::take(&mut pull.again) {
@@ -252,12 +252,12 @@ impl Node {
         }
     }
 
-    /// What the other node holds of an arc.
-    pub(super) fn pull_surveyed(&mut self, number: u64, arc: Arc, answer: Surveyed) {
+    /// What the other node holds of an arc, of which the sum of this one's entries was told.
+    pub(super) fn pull_surveyed(&mut self, number: u64, (arc, told): (Arc, u64), answer: Surveyed) {
         if !self.pulls.table.contains_key(&number) {
             return;
         }
-        let told = self.take_floors(arc, &answer);
+        let told = self.take_floors(arc, told, &answer);
         let Some(pull) = self.pulls.table.get_mut(&number) else { return };
         pull.surveys -= 1;
         let wants = self.config.keeps(Rule::PullBeforeJoin) || !matches!(pull.purpose, PullFor::Join(_));

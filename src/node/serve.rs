@@ -95,7 +95,7 @@ impl Node {
             }
             (Purpose::Lookup(lookup), Answer::Step(step)) => self.lookup_stepped(lookup, to, &step),
             (Purpose::Lookup(lookup), Answer::Closer(peers)) => self.lookup_closer(lookup, to, &peers),
-            (Purpose::Survey(pull, arc), Answer::Surveyed(answer)) => self.pull_surveyed(pull, arc, answer),
+            (Purpose::Survey(pull, arc, sum), Answer::Surveyed(answer)) => self.pull_surveyed(pull, (arc, sum), answer),
             (Purpose::Fetch(pull, item), Answer::Fetched(entry)) => self.pull_fetched(pull, item, to, &entry),
             (Purpose::Newer(op), Answer::Fetched(entry)) => self.newer_fetched(op, to, &entry),
             (Purpose::Part(number, offset), Answer::Part(part)) => self.part_arrived(number, offset, part),
@@ -129,7 +129,7 @@ impl Node {
             Purpose::Relay(asked) => self.refuse(&asked, Refusal::Unreachable),
             Purpose::Indirect { suspect, since, role } => self.indirectly_silent(suspect, since, role, silence),
             Purpose::Lookup(lookup) => self.lookup_silent(lookup, to),
-            Purpose::Survey(pull, _) => self.pull_failed(pull),
+            Purpose::Survey(pull, ..) => self.pull_failed(pull),
             Purpose::Fetch(pull, item) => self.fetch_failed(pull, item, silence),
             // That there is no room just now only this node can say of itself, and it waits for it without end.
             Purpose::Part(number, _) if silence == Silence::Refused(Refusal::Busy) => {
