@@ -220,10 +220,18 @@ pub fn dot(nodes: &[RingNode]) -> String {
         "digraph sky {\n  layout=neato;\n  bgcolor=transparent;\n\
          \x20 node [shape=box, style=rounded, fontname=monospace, fontsize=10];\n",
     );
-    for (addr, (peer, visited)) in &places {
+    let mut places: Vec<(SocketAddr, (&Peer, bool))> = places.into_iter().collect();
+    places.sort_by_key(|(addr, (peer, _))| (peer.id(), *addr));
+    let mut outermost = (f64::NEG_INFINITY, 0.0);
+    for (addr, (peer, visited)) in places {
         let angle = TAU * (peer.id().get() as f64 / 2f64.powi(128));
+        // Boxes are wider than high. One that would cover the one before stands further out, in its direction.
+        let (across, out) = (0.5 + angle.cos().abs(), 0.5 + angle.sin().abs());
+        let is_near = (angle - outermost.0) * radius < across;
+        outermost = (angle, if is_near { outermost.1 + out } else { 0.0 });
+        let radius = radius + outermost.1;
         let (x, y) = (radius * angle.sin(), radius * angle.cos());
-        let colour = if *visited { "" } else { ", color=grey, fontcolor=grey" };
+        let colour = if visited { "" } else { ", color=grey, fontcolor=grey" };
         let id = peer.id().get() >> 96;
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  \"{addr}\" [label=\"{addr}\\n{id:08x}\", pos=\"{x:.3},{y:.3}!\"{colour}];");
