@@ -54,7 +54,7 @@ export class Ring {
     const radius = model.nodes.length > 40 ? 2.4 : 4.2;
     const angles = new Map(model.nodes.map(node => [node.addr, angle(node.id)]));
     this.#under.replaceChildren(...this.#lines(model, angles, radius));
-    this.#place(model, angles, radius, narrow ? 9 : 6.5);
+    this.#place(model, angles, radius, narrow);
     this.#over.replaceChildren(...this.#lookup(model, angles, radius));
   }
 
@@ -97,8 +97,10 @@ export class Ring {
     return drawn;
   }
 
-  #place({ nodes, me, selected }, angles, radius, size) {
-    const names = labels(nodes);
+  #place({ nodes, me, selected }, angles, radius, narrow) {
+    const size = narrow ? 9 : 6.5;
+    // Beside a narrow picture there is room for a port, or the end of an address.
+    const names = labels(nodes).map(name => (narrow && name.length > 6 ? `…${name.slice(-5)}` : name));
     const quiet = nodes.length > LABELS_MAX;
     const places = this.#labels(nodes, angles, size, quiet);
     for (const [addr, group] of this.#groups) {
