@@ -140,13 +140,7 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     let value: Vec<u8> = (0..options.size).map(|at| b'a' + (at % 26) as u8).collect();
     let (prefix, keys, reads) = (options.prefix.clone(), options.keys, options.reads);
     let load = Arc::new(Load { client, prefix, keys, value, reads });
-    all(options.clients, |n| {
-        let load = Arc::clone(&load);
-        async move { load.prepare(n as u32, options.clients, true).await }
-    })
-    .await
-    .into_iter()
-    .collect::<Result<Vec<()>, Error>>()?;
+    prepare(&load, options.clients, true).await?;
     let begun = Instant::now();
     let end = begun + options.time;
     let mut sum = Tally::default();
@@ -158,15 +152,18 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     let took = begun.elapsed();
     say(&if options.json { as_json(&sum, took).to_string() } else { text(&sum, took) });
     if !options.keep {
-        all(options.clients, |n| {
-            let load = Arc::clone(&load);
-            async move { load.prepare(n as u32, options.clients, false).await }
-        })
-        .await
-        .into_iter()
-        .collect::<Result<Vec<()>, Error>>()?;
+        prepare(&load, options.clients, false).await?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes all keys, or deletes them.
+async fn prepare(load: &Arc<Load>, clients: usize, write: bool) -> Result<(), Error> {
+    let prepared = all(clients, |n| {
+        let load = Arc::clone(load);
+        async move { load.prepare(n as u32, clients, write).await }
+    });
+    prepared.await.into_iter().collect()
 }
 
 /// Runs so many at one time, on this thread. → what each of them gives.

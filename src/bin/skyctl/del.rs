@@ -1,21 +1,15 @@
 //! `skyctl del`: a key is deleted.
 
 use super::put::{Expected, Named, copies, expected, named};
-use super::ring_options::{asks_ring, key};
+use super::ring_options::asks_key;
 use super::{Failure, say};
 use serde_json::json;
 use std::process::ExitCode;
 
-asks_ring! {
+asks_key! {
     /// Delete a key. It is deleted on three nodes when this ends with 0.
     #[argh(subcommand, name = "del", example = "skyctl del greeting")]
     struct Arguments {
-        /// the key, 1 to 255 bytes
-        #[argh(positional)]
-        key: String,
-        /// the key is escaped as in a URL, with %20 for a space: for keys that are no text
-        #[argh(switch, short = 'e')]
-        escaped: bool,
         /// only if the key exists in this version
         #[argh(option, arg_name = "version", from_str_fn(expected))]
         if_match: Option<Expected>,
@@ -30,7 +24,7 @@ asks_ring! {
 }
 
 pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
-    let key = key(&options.key, options.escaped)?;
+    let key = options.key()?;
     let named = options.operation.as_deref().map(named).transpose()?;
     let client = options.options().connect().await?;
     let mut delete = client.delete(&key).min_copies(options.min_copies.unwrap_or(0));

@@ -1,6 +1,6 @@
 //! `skyctl get`: a value, as it is.
 
-use super::ring_options::{asks_ring, key, put_bytes};
+use super::ring_options::{asks_key, put_bytes};
 use super::{Failure, say};
 use serde_json::json;
 use skynode::client::Value;
@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-asks_ring! {
+asks_key! {
     /// Write the value of a key to the standard output, byte by byte as it was stored.
     #[argh(
         subcommand,
@@ -20,17 +20,11 @@ asks_ring! {
                 expires_ms, in milliseconds since 1970, if it ends."
     )]
     struct Arguments {
-        /// the key, 1 to 255 bytes
-        #[argh(positional)]
-        key: String,
-        /// the key is escaped as in a URL, with %20 for a space: for keys that are no text
-        #[argh(switch, short = 'e')]
-        escaped: bool,
     }
 }
 
 pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
-    let key = key(&options.key, options.escaped)?;
+    let key = options.key()?;
     let client = options.options().connect().await?;
     let value = client.get(&key).await?;
     let value = value.ok_or_else(|| Failure::Other(format!("there is no key {:?}", options.key)))?;

@@ -1,13 +1,13 @@
 //! `skyctl lookup`: who owns a key, and the way there.
 
-use super::ring_options::{asks_ring, key};
+use super::ring_options::asks_key;
 use super::{Failure, say};
 use skynode::client::{Hop, Owner};
 use skynode::http::json;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-asks_ring! {
+asks_key! {
     /// Find the owner of a key, whether that exists or not, and show the way to it, hop by hop.
     #[argh(
         subcommand,
@@ -17,17 +17,11 @@ asks_ring! {
                 beside the way, as another was slow, and those that are silent are marked."
     )]
     struct Arguments {
-        /// the key, 1 to 255 bytes
-        #[argh(positional)]
-        key: String,
-        /// the key is escaped as in a URL, with %20 for a space: for keys that are no text
-        #[argh(switch, short = 'e')]
-        escaped: bool,
     }
 }
 
 pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
-    let key = key(&options.key, options.escaped)?;
+    let key = options.key()?;
     let found = options.options().connect().await?.lookup(&key).await?;
     let Owner { id, owner, arc, path } = &found;
     if options.json {

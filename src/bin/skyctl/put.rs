@@ -1,9 +1,9 @@
 //! `skyctl put` and `skyctl create`: a value goes to its place.
 
-use super::ring_options::{RingOptions, asks_ring, key};
+use super::ring_options::asks_key;
 use super::{Failure, say};
 use serde_json::json;
-use skynode::client::{Error, OperationId, Put, Stored, Version};
+use skynode::client::{OperationId, Put, Stored, Version};
 use skynode::limits::VALUE_MAX;
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,61 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-asks_ring! {
+/// Makes a command that writes of the fields given, with those beside them that all such commands have.
+macro_rules! writes {
+    ($(#[$meta:meta])* struct $name:ident { $($fields:tt)* }) => {
+        asks_key! {
+            $(#[$meta])*
+            struct $name {
+                /// the value, at most 1 MiB
+                #[argh(positional)]
+                value: Option<String>,
+                /// the file that holds the value; - for the standard input
+                #[argh(option, short = 'f', arg_name = "file")]
+                file: Option<PathBuf>,
+                /// the media type, as text/plain
+                #[argh(option, short = 't', arg_name = "type")]
+                r#type: Option<String>,
+                /// the value ends after so many seconds
+                #[argh(option, arg_name = "seconds", from_str_fn(seconds_of_life))]
+                ttl: Option<Duration>,
+                $($fields)*
+                /// only if so many nodes would hold it, 1 to 3
+                #[argh(option, arg_name = "n", from_str_fn(copies))]
+                min_copies: Option<u8>,
+                /// repeat a write whose outcome was unknown, by the name that the message gave; or name a new one with
+                /// 32 hexadecimal digits
+                #[argh(option, arg_name = "name")]
+                operation: Option<String>,
+            }
+        }
+
+        impl $name {
+            /// Writes, under a condition.
+            async fn write(&self, condition: impl FnOnce(Put) -> Put) -> Result<ExitCode, Failure> {
+                let (key, value) = (self.key()?, value(self.value.as_deref(), self.file.as_deref())?);
+                let named = self.operation.as_deref().map(named).transpose()?;
+                let client = self.options().connect().await?;
+                let mut put = condition(client.put(&key, value)).min_copies(self.min_copies.unwrap_or(0));
+                put = match named {
+                    None => put,
+                    Some(Named::First(name)) => put.named(name),
+                    Some(Named::Again(operation)) => put.again(operation),
+                };
+                if let Some(kind) = &self.r#type {
+                    put = put.kind(kind);
+                }
+                if let Some(ttl) = self.ttl {
+                    put = put.ttl(ttl);
+                }
+                tell(&put.await?, self.json);
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    };
+}
+
+writes! {
     /// Write a value, under a key that may exist or not: it is stored on three nodes when this ends with 0. The value
     /// is the second argument, or a file, or the standard input. Written to the standard output: its version.
     #[argh(
@@ -25,67 +79,16 @@ asks_ring! {
                 the last line's end included."
     )]
     struct Arguments {
-        /// the key, 1 to 255 bytes
-        #[argh(positional)]
-        key: String,
-        /// the value, at most 1 MiB
-        #[argh(positional)]
-        value: Option<String>,
-        /// the file that holds the value; - for the standard input
-        #[argh(option, short = 'f', arg_name = "file")]
-        file: Option<PathBuf>,
-        /// the key is escaped as in a URL, with %20 for a space: for keys that are no text
-        #[argh(switch, short = 'e')]
-        escaped: bool,
-        /// the media type, as text/plain
-        #[argh(option, short = 't', arg_name = "type")]
-        r#type: Option<String>,
-        /// the value ends after so many seconds
-        #[argh(option, arg_name = "seconds", from_str_fn(seconds_of_life))]
-        ttl: Option<Duration>,
         /// only if the key exists in this version, or in any: *
         #[argh(option, arg_name = "version", from_str_fn(expected))]
         if_match: Option<Expected>,
-        /// only if so many nodes would hold it, 1 to 3
-        #[argh(option, arg_name = "n", from_str_fn(copies))]
-        min_copies: Option<u8>,
-        /// repeat a write whose outcome was unknown, by the name that the message gave; or name a new one with 32
-        /// hexadecimal digits
-        #[argh(option, arg_name = "name")]
-        operation: Option<String>,
     }
 }
 
-asks_ring! {
+writes! {
     /// Write a value under a key that must not exist: as put does, but 1 is the exit code if the key is there.
     #[argh(subcommand, name = "create", example = "skyctl create lock/nightly $HOSTNAME --ttl 3600 && ./nightly")]
-    struct Create {
-        /// the key, 1 to 255 bytes
-        #[argh(positional)]
-        key: String,
-        /// the value, at most 1 MiB
-        #[argh(positional)]
-        value: Option<String>,
-        /// the file that holds the value; - for the standard input
-        #[argh(option, short = 'f', arg_name = "file")]
-        file: Option<PathBuf>,
-        /// the key is escaped as in a URL, with %20 for a space: for keys that are no text
-        #[argh(switch, short = 'e')]
-        escaped: bool,
-        /// the media type, as text/plain
-        #[argh(option, short = 't', arg_name = "type")]
-        r#type: Option<String>,
-        /// the value ends after so many seconds
-        #[argh(option, arg_name = "seconds", from_str_fn(seconds_of_life))]
-        ttl: Option<Duration>,
-        /// only if so many nodes would hold it, 1 to 3
-        #[argh(option, arg_name = "n", from_str_fn(copies))]
-        min_copies: Option<u8>,
-        /// repeat a write whose outcome was unknown, by the name that the message gave; or name a new one with 32
-        /// hexadecimal digits
-        #[argh(option, arg_name = "name")]
-        operation: Option<String>,
-    }
+    struct Create {}
 }
 
 /// In which version a key is to exist.
@@ -128,74 +131,21 @@ pub fn named(text: &str) -> Result<Named, Failure> {
     })
 }
 
-/// What is to be written, however it was told.
-struct Write<'a> {
-    ring: RingOptions,
-    key: Vec<u8>,
-    value: Vec<u8>,
-    kind: Option<&'a str>,
-    ttl: Option<Duration>,
-    min_copies: Option<u8>,
-    operation: Option<&'a str>,
-    json: bool,
-}
-
 pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
-    let write = Write {
-        ring: options.options(),
-        key: key(&options.key, options.escaped)?,
-        value: value(options.value.as_deref(), options.file.as_deref())?,
-        kind: options.r#type.as_deref(),
-        ttl: options.ttl,
-        min_copies: options.min_copies,
-        operation: options.operation.as_deref(),
-        json: options.json,
-    };
-    perform(write, |put| match options.if_match {
+    let condition = |put: Put| match options.if_match {
         None => put,
         Some(Expected::Any) => put.if_present(),
         Some(Expected::Version(version)) => put.if_match(version),
-    })
-    .await
+    };
+    options.write(condition).await
 }
 
 pub async fn create(options: &Create) -> Result<ExitCode, Failure> {
-    let write = Write {
-        ring: options.options(),
-        key: key(&options.key, options.escaped)?,
-        value: value(options.value.as_deref(), options.file.as_deref())?,
-        kind: options.r#type.as_deref(),
-        ttl: options.ttl,
-        min_copies: options.min_copies,
-        operation: options.operation.as_deref(),
-        json: options.json,
-    };
-    perform(write, Put::if_absent).await
-}
-
-async fn perform(write: Write<'_>, condition: impl FnOnce(Put) -> Put) -> Result<ExitCode, Failure> {
-    let Write { ring, key, value, kind, ttl, min_copies, operation, json } = write;
-    let named = operation.map(named).transpose()?;
-    let client = ring.connect().await?;
-    let mut put = condition(client.put(&key, value)).min_copies(min_copies.unwrap_or(0));
-    put = match named {
-        None => put,
-        Some(Named::First(name)) => put.named(name),
-        Some(Named::Again(operation)) => put.again(operation),
-    };
-    if let Some(kind) = kind {
-        put = put.kind(kind);
-    }
-    if let Some(ttl) = ttl {
-        put = put.ttl(ttl);
-    }
-    let stored: Result<Stored, Error> = put.await;
-    tell(&stored?, json);
-    Ok(ExitCode::SUCCESS)
+    options.write(Put::if_absent).await
 }
 
 /// What became of a write.
-pub fn tell(stored: &Stored, as_json: bool) {
+fn tell(stored: &Stored, as_json: bool) {
     let Stored { version, copies, created, owner, operation } = stored;
     if as_json {
         let (version, operation) = (version.to_string(), operation.to_string());

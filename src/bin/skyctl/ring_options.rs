@@ -50,6 +50,32 @@ macro_rules! asks_ring {
 }
 pub(crate) use asks_ring;
 
+/// The same of a command about one key.
+macro_rules! asks_key {
+    ($(#[$meta:meta])* struct $name:ident { $($fields:tt)* }) => {
+        super::ring_options::asks_ring! {
+            $(#[$meta])*
+            struct $name {
+                /// the key, 1 to 255 bytes
+                #[argh(positional)]
+                key: String,
+                $($fields)*
+                /// the key is escaped as in a URL, with %20 for a space: for keys that are no text
+                #[argh(switch, short = 'e')]
+                escaped: bool,
+            }
+        }
+
+        impl $name {
+            /// The key that is named.
+            fn key(&self) -> Result<Vec<u8>, super::Failure> {
+                super::ring_options::key(&self.key, self.escaped)
+            }
+        }
+    };
+}
+pub(crate) use asks_key;
+
 /// Checks nodes that are separated by commas.
 pub fn nodes(text: &str) -> Result<String, String> {
     text.split(',').try_for_each(|node| client::node(node).map(drop)).map(|()| text.to_owned())
