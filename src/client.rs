@@ -39,6 +39,7 @@ pub use crate::wire::{Operation, OperationId, Peer, Version};
 pub use error::Error;
 pub use keys::Keys;
 pub use options::Options;
+pub use seeds::node;
 pub use value::{Owner, Stored, Value};
 pub use write::{Delete, Put};
 

@@ -9,6 +9,7 @@ mod seeds;
 mod sockets;
 
 pub use address::{outward_address, seen_address};
+pub(crate) use seeds::resolved;
 pub use sockets::{Http, Sockets, bind};
 
 use crate::disk::Saver;

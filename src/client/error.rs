@@ -24,7 +24,7 @@ pub enum Error {
     },
     /// The value has more than 1 MiB, or its media type more than 96 bytes, or it is to live longer than ten years.
     TooLarge,
-    /// The operation that is repeated is none that a node can have named.
+    /// The operation that is repeated is none that a node can have named, or is the name of another write.
     Invented,
     /// The condition does not hold: the key exists in this version, or not at all.
     Conflict {
@@ -80,7 +80,9 @@ impl fmt::Display for Error {
                 "nothing was changed: a value has at most {VALUE_MAX} bytes, its media type {KIND_MAX}, its time to \
                  live {TTL_MAX_S} seconds"
             ),
-            Self::Invented => f.write_str("nothing was changed: no node can have named this operation, repeat another"),
+            Self::Invented => {
+                f.write_str("nothing was changed: no node has named this write so, give each write a name of its own")
+            }
             Self::Conflict { version: Some(version) } => {
                 write!(f, "nothing was changed: the key exists in version {version}")
             }

@@ -33,5 +33,5 @@ pub(super) async fn walk(client: &Client, max: usize) -> Result<Vec<RingNode>, E
             break;
         }
     }
-    if all.is_empty() { Err(Error::of(Reply::Unavailable(Unavailable::NotMember))) } else { Ok(all) }
+    if all.is_empty() && max > 0 { Err(Error::of(Reply::Unavailable(Unavailable::NotMember))) } else { Ok(all) }
 }

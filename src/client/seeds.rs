@@ -2,43 +2,33 @@
 
 use super::{Error, Options};
 use crate::limits::RING_NAME_MAX;
-use smol::{Timer, future};
+use crate::udp;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
 
-/// How long names are looked up.
-const RESOLVE_TIME: Duration = Duration::from_secs(5);
+/// The text, if it is `host:port`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn node(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    parts.map(|_| text.to_owned()).ok_or_else(|| format!("{text:?} is no node: write host:port, as in 127.0.0.1:4321"))
+}
 
 /// The texts, if each is `host:port`.
 pub(super) fn checked<S: AsRef<str>>(seeds: &[S]) -> Result<Vec<String>, Error> {
     if seeds.is_empty() {
         return Err(Error::Seed("name at least one node of the ring, as host:port".into()));
     }
-    let check = |seed: &S| {
-        let text = seed.as_ref();
-        let parts = text.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-        let wrong = || Error::Seed(format!("{text:?} is no node: write host:port, as in 127.0.0.1:4321"));
-        parts.map(|_| text.to_owned()).ok_or_else(wrong)
-    };
-    seeds.iter().map(check).collect()
+    seeds.iter().map(|seed| node(seed.as_ref()).map_err(Error::Seed)).collect()
 }
 
 /// The addresses that they have now: at least one, or nothing can be reached.
 pub(super) async fn addresses(seeds: &[String]) -> Result<Vec<SocketAddr>, Error> {
-    let (mut found, mut failed) = (Vec::new(), Vec::new());
-    for seed in seeds {
-        let late = async {
-            Timer::after(RESOLVE_TIME).await;
-            Err(io::ErrorKind::TimedOut.into())
-        };
-        match future::or(smol::net::resolve(seed.as_str()), late).await {
-            Ok(addrs) => found.extend(addrs),
-            Err(error) => failed.push(format!("{seed}: {error}")),
-        }
-    }
+    let (found, unknown) = udp::resolved(seeds).await;
     if found.is_empty() {
-        return Err(Error::Unreachable(format!("no address is known: {}; are the names right?", failed.join("; "))));
+        let unknown: Vec<String> = unknown.iter().map(|(seed, why)| format!("{seed}: {why}")).collect();
+        return Err(Error::Unreachable(format!("no address is known: {}; are the names right?", unknown.join("; "))));
     }
     Ok(found)
 }
@@ -74,7 +64,7 @@ mod tests {
     #[test]
     fn texts_that_are_no_nodes_are_told() {
         assert!(checked(&["127.0.0.1:1", "[::1]:2", "sky.example:4321"]).is_ok());
-        for wrong in ["", "127.0.0.1", ":1", "host:", "host:70000", "host:port"] {
+        for wrong in ["", "127.0.0.1", ":1", "host:", "host:70000", "host:port", "http://host/"] {
             assert!(matches!(checked(&[wrong]), Err(Error::Seed(why)) if why.contains("host:port")), "{wrong}");
         }
         assert!(matches!(checked::<&str>(&[]), Err(Error::Seed(_))));

@@ -139,7 +139,11 @@ impl IntoFuture for Put {
             let ttl_s = u32::try_from(ttl_s).ok().filter(|s| *s <= TTL_MAX_S).ok_or(Error::TooLarge)?;
             let content = Content::new(value, &kind, 0);
             let command = Command::Put { key, content, ttl_s, condition, min_copies, attempt };
-            stored(client.ask(command).await?).map_err(Error::of)
+            stored(client.ask(command).await?).map_err(|reply| match reply {
+                // The outcome of a delete of this name: a name stands for one write.
+                Reply::NotFound => Error::Invented,
+                other => Error::of(other),
+            })
         })
     }
 }

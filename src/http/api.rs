@@ -156,7 +156,6 @@ pub(super) fn bad(detail: impl std::fmt::Display) -> Response {
     Response::problem(Status::BadRequest, detail)
 }
 
-/// The answer to `OPTIONS`.
 fn no_such_page() -> Response {
     Response::problem(Status::NotFound, "There is no such page: GET / lists what there is.")
 }
@@ -167,6 +166,7 @@ fn subject(head: &Head<'_>) -> Result<Subject, Response> {
     Ok(Subject::Key(key.into()))
 }
 
+/// The answer to `OPTIONS`.
 fn options(methods: &str) -> Response {
     Response::new(Status::NoContent).field("Allow", methods)
 }

@@ -1,7 +1,7 @@
 //! Server-sent events: what happens, as text that goes over the line.
 //!
-//! Each event has a name and one line of JSON, in which `event` and `text` are always there: what happened, as a word
-//! and as a sentence without its subject.
+//! Each event has one line of JSON, in which `event` and `text` are always there: what happened, as a word and in
+//! words. What happens in the life of the node has the name `life` for browsers, which want all names told beforehand.
 
 use super::json::PeerJson;
 use super::parse::escape;
@@ -31,7 +31,7 @@ pub fn life(life: &Life, unix_ms: u64) -> String {
     }
     let peer = life.peer().map(PeerJson::from);
     let (text, warning) = (life.to_string(), life.is_warning());
-    event(life.name(), &LifeJson { event: life.name(), text, warning, unix_ms, peer })
+    event("life", &LifeJson { event: life.name(), text, warning, unix_ms, peer })
 }
 
 /// How the node is when somebody begins to watch.
@@ -98,7 +98,7 @@ mod tests {
     fn an_event_is_a_name_and_one_line_of_json() {
         let text = life(&Life::Alone, 7);
         let data = r#"{"event":"alone","text":"is the only node left","warning":true,"unix_ms":7,"peer":null}"#;
-        assert_eq!(text, format!("event: alone\ndata: {data}\n\n"));
+        assert_eq!(text, format!("event: life\ndata: {data}\n\n"));
     }
 
     #[test]

@@ -53,13 +53,12 @@ fn place(to: &mut Text, status: &Status) {
 }
 
 fn store(to: &mut Text, status: &Status) {
-    let Status { owned, copied, strays, owned_bytes, copied_bytes, bytes, .. } = *status;
+    let Status { owned, copied, strays, owned_bytes, copied_bytes, stray_bytes, .. } = *status;
     to.family("sky_entries", "gauge", "Entries held, tombstones included, by whose they are.");
     for (part, number) in [("owned", owned), ("copied", copied), ("stray", strays)] {
         to.sample("sky_entries", &[("part", part)], number);
     }
     to.family("sky_entry_bytes", "gauge", "Bytes of keys, values and media types held, by whose they are.");
-    let stray_bytes = bytes.saturating_sub(owned_bytes + copied_bytes);
     for (part, number) in [("owned", owned_bytes), ("copied", copied_bytes), ("stray", stray_bytes)] {
         to.sample("sky_entry_bytes", &[("part", part)], number);
     }

@@ -260,7 +260,6 @@ impl Connection {
         let mut share = Share::new(&self.budget);
         let body = self.body(&turn, &mut share).await.map_err(|stop| stop.told_by(&turn.plan))?;
         if let Some(subject) = turn.plan.subject() {
-            self.site.traffic.count(self.kind, Status::Ok);
             self.tell(&turn, subject).await?;
             return Ok(false);
         }

@@ -3,6 +3,7 @@
 use super::host::Hosts;
 use super::origin::Origins;
 use super::traffic::Traffic;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// It.
@@ -14,4 +15,6 @@ pub struct Site {
     pub origins: Origins,
     /// What was counted.
     pub traffic: Rc<Traffic>,
+    /// How many listen to events.
+    pub listeners: Rc<Cell<usize>>,
 }

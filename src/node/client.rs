@@ -205,10 +205,10 @@ impl Node {
         }
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let Some(found) = found else { return self.client_retry(ticket) };
-        self.counters.count_lookup(op.path.len() + found.path.len());
+        let path = [core::mem::take(&mut op.path), found.path].concat();
+        self.counters.count_lookup(path.len());
         if matches!(op.wish, Wish::Owner) {
             let arc = Arc::new(found.predecessor.id(), found.owner.id());
-            let path = [core::mem::take(&mut op.path), found.path].concat();
             return self.client_reply(ticket, Reply::Owner { owner: found.owner, arc, path });
         }
         if found.owner == self.me {

@@ -12,30 +12,60 @@ use core::net::SocketAddr;
 ///
 /// What was refused for good is known by the operation's name. What was refused for now its coordinator tries again,
 /// under the same name but in another transaction; a late copy of the refused one is known by its transaction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Refusals {
     recent: VecDeque<(OperationId, Freshness, Refusal)>,
     forgotten: Option<Freshness>,
-    for_now: VecDeque<ForNow>,
-    for_now_forgotten: Instant,
-    done: VecDeque<(SocketAddr, [u8; 8], Instant)>,
-    done_forgotten: Instant,
+    /// With what their copies are told: what says less would lie.
+    for_now: Requests<Refusal>,
+    done: Requests<()>,
 }
 
-/// A request that was refused for now.
+impl Default for Refusals {
+    fn default() -> Self {
+        let (for_now, done) = (Requests::new(REFUSALS_MAX), Requests::new(DONE_MAX));
+        Self { recent: VecDeque::new(), forgotten: None, for_now, done }
+    }
+}
+
+/// The last requests of some kind, so that a copy of one is known for it.
 #[derive(Debug)]
-struct ForNow {
-    source: SocketAddr,
-    transaction: [u8; 8],
-    at: Instant,
-    /// Its copies are told just this: what says less would lie.
-    refusal: Refusal,
+struct Requests<T> {
+    most: usize,
+    recent: VecDeque<(SocketAddr, [u8; 8], Instant, T)>,
+    /// When the newest came that is not known any more.
+    forgotten: Instant,
+}
+
+impl<T> Requests<T> {
+    fn new(most: usize) -> Self {
+        Self { most, recent: VecDeque::new(), forgotten: Instant::ZERO }
+    }
+
+    fn add(&mut self, now: Instant, asked: &Asked, what: T) {
+        if self.recent.len() >= self.most
+            && let Some((_, _, at, _)) = self.recent.pop_front()
+        {
+            self.forgotten = at;
+        }
+        self.recent.push_back((asked.source, asked.transaction, now, what));
+    }
+
+    fn find(&self, asked: &Asked) -> Option<&T> {
+        let copy = |known: &&(SocketAddr, [u8; 8], Instant, T)| (known.0, known.1) == (asked.source, asked.transaction);
+        self.recent.iter().find(copy).map(|(.., what)| what)
+    }
+
+    /// True of what may be a copy of one that is not known any more. With a new stamp it surely is none.
+    fn may_have_forgotten(&self, asked: &Asked) -> bool {
+        asked.proven.is_none_or(|stamped| stamped < self.forgotten)
+    }
 }
 
 impl Refusals {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.recent.len() + self.for_now.len() + self.done.len()
+        self.recent.len() + self.for_now.recent.len() + self.done.recent.len()
     }
 
     /// What the operation was answered before, if it was refused; [`Refusal::Forgotten`] if that is not known any more.
@@ -47,45 +77,25 @@ impl Refusals {
 
     /// How a copy of a request is refused that was refused for now, or may have been.
     pub fn find_copy(&self, asked: &Asked) -> Option<Refusal> {
-        let copy = |known: &&ForNow| (known.source, known.transaction) == (asked.source, asked.transaction);
-        if let Some(known) = self.for_now.iter().find(copy) {
-            return Some(known.refusal);
-        }
-        // Older than the newest that was forgotten: with a new stamp it is surely no copy.
-        asked.proven.is_none_or(|stamped| stamped < self.for_now_forgotten).then_some(Refusal::Unproven)
+        let doubtful = || self.for_now.may_have_forgotten(asked).then_some(Refusal::Unproven);
+        self.for_now.find(asked).copied().or_else(doubtful)
     }
 
     /// Remembers a request that was refused for now.
     pub fn add_for_now(&mut self, now: Instant, asked: &Asked, refusal: Refusal) {
-        if self.for_now.len() >= REFUSALS_MAX
-            && let Some(oldest) = self.for_now.pop_front()
-        {
-            self.for_now_forgotten = oldest.at;
-        }
-        let (source, transaction) = (asked.source, asked.transaction);
-        self.for_now.push_back(ForNow { source, transaction, at: now, refusal });
+        self.for_now.add(now, asked, refusal);
     }
 
     /// Remembers a request whose write was done.
     pub fn add_done(&mut self, now: Instant, asked: &Asked) {
-        if self.done.len() >= DONE_MAX
-            && let Some((_, _, at)) = self.done.pop_front()
-        {
-            self.done_forgotten = at;
-        }
-        self.done.push_back((asked.source, asked.transaction, now));
+        self.done.add(now, asked, ());
     }
 
     /// What a request is refused with that would be refused like this: if it is a copy of one that was done, which the
     /// network made and whose answer may still be under way, its coordinator must not hear that nothing was.
     pub fn in_truth(&self, asked: &Asked, refusal: Refusal) -> Refusal {
-        let done = self
-            .done
-            .iter()
-            .any(|(source, transaction, _)| (*source, *transaction) == (asked.source, asked.transaction));
-        // Older than the newest that is not known any more, it may be a copy of that.
-        let doubtful = || asked.proven.is_none_or(|stamped| stamped < self.done_forgotten);
-        if done || refusal == Refusal::Forgotten && doubtful() { Refusal::Unknown } else { refusal }
+        let doubtful = refusal == Refusal::Forgotten && self.done.may_have_forgotten(asked);
+        if doubtful || self.done.find(asked).is_some() { Refusal::Unknown } else { refusal }
     }
 
     /// Remembers a refusal; the oldest may be forgotten for it.

@@ -240,6 +240,8 @@ pub struct Status {
     pub owned_bytes: usize,
     /// Those of its neighbours' arcs.
     pub copied_bytes: usize,
+    /// And of the strays.
+    pub stray_bytes: usize,
     /// Bytes of memory that the entries take, as far as that can be reckoned.
     pub memory: usize,
     /// How many they may take.

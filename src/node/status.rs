@@ -111,6 +111,7 @@ impl Node {
             bytes: self.store.bytes(),
             owned_bytes,
             copied_bytes: self.store.bytes() - owned_bytes - stray_bytes,
+            stray_bytes,
             memory: self.store.memory(),
             memory_max: self.config.memory_max,
             load: self.load(),

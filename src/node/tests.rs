@@ -9,7 +9,7 @@ pub(super) struct Net {
     pub now: Now,
     pub nodes: BTreeMap<SocketAddr, Node>,
     pub seeds: Vec<SocketAddr>,
-    replies: Vec<(Ticket, Reply)>,
+    pub replies: Vec<(Ticket, Reply)>,
     /// All that was sent, if somebody records it: from whom, to whom, what.
     pub recorded: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
     /// What is sent there is lost after so many datagrams.

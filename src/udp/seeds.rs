@@ -2,7 +2,7 @@
 
 use crate::handle::Handle;
 use crate::node::Command;
-use log::{debug, info, warn};
+use log::{Level, info, log};
 use smol::channel::Receiver;
 use smol::{Task, Timer, future};
 use std::io;
@@ -19,7 +19,7 @@ pub async fn resolve<T>(seeds: Vec<String>, tries: Receiver<Option<u32>>, handle
         if let Some(tries) = tries {
             info!("looking for the ring at {} (try {})", seeds.join(", "), tries.saturating_add(1));
         }
-        let found = addresses(&seeds, tries.is_some()).await;
+        let found = addresses(&seeds, if tries.is_some() { Level::Warn } else { Level::Debug }).await;
         if handle.tell(Command::Seeds(found)).await.is_err() {
             break;
         }
@@ -28,9 +28,18 @@ pub async fn resolve<T>(seeds: Vec<String>, tries: Receiver<Option<u32>>, handle
     future::pending().await
 }
 
-/// All addresses that the seeds have now; what could not be resolved in time is told.
-pub async fn addresses(seeds: &[String], loudly: bool) -> Vec<SocketAddr> {
-    let (mut found, mut tasks) = (Vec::new(), Vec::new());
+/// All addresses that the seeds have now; what could not be resolved in time is told on this level.
+pub async fn addresses(seeds: &[String], level: Level) -> Vec<SocketAddr> {
+    let (found, unknown) = resolved(seeds).await;
+    for (seed, why) in unknown {
+        log!(level, "the address of {seed} is not known, it will be looked up again: {why}");
+    }
+    found
+}
+
+/// All addresses that the seeds have now, and the seeds that could not be resolved in time, with the reason.
+pub async fn resolved(seeds: &[String]) -> (Vec<SocketAddr>, Vec<(&String, io::Error)>) {
+    let (mut found, mut unknown, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
     for seed in seeds {
         match seed.parse::<SocketAddr>() {
             Ok(addr) => found.push(addr),
@@ -45,13 +54,10 @@ pub async fn addresses(seeds: &[String], loudly: bool) -> Vec<SocketAddr> {
         };
         match future::or(task, late).await {
             Ok(addrs) => found.extend(addrs),
-            Err(error) if loudly => {
-                warn!("the address of {seed} is not known, it will be looked up again: {error}");
-            }
-            Err(error) => debug!("the address of {seed} is not known: {error}"),
+            Err(error) => unknown.push((seed, error)),
         }
     }
-    found
+    (found, unknown)
 }
 
 /// Begins to look a name up; the system's resolver blocks, so it does that on another thread.

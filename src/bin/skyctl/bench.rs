@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use skynode::client::{Client, Error};
 use skynode::limits::VALUE_MAX;
 use skynode::rng::Rng;
+use smol::Timer;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,6 +53,11 @@ asks_ring! {
     }
 }
 
+/// How long a key may take to be there before the measurement, and gone after it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause before it is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// What one client saw.
 #[derive(Default)]
 struct Tally {
@@ -90,14 +96,22 @@ impl Load {
         format!("{}{number}", self.prefix)
     }
 
-    /// Writes, or deletes, every `step`-th key.
+    /// Writes, or deletes, every `step`-th key. What cannot be done now is tried again for a while.
     async fn prepare(&self, first: u32, step: usize, write: bool) -> Result<(), Error> {
         for number in (first..self.keys).step_by(step) {
-            let key = self.key(number);
-            if write {
-                self.client.put(key, self.value.clone()).await?;
-            } else {
-                self.client.delete(key).await?;
+            let (key, begun) = (self.key(number), Instant::now());
+            loop {
+                let done = match write {
+                    true => self.client.put(&key, self.value.clone()).await.map(drop),
+                    false => self.client.delete(&key).await.map(drop),
+                };
+                match done {
+                    // Whether it was stored or not: it is to be there, or gone, and no other value is lost.
+                    Err(Error::Unavailable(_) | Error::Unknown { .. }) if begun.elapsed() < PATIENCE => {
+                        Timer::after(PAUSE).await;
+                    }
+                    outcome => break outcome?,
+                }
             }
         }
         Ok(())
@@ -158,12 +172,16 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Writes all keys, or deletes them.
-async fn prepare(load: &Arc<Load>, clients: usize, write: bool) -> Result<(), Error> {
+async fn prepare(load: &Arc<Load>, clients: usize, write: bool) -> Result<(), Failure> {
     let prepared = all(clients, |n| {
         let load = Arc::clone(load);
         async move { load.prepare(n as u32, clients, write).await }
     });
-    prepared.await.into_iter().collect()
+    let failed = |error: Error| {
+        let (prefix, deed) = (&load.prefix, if write { "written" } else { "deleted" });
+        Failure::Other(format!("not all keys {prefix}... could be {deed}, some may be there: {error}"))
+    };
+    prepared.await.into_iter().collect::<Result<(), Error>>().map_err(failed)
 }
 
 /// Runs so many at one time, on this thread. → what each of them gives.

@@ -64,15 +64,6 @@ pub struct Client {
     met: bool,
 }
 
-/// `host:port`.
-///
-/// # Errors
-/// What is wrong with the text.
-pub fn node(text: &str) -> Result<String, String> {
-    let parts = text.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    parts.map(|_| text.to_owned()).ok_or_else(|| format!("{text:?} is no node: write host:port, as in 127.0.0.1:4321"))
-}
-
 /// The path of a key.
 pub fn path(key: &[u8]) -> String {
     format!("/storage/{}", escape(key))

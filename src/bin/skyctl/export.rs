@@ -1,9 +1,10 @@
 //! `skyctl export`: all entries of a ring, as lines of JSON.
 
-use super::client::{self, Answer, Client, Request};
+use super::Failure;
+use super::client::{Answer, Client, Request};
 use super::line::Entry;
 use super::progress::Progress;
-use super::{Failure, node_of};
+use super::ring_options::{named_node, nodes};
 use argh::FromArgs;
 use serde::Deserialize;
 use skynode::http::parse::unescape;
@@ -34,9 +35,10 @@ use std::process::ExitCode;
     error_code(3, "The node cannot be reached.")
 )]
 pub struct Arguments {
-    /// any node of the ring, by the address where it serves people (default: $SKY_NODE)
-    #[argh(option, arg_name = "host:port", from_str_fn(client::node))]
-    node: Option<String>,
+    /// any node of the ring, by the address where it serves people; of several, separated by commas, the first
+    /// (default: $SKY_NODE)
+    #[argh(option, arg_name = "host:port", from_str_fn(nodes))]
+    node: Vec<String>,
     /// where to write (default: standard output)
     #[argh(option, arg_name = "file")]
     file: Option<PathBuf>,
@@ -72,7 +74,7 @@ struct Sum {
 /// # Errors
 /// Why it did not come to its end.
 pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
-    let mut client = Client::new(node_of(options.node.as_deref())?);
+    let mut client = Client::new(named_node(&options.node)?);
     let mut progress = Progress::new();
     let sum = match &options.file {
         Some(path) => {

@@ -1,9 +1,10 @@
 //! `skyctl import`: entries from lines of JSON, back into a ring.
 
+use super::Failure;
 use super::client::{self, Client, Request};
 use super::line::{Entry, LINE_MAX};
 use super::progress::Progress;
-use super::{Failure, node_of};
+use super::ring_options::{named_node, nodes};
 use argh::FromArgs;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
@@ -28,9 +29,10 @@ use std::process::ExitCode;
     error_code(3, "The node cannot be reached.")
 )]
 pub struct Arguments {
-    /// any node of the ring, by the address where it serves people (default: $SKY_NODE)
-    #[argh(option, arg_name = "host:port", from_str_fn(client::node))]
-    node: Option<String>,
+    /// any node of the ring, by the address where it serves people; of several, separated by commas, the first
+    /// (default: $SKY_NODE)
+    #[argh(option, arg_name = "host:port", from_str_fn(nodes))]
+    node: Vec<String>,
     /// where to read (default: standard input)
     #[argh(option, arg_name = "file")]
     file: Option<PathBuf>,
@@ -52,7 +54,7 @@ struct Sum {
 /// # Errors
 /// Why it did not come to its end.
 pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
-    let mut client = Client::new(node_of(options.node.as_deref())?);
+    let mut client = Client::new(named_node(&options.node)?);
     let (name, file) = source(options.file.as_deref())?;
     let told = |why| Failure::Other(format!("{name}: {why}"));
     let whole = file.metadata().map_err(told)?.len();

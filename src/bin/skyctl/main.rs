@@ -50,7 +50,7 @@ use std::process::ExitCode;
                    or written."
     ),
     error_code(2, "The command line was wrong: nothing was sent."),
-    error_code(3, "The ring cannot be reached, or cannot do it now: nothing was changed."),
+    error_code(3, "The ring cannot be reached, or cannot do it now."),
     error_code(
         4,
         "The outcome of a write is unknown: it may be stored, or may be yet. The message says how to repeat\n\
@@ -146,16 +146,6 @@ impl From<client::Unreachable> for Failure {
     fn from(unreachable: client::Unreachable) -> Self {
         Self::Unreachable(unreachable)
     }
-}
-
-/// The node that the command line names, or else the environment.
-fn node_of(given: Option<&str>) -> Result<String, Failure> {
-    let text = match given {
-        Some(text) => Some(text.to_owned()),
-        None => std::env::var("SKY_NODE").ok().filter(|text| !text.is_empty()),
-    };
-    let text = text.ok_or_else(|| Failure::Usage(String::from("which node? Say --node host:port, or set SKY_NODE")))?;
-    client::node(&text).map_err(Failure::Usage)
 }
 
 fn main() -> ExitCode {

@@ -1,13 +1,13 @@
 //! `skyctl node`: what a node says of itself.
 
 use super::client::{Client, Request};
-use super::ring_options::asks_ring;
+use super::ring_options::asks_node;
 use super::{Failure, say};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-asks_ring! {
+asks_node! {
     /// Show what a node says of itself: its state, its neighbours, what it holds, its counters. It is asked over HTTP,
     /// at the first address that --node names.
     #[argh(subcommand, name = "node", example = "skyctl node --node 127.0.0.1:4321")]
@@ -19,7 +19,7 @@ asks_ring! {
 }
 
 pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
-    let mut client = Client::new(options.options().node()?);
+    let mut client = Client::new(options.node()?);
     let answer = client.ask(Request { method: "GET", target: "/node", ..Request::default() })?;
     if answer.status != 200 {
         return Err(Failure::Other(answer.words()));

@@ -2,7 +2,7 @@
 
 use super::{Failure, client};
 use serde_json::Value;
-use skynode::client::{Client, Error, Options};
+use skynode::client::{Client, Error, Options, node as node_text};
 use skynode::http::parse::{escape, unescape};
 use skynode::limits::RING_NAME_MAX;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use std::time::Duration;
 /// without flags.
 const DEFAULT_NODE: &str = "127.0.0.1:4321";
 
-/// Makes a command of the fields given, with the common options beside them.
-macro_rules! asks_ring {
+/// Makes a command of the fields given, with what all that ask nodes have beside them.
+macro_rules! asks {
     ($(#[$meta:meta])* struct $name:ident { $($fields:tt)* }) => {
         #[derive(argh::FromArgs, Debug)]
         $(#[$meta])*
@@ -29,15 +29,43 @@ macro_rules! asks_ring {
             /// or else 127.0.0.1:4321)
             #[argh(option, arg_name = "host:port", from_str_fn(super::ring_options::nodes))]
             node: Vec<String>,
-            /// the name of the ring, as its nodes have it (default: $SKY_RING, or else sky)
-            #[argh(option, arg_name = "name")]
-            ring: Option<String>,
-            /// how long it may take, in seconds (default 5)
-            #[argh(option, arg_name = "seconds", from_str_fn(super::ring_options::seconds))]
-            timeout: Option<std::time::Duration>,
             /// write JSON
             #[argh(switch)]
             json: bool,
+        }
+    };
+}
+pub(crate) use asks;
+
+/// A command that asks one node, over HTTP.
+macro_rules! asks_node {
+    ($(#[$meta:meta])* struct $name:ident { $($fields:tt)* }) => {
+        super::ring_options::asks! { $(#[$meta])* struct $name { $($fields)* } }
+
+        impl $name {
+            /// The node that the options name.
+            fn node(&self) -> Result<String, super::Failure> {
+                super::ring_options::node(&self.node)
+            }
+        }
+    };
+}
+pub(crate) use asks_node;
+
+/// A command that asks a ring, as a guest.
+macro_rules! asks_ring {
+    ($(#[$meta:meta])* struct $name:ident { $($fields:tt)* }) => {
+        super::ring_options::asks! {
+            $(#[$meta])*
+            struct $name {
+                $($fields)*
+                /// the name of the ring, as its nodes have it (default: $SKY_RING, or else sky)
+                #[argh(option, arg_name = "name")]
+                ring: Option<String>,
+                /// how long it may take, in seconds (default 5)
+                #[argh(option, arg_name = "seconds", from_str_fn(super::ring_options::seconds))]
+                timeout: Option<std::time::Duration>,
+            }
         }
 
         impl $name {
@@ -78,13 +106,38 @@ pub(crate) use asks_key;
 
 /// Checks nodes that are separated by commas.
 pub fn nodes(text: &str) -> Result<String, String> {
-    text.split(',').try_for_each(|node| client::node(node).map(drop)).map(|()| text.to_owned())
+    text.split(',').try_for_each(|node| node_text(node).map(drop)).map(|()| text.to_owned())
 }
 
 /// A time from 0.1 s to a day.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().filter(|s| (0.1..=86_400.0).contains(s));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("{text:?} is no time: write seconds, 0.1 to 86400"))
+}
+
+/// What a variable of the environment says, if anything.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// The nodes that options or the environment name.
+fn named(given: &[String]) -> Option<String> {
+    Some(given.join(",")).filter(|text| !text.is_empty()).or_else(|| variable("SKY_NODE"))
+}
+
+/// The first of them, or the default, for what only a node itself can tell.
+pub fn node(given: &[String]) -> Result<String, Failure> {
+    first(&named(given).unwrap_or_else(|| DEFAULT_NODE.to_owned()))
+}
+
+/// The first of them: what writes or reads a whole ring is not to take one that nobody named.
+pub fn named_node(given: &[String]) -> Result<String, Failure> {
+    let wanted = || Failure::Usage(String::from("which node? Say --node host:port, or set SKY_NODE"));
+    first(&named(given).ok_or_else(wanted)?)
+}
+
+fn first(nodes: &str) -> Result<String, Failure> {
+    node_text(nodes.split(',').next().unwrap_or_default()).map_err(Failure::Usage)
 }
 
 /// A ring, as options and environment name it.
@@ -97,20 +150,13 @@ pub struct RingOptions {
 
 impl RingOptions {
     pub fn new(nodes: &[String], ring: Option<&str>, timeout: Option<Duration>) -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
-        let nodes = Some(nodes.join(",")).filter(|text| !text.is_empty()).or_else(|| variable("SKY_NODE"));
-        let nodes = nodes.unwrap_or_else(|| DEFAULT_NODE.to_owned());
+        let nodes = named(nodes).unwrap_or_else(|| DEFAULT_NODE.to_owned());
         Self { nodes, ring: ring.map(str::to_owned).or_else(|| variable("SKY_RING")), timeout }
     }
 
     /// The nodes that are named.
     pub fn nodes(&self) -> Vec<&str> {
         self.nodes.split(',').collect()
-    }
-
-    /// The first of them, for what only a node itself can tell.
-    pub fn node(&self) -> Result<String, Failure> {
-        client::node(self.nodes().first().copied().unwrap_or_default()).map_err(Failure::Usage)
     }
 
     /// Finds the ring.
@@ -202,6 +248,6 @@ mod tests {
         assert!(seconds("0.5").is_ok() && seconds("0").is_err() && seconds("x").is_err() && seconds("nan").is_err());
         let options = RingOptions::new(&["a:1,b:2".into(), "c:3".into()], Some("r"), None);
         assert_eq!(options.nodes(), ["a:1", "b:2", "c:3"]);
-        assert_eq!(options.node().unwrap(), "a:1");
+        assert_eq!(node(&["a:1,b:2".into()]).unwrap(), "a:1");
     }
 }

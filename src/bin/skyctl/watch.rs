@@ -4,7 +4,7 @@ mod stream;
 
 use super::Failure;
 use super::client::Unreachable;
-use super::ring_options::{asks_ring, key};
+use super::ring_options::{asks_node, key};
 use serde_json::{Value, json};
 use skynode::http::parse::escape;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use stream::{Event, Stream};
 /// The pause before a connection is made anew.
 const PAUSE: Duration = Duration::from_secs(1);
 
-asks_ring! {
+asks_node! {
     /// Write what happens at a node, or to one key, a line for each event, until it is interrupted. The node is asked
     /// over HTTP, at the first address that --node names; where the connection ends it is made anew, and that is said
     /// on the standard error, as what happened in between is not known.
@@ -25,8 +25,9 @@ asks_ring! {
         example = "skyctl watch",
         example = "skyctl watch --json config | jq .",
         example = "skyctl watch --count 2 job && ./start",
-        note = "The first event tells how it is now: the node, or the key. A key is looked at once a second, so of\n\
-                two changes within that time one may be missed."
+        note = "The first event tells how it is now: the node, or the key; after a connection was made anew only if\n\
+                that is something else than was told last. A key is looked at once a second, so of two changes within\n\
+                that time one may be missed."
     )]
     struct Arguments {
         /// only changes of this key
@@ -42,23 +43,29 @@ asks_ring! {
 }
 
 pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
-    let node = options.options().node()?;
+    let node = options.node()?;
     let target = match &options.key {
         None => String::from("/events"),
         Some(text) => format!("/events?key={}", escape(&key(text, options.escaped)?)),
     };
-    let (mut left, mut met) = (options.count.unwrap_or(u64::MAX), false);
+    let (mut left, mut last) = (options.count.unwrap_or(u64::MAX), None::<String>);
     while left > 0 {
         let why = match Stream::open(&node, &target) {
             Ok(mut stream) => {
-                met = true;
+                // The first event tells how it is: of a stream that was made anew that may be known already.
+                let mut known = last.clone();
+                last.get_or_insert_with(String::new);
                 loop {
                     match stream.next() {
                         Ok(event) => {
-                            if !tell(&event, options.json)? {
-                                return Ok(ExitCode::SUCCESS);
+                            let said = said(&event);
+                            if known.take().is_none_or(|known| known != said) {
+                                if !tell(&event, options.json)? {
+                                    return Ok(ExitCode::SUCCESS);
+                                }
+                                left -= 1;
                             }
-                            left -= 1;
+                            last = Some(said);
                         }
                         Err(why) => break why.to_string(),
                     }
@@ -68,7 +75,7 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
                 }
             }
             Err(stream::Failure::Refused(text)) => return Err(Failure::Other(text)),
-            Err(stream::Failure::Unreachable(why)) if !met => {
+            Err(stream::Failure::Unreachable(why)) if last.is_none() => {
                 return Err(Unreachable(format!("{node} cannot be reached: {why}")).into());
             }
             Err(stream::Failure::Unreachable(why)) => why.to_string(),
@@ -89,11 +96,17 @@ fn tell(event: &Event, as_json: bool) -> Result<bool, Failure> {
     }
 }
 
+/// What it says, apart from when.
+fn said(event: &Event) -> String {
+    let data = serde_json::from_str::<Value>(&event.data).unwrap_or_default();
+    data["text"].as_str().unwrap_or(&event.data).to_owned()
+}
+
 /// What it says, with its kind in front.
 fn text(event: &Event) -> String {
     let data = serde_json::from_str::<Value>(&event.data).unwrap_or_default();
     let kind = data["event"].as_str().unwrap_or(&event.kind);
-    let told = data["text"].as_str().unwrap_or(&event.data);
+    let told = said(event);
     // What is told may name a key, and that may be anything.
     let told: String = told.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     format!("{kind:<12}  {told}")

@@ -484,6 +484,7 @@ fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Val
         bytes: 0,
         owned_bytes: 0,
         copied_bytes: 0,
+        stray_bytes: 0,
         memory: 0,
         memory_max: 0,
         load: Default::default(),

@@ -71,7 +71,7 @@ fn each_number_is_where_it_belongs() {
     counters.refused[17] = 15;
     counters.flawed[Flaw::Tag as usize] = 16;
     (counters.lookups[0], counters.lookups[3], counters.lookups[11], counters.hops) = (1, 2, 4, 50);
-    (snapshot.status.bytes, snapshot.status.owned_bytes, snapshot.status.copied_bytes) = (100, 60, 30);
+    (snapshot.status.owned_bytes, snapshot.status.copied_bytes, snapshot.status.stray_bytes) = (60, 30, 10);
     snapshot.status.state = State::Joining;
     snapshot.status.differs_for = Some(Duration::from_millis(2500));
     traffic.count(Kind::Put, HttpStatus::Created);

@@ -3,6 +3,7 @@
 import { ask, json, path, reason, text } from '/page/api.js';
 
 const SHOWN_MAX = 20000; // characters of a value; the rest is a link away
+const name = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
 const element = id => document.getElementById(id);
 
 export class Data {
@@ -74,7 +75,9 @@ export class Data {
 
   async #write(write) {
     this.#clear();
-    const headers = { ...write.headers, ...(write.operation && { 'Sky-Operation': write.operation }) };
+    // Each write has a name of its own, so that it can be repeated whatever becomes of its answer.
+    const operation = write.operation ?? name();
+    const headers = { ...write.headers, 'Sky-Operation': operation };
     const answer = await ask(write.method, write.target, { body: write.body, headers });
     if (answer.ok) {
       const etag = answer.field('ETag');
@@ -83,13 +86,12 @@ export class Data {
       const done = { create: 'Created', update: answer.status === 201 ? 'Created' : 'Replaced', delete: 'Deleted' }[write.deed];
       return this.#say('good', `${done}: ${this.#about(answer)}.`);
     }
-    const operation = answer.field('Sky-Operation');
-    if (answer.status === 504 && operation) {
-      this.#unknown = { ...write, operation };
+    if (answer.status === 504 || answer.status === 0) {
+      this.#unknown = { ...write, operation: answer.field('Sky-Operation') ?? operation };
       element('repeat').hidden = false;
       return this.#say('warn', 'Its outcome is unknown: the write may have been stored or not.');
     }
-    this.#say(answer.status === 0 ? 'warn' : 'bad', reason(answer));
+    this.#say('bad', reason(answer));
   }
 
   async #lookup(key) {

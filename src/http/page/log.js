@@ -6,7 +6,7 @@ export class Log {
   #list;
   #heard;
 
-  // `heard` is called when the node says something, or nothing more: true or false.
+  // `heard` is called when the node says something.
   constructor(list, heard) {
     this.#list = list;
     this.#heard = heard;
@@ -27,24 +27,19 @@ export class Log {
 
   #listen() {
     const source = new EventSource('/events');
-    const names = ['created', 'seeds-missing', 'joined', 'predecessor', 'successor', 'dropped', 'settled', 'unsettled', 'alone',
-      'silent', 'heard', 'reopened', 'leaving', 'awaits', 'whole', 'saves-not', 'saves', 'pulled'];
-    for (const name of names) {
-      source.addEventListener(name, event => {
-        const { text, warning, unix_ms } = JSON.parse(event.data);
-        this.add(`this node ${text}`, warning, unix_ms);
-        this.#heard(true);
-      });
-    }
+    source.addEventListener('life', event => {
+      const { text, warning, unix_ms } = JSON.parse(event.data);
+      this.add(`this node ${text}`, warning, unix_ms);
+      this.#heard();
+    });
     source.addEventListener('state', event => {
       const { text, unix_ms } = JSON.parse(event.data);
       this.add(text, false, unix_ms);
-      this.#heard(true);
+      this.#heard();
     });
     source.onerror = () => {
       // The browser gives up for good where the node refuses, and tries again by itself where it does not answer.
       if (source.readyState === EventSource.CLOSED) setTimeout(() => this.#listen(), 3000);
-      this.#heard(false);
     };
   }
 }

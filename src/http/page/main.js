@@ -18,7 +18,7 @@ const data = new Data(found => {
   state.lookup = found;
   draw();
 });
-const log = new Log(element('events'), here => (here ? soon() : null));
+const log = new Log(element('events'), () => soon());
 
 function select(addr) {
   state.selected = addr;
@@ -74,7 +74,6 @@ function lose(lost) {
   state.lost = lost;
   notice.hidden = !lost;
   notice.textContent = lost ? 'This node does not answer: what you see is how it was. It is asked again and again.' : '';
-  document.body.classList.toggle('lost', lost);
 }
 
 async function look() {
@@ -101,8 +100,10 @@ async function look() {
 }
 
 async function lookAtKeys() {
-  const page = await load(state.target ?? `/storage?limit=${PAGE}`, PATIENCE);
-  if (!page) return;
+  const target = state.target;
+  const page = await load(target ?? `/storage?limit=${PAGE}`, PATIENCE);
+  // Somebody may have turned the page meanwhile.
+  if (!page || target !== state.target) return;
   state.keys = page.keys;
   state.more = state.target || page.next ? (page.next ?? '') : null;
   element('first').hidden = !state.target;

@@ -4,7 +4,7 @@ export const R = 100;
 const DIGITS = 13; // of an id, as many as a number holds exactly
 
 // The share of the ring up to an id of hexadecimal digits.
-export const turn = id => parseInt(id.slice(0, DIGITS), 16) / 16 ** DIGITS;
+const turn = id => parseInt(id.slice(0, DIGITS), 16) / 16 ** DIGITS;
 
 export const angle = id => 2 * Math.PI * turn(id);
 

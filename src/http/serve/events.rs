@@ -8,7 +8,9 @@ use crate::http::response::{Line, Response, Status};
 use crate::http::words::state_name;
 use crate::node::Command;
 use smol::{Timer, future};
+use std::cell::Cell;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The longest that nothing is said, so that a client that is gone is noticed.
@@ -16,6 +18,28 @@ const BREATH: Duration = Duration::from_secs(15);
 
 /// How often one key is looked at.
 const GLANCE: Duration = Duration::from_secs(1);
+
+/// Those who may listen at one time, to the node or to keys.
+const LISTENERS_MAX: usize = 64;
+
+/// A place among those who listen, given up when it is dropped.
+struct Place(Rc<Cell<usize>>);
+
+impl Place {
+    fn take(listeners: &Rc<Cell<usize>>) -> Option<Self> {
+        let taken = listeners.get();
+        (taken < LISTENERS_MAX).then(|| {
+            listeners.set(taken + 1);
+            Self(Rc::clone(listeners))
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
 
 /// What ends a wait.
 enum Wake {
@@ -31,6 +55,13 @@ fn unix_ms() -> u64 {
 impl Connection {
     /// Tells what happens until the client or the node goes.
     pub(super) async fn tell(&mut self, turn: &Turn, subject: Subject) -> io::Result<()> {
+        let Some(_place) = Place::take(&self.site.listeners) else {
+            let detail = "As many listen to this node as may at one time: ask another one, or try again.";
+            let response = Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", 1);
+            self.site.traffic.count(self.kind, response.status);
+            return self.respond(&turn.plan.tell(response), Line { keep_alive: false, ..turn.line }).await;
+        };
+        self.site.traffic.count(self.kind, Status::Ok);
         // Whoever listens gives way to those who ask.
         self.seat.set_waiting(Some(Instant::now()));
         let head = Response::new(Status::Ok)

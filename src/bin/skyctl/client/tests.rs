@@ -75,12 +75,6 @@ fn who_is_not_there_or_speaks_something_else_is_told() {
 }
 
 #[test]
-fn a_node_is_named_by_host_and_port() {
-    for right in ["127.0.0.1:4321", "sky.example:80", "[::1]:4321"] {
-        assert_eq!(node(right).as_deref(), Ok(right));
-    }
-    for wrong in ["", "sky.example", ":80", "host:", "host:99999", "http://host/"] {
-        assert!(node(wrong).is_err(), "{wrong}");
-    }
+fn the_path_of_a_key_has_any_byte() {
     assert_eq!(path(b"a/\xff"), "/storage/a%2F%FF");
 }
