@@ -130,6 +130,15 @@ pub(super) struct Pending {
     pub datagram: Vec<u8>,
 }
 
+impl Pending {
+    /// The round trip, if an answer that comes now tells it: of a request that was sent once. After a much longer time
+    /// than the timeout it would have been sent again, had we not been stopped: then the answer waited here.
+    pub fn round_trip(&self, now: Instant) -> Option<Duration> {
+        let taken = now.since(self.started);
+        (self.copies == 1 && taken <= self.timeout + LATE).then_some(taken)
+    }
+}
+
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
@@ -310,5 +319,32 @@ impl Requests {
     /// What a request was sent for.
     pub fn purpose(&self, transaction: u64) -> Option<Purpose> {
         self.table.get(&transaction).map(|pending| pending.purpose)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+    use crate::wire::{Incarnation, Place};
+
+    #[test]
+    fn an_answer_that_waited_until_we_went_on_says_nothing_of_its_way() {
+        let place = Place { addr: ([10, 0, 0, 1], 1).into(), id: Id::new(1) };
+        let pending = |copies| Pending {
+            to: Peer { place, incarnation: Incarnation::UNKNOWN },
+            purpose: Purpose::Probe(Probe::Seed),
+            started: Instant::from_millis(1000),
+            sent: 1,
+            copies,
+            tries: 3,
+            timeout: Duration::from_millis(150),
+            proven_again: false,
+            datagram: Vec::new(),
+        };
+        let at = Instant::from_millis;
+        assert_eq!(pending(1).round_trip(at(1007)), Some(Duration::from_millis(7)));
+        assert_eq!(pending(2).round_trip(at(1007)), None, "which of the two was answered?");
+        assert_eq!(pending(1).round_trip(at(1900)), None, "the timer would have come before it");
     }
 }

@@ -217,7 +217,7 @@ impl Node {
         let unproven = answer == Answer::Refused(Refusal::Unproven);
         let again = unproven && !pending.proven_again;
         pending.proven_again |= again;
-        let round_trip = (pending.copies == 1).then(|| self.now.at.since(pending.started));
+        let round_trip = pending.round_trip(self.now.at);
         if again {
             // Copies without a good stamp are all refused, whenever they arrive; and whoever refuses them is there.
             (pending.copies, pending.sent) = (0, 1);

@@ -200,7 +200,9 @@ impl Node {
             let (from, id, hash) = (transfer.from, transfer.id, transfer.hash);
             let offset = offset as u32;
             let client = transfer.parcel.is_for_client();
-            let timeout = self.peers.timeout(from.addr(), SOON.min(self.config.timeout_min), self.config.timeout_max);
+            // All the tries together take no longer than the fewer ones of other requests.
+            let (shortest, longest) = (SOON.min(self.config.timeout_min), self.config.timeout_max / 4);
+            let timeout = self.peers.timeout(from.addr(), shortest, longest);
             let manner = Manner { client, tries: self.config.tries + 2, timeout: Some(timeout) };
             if !self.ask(from, Request::Part { id, hash, offset }, Purpose::Part(number, offset), manner) {
                 return self.transfer_failed(number, Silence::Refused(Refusal::Busy));
