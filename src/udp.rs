@@ -15,7 +15,7 @@ pub use sockets::{Http, Sockets, bind};
 use crate::disk::Saver;
 use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
-use crate::node::{Batch, Event, Life, Node, Reply, Ticket};
+use crate::node::{Batch, Census, Event, Life, Node, Reply, Status, Ticket};
 use crate::time::{Instant, Now};
 use log::{Level, info, log, warn};
 use smol::channel::{self, Receiver, Sender};
@@ -77,6 +77,8 @@ pub struct Driver {
     saver: Option<Saver>,
     /// Once the node has left: whether it handed over all that it held.
     left: Option<bool>,
+    /// When the entries were counted last, and what they came to.
+    census: Option<(Instant, Census)>,
     started: Instant,
     counters: DriverCounters,
     /// Longer than any datagram should be, so that one which is too long shows.
@@ -90,6 +92,9 @@ enum Wake {
     Request(Request),
     Saved(Result<u64, Batch>),
 }
+
+/// How long the census of a node holds, for each of its entries: a hundred times as long as it takes.
+const CENSUS_PAUSE: Duration = Duration::from_micros(10);
 
 /// How long a node that has left waits for its disk.
 const LAST_SAVE: Duration = Duration::from_secs(5);
@@ -114,6 +119,7 @@ impl Driver {
             watchers: Vec::new(),
             saver,
             left: None,
+            census: None,
             started: now().at,
             counters: DriverCounters::default(),
             datagram: [0; DATAGRAM_MAX + 1],
@@ -231,7 +237,7 @@ impl Driver {
             }
             // Who asked may be gone; the answer is dropped then.
             Request::Status(to) => {
-                let status = self.node.status(now.at);
+                let status = self.status(now.at);
                 let _ = to.try_send(Snapshot { status, driver: self.counters, uptime: now.at.since(self.started) });
             }
             Request::Held { after, limit, to } => {
@@ -245,6 +251,13 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// How things stand. The census may be some time old, as it may take a hundredth of the time at most.
+    fn status(&mut self, now: Instant) -> Status {
+        let fresh = self.census.filter(|(at, census)| now.since(*at) < CENSUS_PAUSE * census.entries as u32);
+        let (_, census) = self.census.insert(fresh.unwrap_or_else(|| (now, self.node.census(now))));
+        self.node.status_with(now, census)
     }
 
     /// The disk has done with a batch.

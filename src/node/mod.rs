@@ -28,6 +28,7 @@
 mod amid;
 mod awaiting;
 mod birth;
+mod census;
 mod client;
 mod collect;
 mod command;
@@ -74,6 +75,7 @@ mod transfer;
 mod walk;
 mod write;
 
+pub use census::Census;
 pub use command::{Attempt, Command, Event, Hop, OwnedKey, Reply, RingNode, Ticket, Unavailable};
 pub use life::{Life, Unsettled};
 pub use load::Load;

@@ -172,7 +172,7 @@ impl Node {
     pub(super) fn take_frame(&mut self, source: SocketAddr, length: usize, frame: Frame<'_>) {
         let (transaction, incarnation) = (frame.transaction, frame.from);
         match frame.message {
-            Message::Request(request) if self.hears_not(&request) => {}
+            Message::Request(request) if self.hears_not(&request) => self.counters.unasked += 1,
             Message::Request(request) => {
                 let proven = frame.stamp.and_then(|stamp| self.stamper.read(self.now.at, source, stamp));
                 let asked = Asked { source, transaction, incarnation, proven, length };

@@ -1,6 +1,7 @@
 //! Getters: how things stand.
 
 use super::Node;
+use super::census::Census;
 use super::stats::{Counters, Finger, Held, State, Status};
 use crate::id::{Arc, Id};
 use crate::limits::ENTRIES_MAX;
@@ -82,6 +83,11 @@ impl Node {
 
     /// The whole picture.
     pub fn status(&self, now: Instant) -> Status {
+        self.status_with(now, &self.census(now))
+    }
+
+    /// The same, with a census that was taken before: all but that takes no longer where there are many entries.
+    pub fn status_with(&self, now: Instant, census: &Census) -> Status {
         let claim = self.claim(now);
         let state = match () {
             () if self.is_leaving() => State::Leaving,
@@ -90,7 +96,7 @@ impl Node {
             () if self.is_ready(now) => State::Settled,
             () => State::Settling,
         };
-        let ((owned, owned_bytes), (strays, stray_bytes)) = (self.held_in(claim), self.held_in(self.arcs_of_others()));
+        let Census { owned, owned_bytes, strays, stray_bytes, under_copied, .. } = *census;
         Status {
             me: self.me,
             state,
@@ -103,14 +109,14 @@ impl Node {
             term: claim.map_or(0, |claim| self.terms.highest(claim)),
             entries: self.store.len(),
             owned,
-            copied: self.store.len() - owned - strays,
+            copied: self.store.len().saturating_sub(owned + strays),
             strays,
-            under_copied: claim.map_or(0, |claim| self.under_copied(claim)),
+            under_copied,
             differs_for: self.ring.differs_since.iter().flatten().map(|since| now.since(*since)).max(),
             tombstones: self.store.tombstones(),
             bytes: self.store.bytes(),
             owned_bytes,
-            copied_bytes: self.store.bytes() - owned_bytes - stray_bytes,
+            copied_bytes: self.store.bytes().saturating_sub(owned_bytes + stray_bytes),
             stray_bytes,
             memory: self.store.memory(),
             memory_max: self.config.memory_max,
@@ -121,17 +127,6 @@ impl Node {
             value_max: self.config.value_max,
             counters: self.counters,
         }
-    }
-
-    /// How many entries of an arc there are, and the bytes of their keys and values.
-    fn held_in(&self, arc: Option<Arc>) -> (usize, usize) {
-        let entries = arc.into_iter().flat_map(|arc| self.store.range(arc));
-        entries.fold((0, 0), |(number, bytes), (_, key, stored)| (number + 1, bytes + key.len() + stored.size()))
-    }
-
-    /// How many entries of an arc are not known to be on both neighbours.
-    fn under_copied(&self, arc: Arc) -> usize {
-        self.store.range(arc).filter(|(_, _, stored)| !self.is_with_all(stored)).count()
     }
 
     /// The keys held here in ring order from the id 0 on, without tombstones: at most `limit`, behind the key `after`.

@@ -1,6 +1,8 @@
 //! Simulated clients: they read, write and delete a few keys through random nodes, repeat what had no clear outcome,
 //! and write down what they were told.
 
+mod choose;
+
 use super::bound::Keys;
 use super::ledger::{Act, Ledger, Question};
 use super::lists::Lists;
@@ -9,7 +11,7 @@ use crate::node::{Attempt as Naming, Command, Reply};
 use crate::rng::Rng;
 use crate::store::Content;
 use crate::time::Instant;
-use crate::wire::{Condition, OperationId, Version};
+use crate::wire::{OperationId, Version};
 use core::fmt;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 const TRIES_MAX: u32 = 6;
 /// How much later than the deadline a reply may come.
 const SLACK: Duration = Duration::from_millis(1500);
+
+/// How long an operation may wait for its reply. A guest may have to find a node of the ring first.
+fn patience(world: &World, host: usize) -> Duration {
+    let tries = if world.guests().contains(&host) { 2 } else { 1 };
+    tries * world.config().deadline + SLACK
+}
 
 /// How the operations ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +48,8 @@ pub struct Outcomes {
     pub repeated: u64,
     /// Writes whose outcome stayed open.
     pub open: u64,
+    /// Clear answers that came to guests.
+    pub to_guests: u64,
 }
 
 impl Outcomes {
@@ -194,10 +204,11 @@ impl Clients {
         self.lists.submit(world, self.next_tag, host, last);
     }
 
-    /// Lists all keys, and reads every key through every running node, for the last judgement.
+    /// Lists all keys, and reads every key through every running node and guest, for the last judgement.
     pub fn read_everywhere(&mut self, world: &mut World) {
         let members = world.members().map(|(host, _)| host);
-        let hosts: Vec<usize> = members.filter(|&host| world.host(host).is_running()).collect();
+        let all = members.chain(world.guests());
+        let hosts: Vec<usize> = all.filter(|&host| world.host(host).is_running()).collect();
         hosts.iter().for_each(|&host| self.list(world, host, true));
         for key in 0..self.keys().len() {
             for &host in &hosts {
@@ -206,38 +217,6 @@ impl Clients {
                 self.submit(world, Attempt { question, submitted: world.now(), tries: 1, unsure: false, name });
             }
         }
-    }
-
-    /// Mostly a running node, now and then a paused one.
-    fn choose_host(&mut self, world: &World) -> Option<usize> {
-        let paused_too = self.rng.chance(0.15);
-        let hosts = world.hosts().iter().enumerate();
-        let fit = hosts.filter(|(_, host)| host.is_running() || paused_too && host.is_paused());
-        let fit: Vec<usize> = fit.map(|(number, _)| number).collect();
-        fit.get(self.rng.index(fit.len())).copied()
-    }
-
-    fn invent(&mut self, now: Instant, client: usize, host: usize) -> Attempt {
-        let key = match self.hot.filter(|&(_, until)| until > now) {
-            Some((key, _)) if self.rng.chance(0.8) => key,
-            _ => self.rng.index(self.keys().len()),
-        };
-        let as_seen = self.ledger.seen(key).map_or(Condition::None, Condition::Match);
-        let mut put = |condition| Act::Put { value: self.ledger.new_value(key), condition };
-        let act = match self.rng.below(20) {
-            0..=8 => Act::Get,
-            9 | 10 => put(Condition::Absent),
-            11 | 12 => put(as_seen),
-            13 => put(Condition::Present),
-            14..=16 => put(Condition::None),
-            17 => Act::Delete { condition: as_seen },
-            _ => Act::Delete { condition: Condition::None },
-        };
-        let mut name = [0; 16];
-        name[..8].copy_from_slice(&self.rng.next_u64().to_be_bytes());
-        name[8..].copy_from_slice(&self.rng.next_u64().to_be_bytes());
-        let question = Question { client: Some(client), host, key, act, start: now };
-        Attempt { question, submitted: now, tries: 1, unsure: false, name: Naming::First(OperationId(name)) }
     }
 
     fn submit(&mut self, world: &mut World, attempt: Attempt) {
@@ -279,6 +258,7 @@ impl Clients {
             };
             self.last_look[key].insert(found);
         }
+        let before = self.outcomes.answered();
         match reply {
             Some(Reply::Value { version, content, .. }) => {
                 self.outcomes.values += 1;
@@ -320,6 +300,9 @@ impl Clients {
                 }
             }
         }
+        if world.guests().contains(&question.host) {
+            self.outcomes.to_guests += self.outcomes.answered() - before;
+        }
         question.client
     }
 
@@ -357,7 +340,7 @@ impl Clients {
             self.failures.push(format!("{attempt}: odd answer {reply:?}"));
         }
         let since = attempt.submitted.max(world.host(host).running_since());
-        if since + world.config().deadline + SLACK < world.now() {
+        if since + patience(world, host) < world.now() {
             self.failures.push(format!("{attempt}: answered too late"));
         }
         if client.is_none() && !matches!(reply, Reply::Value { .. } | Reply::NotFound) {
@@ -370,13 +353,13 @@ impl Clients {
         let is_late = |attempt: &Attempt| {
             let host = world.host(attempt.question.host);
             let since = attempt.submitted.max(host.running_since());
-            host.is_running() && since + world.config().deadline + SLACK < world.now()
+            host.is_running() && since + patience(world, attempt.question.host) < world.now()
         };
         let late: Vec<u64> =
             self.attempts.iter().filter(|(_, attempt)| is_late(attempt)).map(|(&tag, _)| tag).collect();
         let taken: Vec<Attempt> = late.iter().filter_map(|tag| self.attempts.remove(tag)).collect();
         taken.iter().for_each(|attempt| self.leave_open(attempt));
-        let lists = self.lists.take_overdue(world, world.config().deadline + SLACK);
+        let lists = self.lists.take_overdue(world, patience);
         taken.iter().map(|attempt| format!("{attempt}: no answer")).chain(lists).collect()
     }
 

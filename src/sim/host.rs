@@ -5,6 +5,7 @@ use super::disk::Disk;
 use crate::id::{Arc, Id};
 use crate::node::{Batch, Command, Node, Ticket};
 use crate::time::{Instant, Now};
+use crate::wire::{Peer, Place};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
@@ -42,6 +43,8 @@ pub(super) enum Input {
 pub struct Host {
     pub(super) machine: Machine,
     pub(super) seeds: Vec<SocketAddr>,
+    /// Its processes are guests.
+    pub(super) is_guests: bool,
     pub(super) node: Option<Box<Node>>,
     /// How many processes were started here.
     pub(super) lives: u32,
@@ -67,6 +70,7 @@ impl Host {
         Self {
             machine,
             seeds: Vec::new(),
+            is_guests: false,
             node: None,
             lives: 0,
             born: Instant::ZERO,
@@ -84,6 +88,12 @@ impl Host {
     /// The process, if one is alive; it may be paused.
     pub fn node(&self) -> Option<&Node> {
         self.node.as_deref()
+    }
+
+    /// What others know its process as. (A guest does not know its own address.)
+    pub(super) fn peer(&self) -> Option<Peer> {
+        let me = self.node()?.me();
+        Some(Peer { place: Place { addr: self.machine.addr, ..me.place }, ..me })
     }
 
     /// Where it is.

@@ -116,10 +116,10 @@ impl Lists {
     }
 
     /// What waits longer for an answer than it may. It is told once.
-    pub fn take_overdue(&mut self, world: &World, patience: Duration) -> Vec<String> {
+    pub fn take_overdue(&mut self, world: &World, patience: fn(&World, usize) -> Duration) -> Vec<String> {
         let late = |asked: &Asked| {
             let host = world.host(asked.host);
-            host.is_running() && asked.start.max(host.running_since()) + patience < world.now()
+            host.is_running() && asked.start.max(host.running_since()) + patience(world, asked.host) < world.now()
         };
         let overdue: Vec<u64> = self.asked.iter().filter(|(_, asked)| late(asked)).map(|(&tag, _)| tag).collect();
         let taken = overdue.iter().filter_map(|tag| self.asked.remove(tag));

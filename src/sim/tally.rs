@@ -201,6 +201,7 @@ impl Tally {
         a.lost += b.lost;
         a.repeated += b.repeated;
         a.open += b.open;
+        a.to_guests += b.to_guests;
         let (a, b) = (&mut self.traffic, other.traffic);
         a.sent += b.sent;
         a.bytes += b.bytes;
@@ -263,8 +264,8 @@ impl fmt::Display for Tally {
         )?;
         writeln!(
             f,
-            "                 {} unavailable, {} unknown, {} lost, {} repeated, {} left open",
-            o.unavailable, o.unknown, o.lost, o.repeated, o.open
+            "                 {} unavailable, {} unknown, {} lost, {} repeated, {} left open; {} answers to guests",
+            o.unavailable, o.unknown, o.lost, o.repeated, o.open, o.to_guests
         )?;
         writeln!(f, "join             {}", self.joining)?;
         writeln!(f, "takeover         {}", self.takeover)?;

@@ -18,6 +18,7 @@ use crate::node::{Command, Counters, Life, Node, Reply};
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{Peer, RingKey};
+use core::ops::Range;
 use core::time::Duration;
 use lists::Lists;
 use std::collections::{BTreeMap, VecDeque};
@@ -103,7 +104,9 @@ pub struct World {
     now: Instant,
     events: u64,
     queue: Queue,
+    /// Those of the guests stand behind all others.
     hosts: Vec<Host>,
+    guests: usize,
     places: BTreeMap<SocketAddr, usize>,
     happenings: VecDeque<Happening>,
     config: Config,
@@ -135,6 +138,7 @@ impl World {
             events: 0,
             queue: Queue::default(),
             hosts: Vec::new(),
+            guests: 0,
             places: BTreeMap::new(),
             happenings: VecDeque::new(),
             ring: RingKey::new(&config.ring),
@@ -167,9 +171,14 @@ impl World {
         change(&mut self.config);
     }
 
-    /// All machines, in the order in which they were added.
+    /// All machines of nodes, in the order in which they were added.
     pub fn hosts(&self) -> &[Host] {
-        &self.hosts
+        &self.hosts[..self.hosts.len() - self.guests]
+    }
+
+    /// The numbers of the machines of guests.
+    pub const fn guests(&self) -> Range<usize> {
+        self.hosts.len() - self.guests..self.hosts.len()
     }
 
     /// The machine of a number that [`World::add`] gave.
@@ -199,6 +208,15 @@ impl World {
         let number = self.hosts.len();
         self.places.insert(machine.addr, number);
         self.hosts.push(Host::new(machine));
+        number
+    }
+
+    /// Adds a machine with nothing on it whose processes are guests: they take no place on the ring. Machines of nodes
+    /// are added before.
+    pub fn add_guest(&mut self, machine: Machine) -> usize {
+        let number = self.add(machine);
+        self.hosts[number].is_guests = true;
+        self.guests += 1;
         number
     }
 

@@ -26,6 +26,8 @@ pub struct Profile {
     pub keys: usize,
     /// Clients.
     pub clients: usize,
+    /// Guests, through which clients act as well as through nodes.
+    pub guests: usize,
     /// The longest pause between two operations of a client.
     pub think: Duration,
     /// For how long faults befall the ring once it has formed.
@@ -89,6 +91,8 @@ impl Profile {
             profile.disk_faults = [0.0, 0.0, 0.02][disks.index(3)];
             profile.disk_delay = Duration::from_millis([2, 10, 80, 300][disks.index(4)]);
         }
+        let mut guests = Rng::new(seed ^ 0x4755_4553_5453);
+        profile.guests = if guests.chance(0.25) { 1 + guests.index(3) } else { 0 };
         let mut tombstones = Rng::new(seed ^ 0x544F_4D42_5300);
         profile.collect_after = tombstones.chance(0.6).then(|| Duration::from_secs([0, 1, 5, 20][tombstones.index(4)]));
         profile
@@ -124,6 +128,7 @@ impl Profile {
             least: successors.max(4) + 4,
             keys: 4 + rng.index(4),
             clients: 2 + rng.index(4),
+            guests: 0,
             think: ms(&mut rng, &[300, 600, 1000]),
             chaos: Duration::from_secs(85),
             weather,
@@ -157,6 +162,7 @@ impl Profile {
             least: nodes,
             keys: 6,
             clients: 2,
+            guests: 0,
             think: Duration::from_secs(1),
             chaos,
             weather: Weather { loss, ..Weather::QUIET },

@@ -229,10 +229,10 @@ impl Swarm {
                 self.tally.astray += u64::from(self.beyond);
             }
         }
-        (0..self.world.hosts().len()).for_each(|host| self.look_into(host, true));
+        let all = 0..self.world.guests().end;
+        all.clone().for_each(|host| self.look_into(host, true));
         let seconds = self.world.now().as_micros() / 1_000_000 + 1;
-        let busy: BTreeSet<usize> =
-            (0..self.world.hosts().len()).filter(|&at| self.world.host(at).wakes() > seconds * WAKES_MAX).collect();
+        let busy: BTreeSet<usize> = all.filter(|&at| self.world.host(at).wakes() > seconds * WAKES_MAX).collect();
         if !busy.is_empty() {
             self.fail(&format!("woken more than {WAKES_MAX} times a second: {busy:?}"));
         }

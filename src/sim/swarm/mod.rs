@@ -8,7 +8,9 @@
 mod batch;
 mod blackout;
 mod faults;
+mod guests;
 mod judge;
+mod phases;
 mod scene;
 
 pub mod scenes;
@@ -18,7 +20,7 @@ use super::chaos::{Chaos, Profile};
 use super::client::Clients;
 use super::host::{Host, Machine};
 use super::log::Detail;
-use super::oracle::{self, INVARIANTS};
+use super::oracle::INVARIANTS;
 use super::speakers::{self, Speakers};
 use super::tally::Tally;
 use super::world::{Happening, World};
@@ -29,6 +31,7 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::Peer;
 use core::time::Duration;
+use phases::Phase;
 pub use scene::{Figures, Rules, Scene};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -83,15 +86,8 @@ enum Plan {
     Poll,
     /// All machines lose their power.
     Blackout,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Forming,
-    Chaos,
-    Healing,
-    Reading,
-    Resting,
+    /// A guest stops for a while, or dies.
+    Guest,
 }
 
 /// A run under way.
@@ -106,6 +102,8 @@ pub struct Swarm {
     consented: Speakers,
     chaos: Chaos,
     rng: Rng,
+    /// The chance of the guests.
+    guests: Rng,
     plans: BTreeMap<u64, Plan>,
     next_plan: u64,
     phase: Phase,
@@ -170,6 +168,7 @@ impl Swarm {
                 world.give_disk(host);
             }
         }
+        let guests = guests::add(&mut world, &profile, seed);
         let names = (0..profile.keys).map(|key| batch::key_name(seed, key)).collect();
         let keys = Keys::new(names);
         let hosts: Vec<Id> = world.hosts().iter().map(Host::id).collect();
@@ -182,6 +181,7 @@ impl Swarm {
             clients: Clients::new(profile.clients, keys, rng.fork()),
             chaos: Chaos::new(profile.rates, profile.batched(), rng.fork()),
             rng,
+            guests,
             plans: BTreeMap::new(),
             next_plan: 0,
             phase: Phase::Forming,
@@ -338,62 +338,10 @@ impl Swarm {
             Plan::Stall if self.phase == Phase::Chaos => self.stall(),
             Plan::Beside { joiner } if self.phase == Phase::Chaos => self.crash_beside(joiner),
             Plan::Blackout if self.phase == Phase::Chaos => self.black_out_soon(),
-            Plan::Blackout | Plan::Chaos | Plan::Strike { .. } | Plan::Stall | Plan::Beside { .. } => {}
+            Plan::Guest if self.phase == Phase::Chaos => self.disturb_guest(),
+            Plan::Blackout | Plan::Guest | Plan::Chaos | Plan::Strike { .. } | Plan::Stall | Plan::Beside { .. } => {}
             Plan::Scene => self.play(),
             Plan::Poll => self.poll(),
         }
-    }
-
-    fn enter(&mut self, phase: Phase) {
-        self.world.log.tell(Detail::Lives, self.world.now(), format_args!("---- {phase:?}"));
-        (self.phase, self.since) = (phase, self.world.now());
-    }
-
-    fn poll(&mut self) {
-        let waited = self.world.now().since(self.since);
-        match self.phase {
-            Phase::Forming => {
-                let started = self.world.hosts().iter().filter(|host| host.node().is_some()).count();
-                let formed = self.with_scene(|scene, run| scene.has_formed(run));
-                if started == self.profile.nodes && formed.unwrap_or_else(|| self.flaw().is_none()) {
-                    self.enter(Phase::Chaos);
-                    (self.nobody_wronged, self.formed) = (self.rules.strict, self.world.now());
-                    self.world.hosts().iter().filter_map(|host| host.node()).for_each(|node| {
-                        self.forming.add_counters(node.counters());
-                    });
-                    self.plan_blackouts();
-                    (0..self.clients.count()).for_each(|client| self.plan(POLL, Plan::Client(client)));
-                    self.plan(POLL, if self.scene.is_some() { Plan::Scene } else { Plan::Chaos });
-                } else if waited > FORM_MAX {
-                    self.give_up("the ring did not form");
-                }
-            }
-            Phase::Chaos if waited > self.profile.chaos => self.heal(),
-            Phase::Healing => {
-                if self.flaw().is_none() {
-                    self.tally.healing.push(waited);
-                    self.with_scene(|scene, run| scene.healed(run, waited));
-                    self.end_attack();
-                    self.enter(Phase::Reading);
-                } else if waited > self.rules.heal_max {
-                    self.give_up("the ring did not heal");
-                }
-            }
-            Phase::Reading if !self.clients.is_waiting() => {
-                self.clients.read_everywhere(&mut self.world);
-                self.enter(Phase::Resting);
-            }
-            _ => {}
-        }
-        for overdue in self.clients.take_overdue(&self.world) {
-            self.fail(&overdue);
-        }
-        self.plan(POLL, Plan::Poll);
-    }
-
-    fn give_up(&mut self, what: &str) {
-        let flaw = self.flaw().unwrap_or_default();
-        self.fail(&format!("{what}: {flaw}\n{}", oracle::picture(&self.world)));
-        self.enter(Phase::Resting);
     }
 }

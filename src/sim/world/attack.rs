@@ -3,7 +3,7 @@
 
 use super::World;
 use crate::sim::attacker::Attacker;
-use crate::sim::host::{INBOX_MAX, Input};
+use crate::sim::host::{Host, INBOX_MAX, Input};
 use crate::sim::queue::Due;
 use crate::wire::Peer;
 use core::time::Duration;
@@ -30,7 +30,7 @@ impl World {
     /// One datagram of the attacker.
     pub(super) fn attack(&mut self) {
         let Some(attacker) = &mut self.attacker else { return };
-        let nodes: Vec<Peer> = self.hosts.iter().filter_map(|host| host.node().map(|node| node.me())).collect();
+        let nodes: Vec<Peer> = self.hosts.iter().filter_map(Host::peer).collect();
         let (now, shot, pause) = (self.now, attacker.shoot(self.now, &nodes), attacker.pause());
         self.schedule(now + pause, Due::Attack);
         let Some((host, shot)) = shot.and_then(|shot| Some((self.host_at(shot.to)?, shot))) else { return };

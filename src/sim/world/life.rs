@@ -30,6 +30,7 @@ impl World {
                 let saved = disk.restore(config.memory_max);
                 Node::with_disk(config, identity, seeded, entropy, local, saved)
             }
+            None if it.is_guests => Node::guest(config, entropy, local),
             None => Node::new(config, identity, seeded, entropy, local),
         };
         it.node = Some(Box::new(node));

@@ -17,7 +17,7 @@ use std::time::Duration;
 const LENGTHS: (f64, f64) = (10.0, 200_000.0);
 /// Those who write what lies there, and who look whether it is still there.
 const HANDS: u64 = 4;
-/// So many rounds are an hour.
+/// So many rounds are some ten minutes.
 const LONG: usize = 70;
 
 /// The value of a key that is written once: its length is anything, lengths of one order are as likely as of another.

@@ -1,0 +1,46 @@
+//! What a client does next, and through whom.
+
+use super::super::ledger::{Act, Question};
+use super::super::world::World;
+use super::{Attempt, Clients};
+use crate::node::Attempt as Naming;
+use crate::time::Instant;
+use crate::wire::{Condition, OperationId};
+
+impl Clients {
+    /// Mostly a running node, now and then a paused one; where there are guests, as often one of them.
+    pub(super) fn choose_host(&mut self, world: &World) -> Option<usize> {
+        let guests = world.guests();
+        if !guests.is_empty() && self.rng.chance(0.5) {
+            return Some(guests.start + self.rng.index(guests.len()));
+        }
+        let paused_too = self.rng.chance(0.15);
+        let hosts = world.hosts().iter().enumerate();
+        let fit = hosts.filter(|(_, host)| host.is_running() || paused_too && host.is_paused());
+        let fit: Vec<usize> = fit.map(|(number, _)| number).collect();
+        fit.get(self.rng.index(fit.len())).copied()
+    }
+
+    pub(super) fn invent(&mut self, now: Instant, client: usize, host: usize) -> Attempt {
+        let key = match self.hot.filter(|&(_, until)| until > now) {
+            Some((key, _)) if self.rng.chance(0.8) => key,
+            _ => self.rng.index(self.keys().len()),
+        };
+        let as_seen = self.ledger.seen(key).map_or(Condition::None, Condition::Match);
+        let mut put = |condition| Act::Put { value: self.ledger.new_value(key), condition };
+        let act = match self.rng.below(20) {
+            0..=8 => Act::Get,
+            9 | 10 => put(Condition::Absent),
+            11 | 12 => put(as_seen),
+            13 => put(Condition::Present),
+            14..=16 => put(Condition::None),
+            17 => Act::Delete { condition: as_seen },
+            _ => Act::Delete { condition: Condition::None },
+        };
+        let mut name = [0; 16];
+        name[..8].copy_from_slice(&self.rng.next_u64().to_be_bytes());
+        name[8..].copy_from_slice(&self.rng.next_u64().to_be_bytes());
+        let question = Question { client: Some(client), host, key, act, start: now };
+        Attempt { question, submitted: now, tries: 1, unsure: false, name: Naming::First(OperationId(name)) }
+    }
+}
