@@ -128,7 +128,6 @@ impl Profile {
             least: successors.max(4) + 4,
             keys: 4 + rng.index(4),
             clients: 2 + rng.index(4),
-            guests: 0,
             think: ms(&mut rng, &[300, 600, 1000]),
             chaos: Duration::from_secs(85),
             weather,
@@ -142,13 +141,7 @@ impl Profile {
             },
             founders: if rng.chance(0.5) { usize::MAX } else { 0 },
             crowded: rng.chance(0.2),
-            attack: 0,
-            batch: false,
-            disks: false,
-            blackouts: 0,
-            disk_faults: 0.0,
-            disk_delay: Duration::ZERO,
-            collect_after: None,
+            ..Self::quiet(0, 0.0, Duration::ZERO)
         }
     }
 
