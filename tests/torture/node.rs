@@ -56,6 +56,8 @@ impl Node {
         let child = Command::new(env!("CARGO_BIN_EXE_skynode"))
             .env_clear()
             .args(["--ring", "torture", "--listen", &self.addr.to_string()])
+            // Room is not what is tried here, and arcs differ in length.
+            .args(["--max-memory", "512"])
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
