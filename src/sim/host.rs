@@ -49,6 +49,8 @@ pub struct Host {
     /// How many processes were started here.
     pub(super) lives: u32,
     pub(super) born: Instant,
+    /// When the last process here ended.
+    pub(super) ended: Instant,
     /// Until when the process is stopped.
     pub(super) paused: Option<Instant>,
     /// When it last went on after a pause, or was started.
@@ -74,6 +76,7 @@ impl Host {
             node: None,
             lives: 0,
             born: Instant::ZERO,
+            ended: Instant::ZERO,
             paused: None,
             running_since: Instant::ZERO,
             inbox: VecDeque::new(),
@@ -114,6 +117,11 @@ impl Host {
     /// When the process was started.
     pub const fn born(&self) -> Instant {
         self.born
+    }
+
+    /// True if there is no process any more, and was one after this moment.
+    pub fn went_after(&self, moment: Instant) -> bool {
+        self.node.is_none() && self.ended > moment
     }
 
     /// How many processes were started here so far.

@@ -102,7 +102,11 @@ impl Swarm {
         let (Some(before), Some(head), true) = (before, list.first(), alone && self.phase == Phase::Chaos) else {
             return;
         };
-        let arc = Arc::new(before.id(), head.id());
+        // Of what the predecessor took over meanwhile, from one that went, the joiner could not be told.
+        let heir = |id: &Id| node.predecessor().is_some_and(|peer| id.is_between(before.id(), peer.id()));
+        let went = self.world.hosts().iter().filter(|host| host.went_after(since)).map(Host::id).filter(heir);
+        let after = went.max_by_key(|id| before.id().distance_to(*id)).unwrap_or(before.id());
+        let arc = Arc::new(after, head.id());
         let keys = self.clients.keys();
         let lacks = |key: &usize| {
             let known = keys.acknowledged_before(*key, since);

@@ -53,7 +53,7 @@ impl World {
         if let Some(disk) = &mut it.disk {
             disk.end(saved);
         }
-        it.paused = None;
+        (it.paused, it.ended) = (None, self.now);
         let waiting = core::mem::take(&mut it.inbox).into_iter().filter_map(|input| match input {
             Input::Command { tag, .. } => tag,
             _ => None,
