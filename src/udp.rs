@@ -93,7 +93,7 @@ enum Wake {
     Saved(Result<u64, Batch>),
 }
 
-/// How long the census of a node holds, for each of its entries: a hundred times as long as it takes.
+/// How long the census of a node holds, for each of its entries: fifty times as long as it takes.
 const CENSUS_PAUSE: Duration = Duration::from_micros(10);
 
 /// How long a node that has left waits for its disk.
@@ -253,7 +253,7 @@ impl Driver {
         }
     }
 
-    /// How things stand. The census may be some time old, as it may take a hundredth of the time at most.
+    /// How things stand. The census may be some time old, as it may take a fiftieth of the time at most.
     fn status(&mut self, now: Instant) -> Status {
         let fresh = self.census.filter(|(at, census)| now.since(*at) < CENSUS_PAUSE * census.entries as u32);
         let (_, census) = self.census.insert(fresh.unwrap_or_else(|| (now, self.node.census(now))));

@@ -25,7 +25,7 @@ pub struct Counters {
     pub flawed: [u64; 5],
     /// Answers that a request was waiting for.
     pub heard: u64,
-    /// Answers that no request to that address was waiting for, and requests that a guest is no one to ask.
+    /// Answers that no request to that address was waiting for, and requests to a guest, which serves nobody.
     pub unasked: u64,
     /// Requests answered with what they asked for.
     pub answered: u64,

@@ -43,8 +43,6 @@ pub(super) enum Input {
 pub struct Host {
     pub(super) machine: Machine,
     pub(super) seeds: Vec<SocketAddr>,
-    /// Its processes are guests.
-    pub(super) is_guests: bool,
     pub(super) node: Option<Box<Node>>,
     /// How many processes were started here.
     pub(super) lives: u32,
@@ -72,7 +70,6 @@ impl Host {
         Self {
             machine,
             seeds: Vec::new(),
-            is_guests: false,
             node: None,
             lives: 0,
             born: Instant::ZERO,

@@ -214,10 +214,8 @@ impl World {
     /// Adds a machine with nothing on it whose processes are guests: they take no place on the ring. Machines of nodes
     /// are added before.
     pub fn add_guest(&mut self, machine: Machine) -> usize {
-        let number = self.add(machine);
-        self.hosts[number].is_guests = true;
         self.guests += 1;
-        number
+        self.add(machine)
     }
 
     /// How many events there were: inputs and wake-ups of processes, alarms.

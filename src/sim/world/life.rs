@@ -21,7 +21,7 @@ impl World {
         for eight in entropy.chunks_exact_mut(8) {
             eight.copy_from_slice(&self.chance.next_u64().to_be_bytes());
         }
-        let now = self.now;
+        let (now, guests) = (self.now, self.guests());
         let it = &mut self.hosts[host];
         let identity = Identity { addr: it.machine.addr, id: it.machine.id };
         let (config, seeded, local) = (self.config.clone(), !seeds.is_empty(), it.local(now));
@@ -30,7 +30,7 @@ impl World {
                 let saved = disk.restore(config.memory_max);
                 Node::with_disk(config, identity, seeded, entropy, local, saved)
             }
-            None if it.is_guests => Node::guest(config, entropy, local),
+            None if guests.contains(&host) => Node::guest(config, entropy, local),
             None => Node::new(config, identity, seeded, entropy, local),
         };
         it.node = Some(Box::new(node));
