@@ -304,7 +304,7 @@ impl Node {
                 Timer::Strays => self.offer_strays(),
                 Timer::Settle => self.settle(),
                 Timer::Collect => self.collect(),
-                Timer::Pulls => self.pulls_on(),
+                Timer::Pulls => self.paced_on(),
                 Timer::Reopen => self.reopen_now(),
                 Timer::Awaited => self.look_for_awaited(),
                 // The driver will ask.

@@ -5,10 +5,10 @@ use crate::time::Instant;
 use core::time::Duration;
 
 /// Bytes a second.
-const RATE: i64 = 6 << 20;
+const RATE: i64 = 4 << 20;
 
-/// Bytes that may come at once after a pause.
-const BURST: i64 = 128 << 10;
+/// Bytes that may come at once after a pause: more than come in one of the pauses, and what a client does not notice.
+const BURST: i64 = 16 << 10;
 
 /// What may still be taken over.
 #[derive(Debug)]

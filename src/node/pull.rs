@@ -96,7 +96,8 @@ impl Pull {
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
     table: BTreeMap<u64, Box<Pull>>,
-    pace: Pace,
+    /// Of those that can wait, and of the parts of their values.
+    pub pace: Pace,
     /// When a leaver last handed an arc over.
     adopted: Option<Instant>,
 }
@@ -313,7 +314,8 @@ impl Node {
         if let Some(pull) = self.pulls.table.get_mut(&number) {
             pull.lists.extend(open);
         }
-        self.pulls.pace.spend(self.now.at, bytes);
+        // The parts of a value were paid for as they were asked for.
+        self.pulls.pace.spend(self.now.at, bytes.min(FRAME_MAX));
         self.pull_on(number);
     }
 
@@ -383,17 +385,5 @@ impl Node {
             PullFor::Adopt(asked) => self.answer_saved(&asked, true),
             PullFor::Repair => {}
         }
-    }
-
-    /// Takes an entry into the store if it is sound and beats what is there. Tells whether it did.
-    ///
-    /// # Errors
-    /// [`Untaken`]; nothing was changed.
-    pub(super) fn take_entry(&mut self, entry: &Entry<'_>) -> Result<bool, Untaken> {
-        let taken = self.store.merge(entry);
-        if taken.is_ok() {
-            self.clock_ms = self.clock_ms.max(entry.rank.version.time_ms);
-        }
-        taken
     }
 }

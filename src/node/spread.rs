@@ -241,4 +241,16 @@ impl Node {
         }
         self.answer(asked, Answer::Offered { confirmed });
     }
+
+    /// Takes an entry into the store if it is sound and beats what is there. Tells whether it did.
+    ///
+    /// # Errors
+    /// [`Untaken`]; nothing was changed.
+    pub(super) fn take_entry(&mut self, entry: &Entry<'_>) -> Result<bool, Untaken> {
+        let taken = self.store.merge(entry);
+        if taken.is_ok() {
+            self.clock_ms = self.clock_ms.max(entry.rank.version.time_ms);
+        }
+        taken
+    }
 }

@@ -6,6 +6,7 @@ use super::command::Ticket;
 use super::owned::{OwnedEntry, OwnedValue, OwnedWrite};
 use super::pending::{Manner, Purpose, Silence};
 use super::speak::Asked;
+use super::timers::Timer;
 use crate::id::Id;
 use crate::limits::{PART_SIZE, PARTS_MAX, PARTS_WAITING, TRANSFERS_MAX, TRANSFERS_RESERVE, TRANSFERS_WAITING};
 use crate::time::Instant;
@@ -181,6 +182,15 @@ impl Node {
         Ok(())
     }
 
+    /// Time has passed: what the pace had stopped goes on, values that were begun first.
+    pub(super) fn paced_on(&mut self) {
+        let waiting = self.transfers.table.iter().filter(|(_, transfer)| transfer.can_wait).map(|(number, _)| *number);
+        for number in waiting.take(TRANSFERS_WAITING).collect::<heapless::Vec<u64, TRANSFERS_WAITING>>() {
+            self.transfer_on(number);
+        }
+        self.pulls_on();
+    }
+
     /// Asks for the next parts, as many as may be under way.
     fn transfer_on(&mut self, number: u64) {
         let Some(can_wait) = self.transfers.table.get(&number).map(|transfer| transfer.can_wait) else { return };
@@ -193,6 +203,13 @@ impl Node {
             let offset = transfer.asked_upto;
             if transfer.in_flight >= window || offset >= transfer.bytes.len() {
                 return;
+            }
+            if can_wait {
+                // A whole value at once would hold up its sender, and clients of both, for milliseconds.
+                if let Some(pause) = self.pulls.pace.wait(self.now.at) {
+                    return self.timers.set_earlier(Timer::Pulls, self.now.at + pause);
+                }
+                self.pulls.pace.spend(self.now.at, PART_SIZE);
             }
             transfer.asked_upto = (offset + PART_SIZE).min(transfer.bytes.len());
             transfer.in_flight += 1;
