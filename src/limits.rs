@@ -46,6 +46,8 @@ pub const OPERATIONS_MAX: usize = 4;
 
 /// The longest successor list. The default is 8; simulations of published experiments use 20.
 pub const SUCCESSORS_MAX: usize = 20;
+/// Fingers that a node tells of when it is asked; on a ring of a million it has fewer.
+pub const FINGERS_TOLD_MAX: usize = 20;
 
 /// The shortest successor list that the ring's invariant was checked with while nodes are wrongly suspected.
 pub const SUCCESSORS_MIN: usize = 3;
@@ -197,6 +199,7 @@ const _: () = assert!(TRANSFERS_WAITING < TRANSFERS_MAX - TRANSFERS_RESERVE);
 const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PARTS_MAX && PARTS_WAITING < PARTS_MAX);
 const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);
 const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
+const _: () = assert!(37 + 3 + FINGERS_TOLD_MAX * (1 + PEER_SIZE) <= FRAME_MAX);
 const _: () =
     assert!(37 + 40 + 18 + 2 * VERSION_SIZE + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(LISTED_OVERHEAD + 2 + KEY_MAX + 28 + 5 <= FRAME_MAX);

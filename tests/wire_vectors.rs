@@ -227,6 +227,9 @@ fn requests() -> Vec<Row> {
             "001411111111111111111111111111111111222222222222222222222222222222220181d095ffbc3111111111 \
              1111110101ac02",
             "7cd89b7c326bd504"),
+        row(Fingers,
+            "0015",
+            "5d2d8cc92077b76f"),
     ]
 }
 
@@ -322,6 +325,10 @@ fn answers() -> Vec<Row> {
             "010e 22222222222222222222222222222222 02 036b6579 0181d095ffbc311111111111111101 ac02 01ff \
              0181d095ffbc311111111111111101 ac02",
             "dbc624240106b42f"),
+        row(Fingers([(126, 2), (127, 3)].map(|(exponent, n)| Finger { exponent, peer: peer(n) }).into_iter().collect()),
+            "010f 02 7e 000a000002e121 01 22222222222222222222222222222222 00000002 7f 000a000003e121 01 \
+             33333333333333333333333333333333 00000003",
+            "987263aaeb6de549"),
     ]
 }
 
@@ -411,9 +418,9 @@ macro_rules! variants {
 
 variants!(request_number, REQUESTS, Request<'_>,
     Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk Adopt
-    Leave Mirror Part List Floor);
+    Leave Mirror Part List Floor Fingers);
 variants!(answer_number, ANSWERS, Answer<'_>,
-    Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored Part Listed);
+    Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored Part Listed Fingers);
 variants!(refusal_number, REFUSALS, Refusal,
     Unproven NotMember NotOwner NotSettled NotNeighbour Stale Conflict NotFound Newer TooLarge Busy Unreachable Unknown
     Forgotten Full Silent Leaving TooFew);

@@ -58,7 +58,9 @@ impl Error {
             Reply::Unavailable(why) => Self::Unavailable(why),
             // Answers to other commands: no node gives them.
             Reply::Value { .. } | Reply::Stored { .. } | Reply::Owner { .. } | Reply::Ring { .. } => Self::Stopped,
-            Reply::Listed { .. } | Reply::Done | Reply::NotSilent | Reply::SilentFor(_) => Self::Stopped,
+            Reply::Fingers(_) | Reply::Listed { .. } | Reply::Done | Reply::NotSilent | Reply::SilentFor(_) => {
+                Self::Stopped
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use super::conditions::{ReadConditions, no_condition, read_conditions};
 use super::fields::{WriteFields, kind, number, parameter, write_fields};
+use super::fingers;
 use super::json;
 use super::metrics;
 use super::openapi;
@@ -25,6 +26,7 @@ use crate::node::{Command, Reply, RingNode};
 use crate::store::Content;
 use crate::wire::Condition;
 use serde::Deserialize;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 /// The longest body of `POST /storage`: key and value with every byte escaped as `\u0000`, and what stands around them.
@@ -66,6 +68,7 @@ enum Action {
     Node,
     Ring { from: Option<Start>, max: usize },
     Picture { from: Option<Start>, max: usize },
+    Fingers { of: Option<SocketAddr> },
     Lookup { key: Box<[u8]> },
     Events(Subject),
     Alive,
@@ -121,6 +124,7 @@ fn route(head: &Head<'_>, site: &Site) -> Result<Action, Response> {
         ("/reopen", _) => Ok(Action::Order(Command::Reopen)),
         ("/node", _) => Ok(Action::Node),
         ("/ring", _) => walk_range(head).map(|(from, max)| Action::Ring { from, max }),
+        ("/fingers", _) => fingers::whose(head).map(|of| Action::Fingers { of }),
         ("/ring.dot", _) => walk_range(head).map(|(from, max)| Action::Picture { from, max }),
         ("/storage", Post) => {
             has_body(head)?;
@@ -319,6 +323,10 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
         Action::Picture { from, max } => match walk(node, from, max).await? {
             Ok((nodes, _)) => Response::with_body(Status::Ok, "text/vnd.graphviz", json::dot(&nodes).into_bytes()),
             Err(response) => response,
+        },
+        Action::Fingers { of } => match node.ask(Command::Fingers { of }).await? {
+            Reply::Fingers(found) => fingers::told(found),
+            other => failure(other),
         },
         Action::Lookup { key } => {
             let id = Id::of_key(&key);

@@ -11,8 +11,8 @@ use super::words::{disk_name, state_name, why_silent};
 use crate::handle::Snapshot;
 use crate::id::{Arc, Id};
 use crate::limits::KEY_MAX;
-use crate::node::{Counters, Finger, Hop, RingNode, Status};
-use crate::wire::Peer;
+use crate::node::{Counters, Hop, RingNode, Status};
+use crate::wire::{Finger, Peer};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -58,14 +58,30 @@ impl From<Arc> for ArcJson {
     }
 }
 
+#[derive(Serialize)]
+struct FingerJson {
+    exponent: u8,
+    id: Text<Id>,
+    addr: SocketAddr,
+}
+
+impl From<&Finger> for FingerJson {
+    fn from(Finger { exponent, peer }: &Finger) -> Self {
+        Self { exponent: *exponent, id: Text(peer.id()), addr: peer.addr() }
+    }
+}
+
+/// `GET /fingers`.
+pub fn fingers(list: &[Finger]) -> impl Serialize + use<> {
+    #[derive(Serialize)]
+    struct FingersJson {
+        fingers: Vec<FingerJson>,
+    }
+    FingersJson { fingers: list.iter().map(FingerJson::from).collect() }
+}
+
 /// `GET /node`.
 pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
-    #[derive(Serialize)]
-    struct FingerJson {
-        exponent: u8,
-        id: Text<Id>,
-        addr: SocketAddr,
-    }
     #[derive(Serialize)]
     struct Limits {
         key_bytes: usize,
@@ -110,10 +126,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         silenced: silenced.map(|why| why_silent(why, snapshot.status.min_nodes)),
         predecessor: predecessor.as_ref().map(PeerJson::from),
         successors: peers(successors),
-        fingers: fingers
-            .iter()
-            .map(|Finger { exponent, peer }| FingerJson { exponent: *exponent, id: Text(peer.id()), addr: peer.addr() })
-            .collect(),
+        fingers: fingers.iter().map(FingerJson::from).collect(),
         claim: claim.map(ArcJson::from),
         settled: settled.map(ArcJson::from),
         term: *term,

@@ -11,6 +11,7 @@ mod conditions;
 mod date;
 mod events;
 mod fields;
+mod fingers;
 pub mod host;
 pub mod json;
 mod metrics;

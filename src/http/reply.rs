@@ -139,6 +139,7 @@ pub fn failure(reply: Reply, value_max: usize) -> Response {
         | Reply::Stored { .. }
         | Reply::Owner { .. }
         | Reply::Ring { .. }
+        | Reply::Fingers(_)
         | Reply::Listed { .. }
         | Reply::Done
         | Reply::NotSilent

@@ -34,6 +34,7 @@ pub const ROUTES: &[Route] = &[
     read("/node", &[(Method::Get, Kind::Node)]),
     read("/ring", &[(Method::Get, Kind::Ring)]),
     read("/ring.dot", &[(Method::Get, Kind::Ring)]),
+    read("/fingers", &[(Method::Get, Kind::Ring)]),
     read("/lookup/{key}", &[(Method::Get, Kind::Lookup)]),
     Route { path: "/leave", allow: "POST, OPTIONS", kinds: &[(Method::Post, Kind::Order)] },
     Route { path: "/reopen", allow: "POST, OPTIONS", kinds: &[(Method::Post, Kind::Order)] },

@@ -78,9 +78,12 @@ impl Node {
                 (key, Wish::Write { name, fresh, condition, min_copies, value: None })
             }
             Command::Lookup { id } => return self.insert_client(ticket, id, Box::default(), Wish::Owner),
-            Command::Walk { .. } | Command::List { .. } | Command::Seeds(_) | Command::Leave | Command::Reopen => {
-                return;
-            }
+            Command::Walk { .. }
+            | Command::Fingers { .. }
+            | Command::List { .. }
+            | Command::Seeds(_)
+            | Command::Leave
+            | Command::Reopen => return,
         };
         let beyond = |content: &Content, ttl_s: u32| {
             let (length, kind) = (content.bytes().len(), content.kind().len());
@@ -349,7 +352,7 @@ impl Node {
         if self.lists.contains_key(&ticket) {
             return self.list_due(ticket);
         }
-        if self.waited_in_vain(ticket) {
+        if self.waited_in_vain(ticket) || self.fingers_due(ticket) {
             return;
         }
         let Some(op) = self.client_ops.get(&ticket) else { return };

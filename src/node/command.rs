@@ -3,7 +3,7 @@
 use super::life::Life;
 use crate::id::{Arc, Id};
 use crate::store::Content;
-use crate::wire::{Condition, Operation, OperationId, Peer, Version};
+use crate::wire::{Condition, Finger, Operation, OperationId, Peer, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -58,6 +58,11 @@ pub enum Command {
         from: Option<SocketAddr>,
         /// How many nodes at most.
         max: usize,
+    },
+    /// Which fingers this node has, or the node at the address given. → `Fingers`.
+    Fingers {
+        /// Whose, if not this one's.
+        of: Option<SocketAddr>,
     },
     /// List the keys of the whole ring, in ring order from the id 0 on, whoever is asked. → `Listed`, `Unavailable`.
     List {
@@ -148,6 +153,9 @@ pub enum Reply {
         /// Where to go on; `None` if the walk came round.
         next: Option<SocketAddr>,
     },
+    /// Fingers, one for each distinct node, nearest first; of another node with too many the farthest. `None` if that
+    /// node does not answer, has no place on a ring, or too many are asked at one time.
+    Fingers(Option<Vec<Finger>>),
     /// Keys, of which none between the first position asked for and the end of the page is left out.
     Listed {
         /// The keys in ring order, each as its owner has it.

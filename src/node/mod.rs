@@ -69,6 +69,7 @@ mod strays;
 mod stretches;
 mod survey;
 mod suspect;
+mod tables;
 mod timers;
 mod trail;
 mod transfer;
@@ -82,7 +83,7 @@ pub use load::Load;
 pub use mirror::{Mirror, Reflection};
 pub use record::Record;
 pub use save::Batch;
-pub use stats::{Counters, Finger, Held, Silenced, State, Status, Transmit};
+pub use stats::{Counters, Held, Silenced, State, Status, Transmit};
 
 use crate::config::Config;
 use crate::id::Id;

@@ -52,6 +52,8 @@ pub(super) enum Purpose {
     Operation(Ticket),
     /// Walk, for a client.
     Walk(Ticket),
+    /// Fingers, for a client.
+    Fingers(Ticket),
     /// List, for a client.
     List(Ticket),
     /// Ping, to one who stood beside this node before it was started.
@@ -71,7 +73,7 @@ impl Purpose {
             Self::Survey(..) | Self::Fetch(..) | Self::Part(..) | Self::Settle(_) | Self::Replicate(_) => true,
             Self::Newer(_) | Self::Floor(_) => true,
             Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) => false,
-            Self::Operation(_) | Self::Walk(_) | Self::List(_) | Self::Awaited => false,
+            Self::Operation(_) | Self::Walk(_) | Self::Fingers(_) | Self::List(_) | Self::Awaited => false,
             Self::Adopt { .. } | Self::Leave => true,
         }
     }

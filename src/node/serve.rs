@@ -66,6 +66,7 @@ impl Node {
                 }
             }
             Request::Leave { predecessor, successors } => self.serve_leave(asked, predecessor, &successors),
+            Request::Fingers => self.answer(asked, Answer::Fingers(self.told_fingers())),
             Request::List(arc) => self.serve_list(asked, arc),
             Request::Floor { arc, floor, digest } => self.serve_floor(asked, arc, floor, digest),
         }
@@ -105,6 +106,9 @@ impl Node {
             (Purpose::Offer(item), Answer::Offered { confirmed }) => self.stray_offered(item, confirmed),
             (Purpose::Operation(ticket), answer) => self.operation_ended(ticket, to, &answer),
             (Purpose::Walk(ticket), Answer::Step(step)) => self.walk_answered(ticket, to, step),
+            (Purpose::Fingers(ticket), Answer::Fingers(list)) => {
+                self.fingers_ended(ticket, Some(list.into_iter().collect()));
+            }
             (Purpose::Awaited, Answer::Pong { member: true, .. }) => self.awaited_answered(to),
             (Purpose::List(ticket), Answer::Listed(listed)) => self.list_answered(ticket, to, &listed),
             (Purpose::Adopt { round, arc }, Answer::Done) => self.adopted(round, to, arc),
@@ -143,6 +147,7 @@ impl Node {
             Purpose::Offer(_) => self.stray_done(),
             Purpose::Operation(ticket) => self.operation_silent(ticket, to, pending, silence),
             Purpose::Walk(ticket) => self.walk_silent(ticket),
+            Purpose::Fingers(ticket) => self.fingers_ended(ticket, None),
             Purpose::List(ticket) => self.list_silent(ticket, silence),
             // The next step of leaving looks whom it has to do with now.
             Purpose::Adopt { .. } => {}
@@ -160,6 +165,7 @@ impl Node {
         match command {
             Command::Seeds(addrs) => self.try_seeds(&addrs),
             Command::Walk { from, max } => self.start_walk(ticket, from, max),
+            Command::Fingers { of } => self.start_fingers(ticket, of),
             Command::List { from, after, limit } => self.start_list(ticket, from, after, limit),
             Command::Leave => self.start_leaving(ticket),
             Command::Reopen => {

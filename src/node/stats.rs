@@ -2,7 +2,7 @@
 
 use super::load::Load;
 use crate::id::{Arc, Id};
-use crate::wire::{Flaw, Peer, Refusal};
+use crate::wire::{Finger, Flaw, Peer, Refusal};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -188,15 +188,6 @@ pub enum Silenced {
         /// So many, itself included.
         known: usize,
     },
-}
-
-/// A finger: the first known node at or after a distance of a power of two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finger {
-    /// The exponent: the finger's target is this node's id plus 2^`exponent`.
-    pub exponent: u8,
-    /// The node.
-    pub peer: Peer,
 }
 
 /// What a node shows of itself.

@@ -2,7 +2,7 @@
 
 use super::Node;
 use super::census::Census;
-use super::stats::{Counters, Finger, Held, State, Status};
+use super::stats::{Counters, Held, State, Status};
 use crate::id::{Arc, Id};
 use crate::limits::ENTRIES_MAX;
 use crate::time::Instant;
@@ -103,7 +103,7 @@ impl Node {
             silenced: self.silenced(),
             predecessor: self.predecessor,
             successors: self.successors.as_slice().to_vec(),
-            fingers: self.fingers.iter().map(|(exponent, peer)| Finger { exponent, peer }).collect(),
+            fingers: self.own_fingers().collect(),
             claim,
             settled: self.rights.settled.filter(|_| self.has_rights(now)),
             term: claim.map_or(0, |claim| self.terms.highest(claim)),

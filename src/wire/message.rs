@@ -17,6 +17,7 @@
 //! leaver   --Leave-->                  both neighbours   "I answer for nothing any more"
 //! newcomer --Mirror-->                 its seeds         "which address of mine do you see?"
 //! anyone   --List-->                   the owner         which keys it has, as many as fit, and up to where
+//! anyone   --Walk, Fingers-->          any node          where it stands, and its shortcuts, for a picture of the ring
 //! receiver --Part-->                   the sender        the rest of a value that did not fit its datagram
 //! ```
 //!
@@ -27,12 +28,12 @@ use super::entry::{Condition, Entry, Freshness, Item, Operation, Version};
 use super::holding::Holding;
 use super::keeping::{Awaits, Keeping};
 use super::listing::Listed;
-use super::peer::{Peer, Place};
+use super::peer::{Finger, Peer, Place};
 use super::refusal::Refusal;
 use super::stamp::Stamp;
 use super::value::{Body, Hash, Value};
 use crate::id::{Arc, Id};
-use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, SUCCESSORS_MAX};
+use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, FINGERS_TOLD_MAX, SUCCESSORS_MAX};
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,9 @@ pub type PeerList = heapless::Vec<Peer, SUCCESSORS_MAX>;
 
 /// A few nodes named beside an answer.
 pub type Alternatives = heapless::Vec<Peer, ALTERNATIVES_MAX>;
+
+/// What a node tells of its fingers.
+pub type FingerList = heapless::Vec<Finger, FINGERS_TOLD_MAX>;
 
 /// What a frame says.
 #[expect(clippy::large_enum_variant, reason = "a message lives on the stack for one datagram; a box would allocate")]
@@ -172,6 +176,8 @@ pub enum Request<'a> {
         /// The sum of what I hold of the arc, if that is all that counts: so do you, if yours is the same.
         digest: Option<u64>,
     },
+    /// Which fingers have you, for a picture of the ring? → `Fingers`.
+    Fingers,
 }
 
 /// What may be answered.
@@ -244,6 +250,8 @@ pub enum Answer<'a> {
     Part(&'a [u8]),
     /// The keys, as many as fit.
     Listed(Listed<'a>),
+    /// My fingers, nearest first; of too many the farthest.
+    Fingers(FingerList),
 }
 
 /// Which side a promise is on, seen from the one who gave it and named after the holder's pointer to it.
@@ -364,7 +372,7 @@ pub struct Step {
 impl Request<'_> {
     /// True if it may change something at the receiver, or makes it work: then the asker's address must be proven.
     pub const fn changes(&self) -> bool {
-        use Request::{Fetch, FindSuccessor, Get, Mirror, Part, Ping, Walk};
-        !matches!(self, Ping | FindSuccessor(_) | Fetch(_) | Get { .. } | Walk | Mirror | Part { .. })
+        use Request::{Fetch, FindSuccessor, Fingers, Get, Mirror, Part, Ping, Walk};
+        !matches!(self, Ping | FindSuccessor(_) | Fetch(_) | Get { .. } | Walk | Mirror | Part { .. } | Fingers)
     }
 }

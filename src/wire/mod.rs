@@ -36,9 +36,10 @@ pub use holding::{Holding, Sum};
 pub use keeping::{Awaits, Keeping, Room};
 pub use listing::{Listed, Listing};
 pub use message::{
-    Alternatives, Answer, Footing, Message, Named, Neighbours, PeerList, Pledged, Request, Stabilise, Step, Surveyed,
+    Alternatives, Answer, FingerList, Footing, Message, Named, Neighbours, PeerList, Pledged, Request, Stabilise, Step,
+    Surveyed,
 };
-pub use peer::{Incarnation, Peer, Place};
+pub use peer::{Finger, Incarnation, Peer, Place};
 pub use refusal::Refusal;
 pub use stamp::{Stamp, Stamper};
 pub use value::{Body, Hash, Value};

@@ -108,3 +108,12 @@ impl fmt::Display for Peer {
         write!(f, "{} ({:08x})", self.addr(), self.id().get() >> 96)
     }
 }
+
+/// A finger: the first known node at or after a distance of a power of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finger {
+    /// The exponent: the finger's target is the id of the node that has it plus 2^`exponent`.
+    pub exponent: u8,
+    /// The node that it points to.
+    pub peer: Peer,
+}

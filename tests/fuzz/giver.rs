@@ -280,6 +280,7 @@ impl Giver {
                 established: true,
                 entries: goods::GOODS.into(),
             }),
+            Request::Fingers => Answer::Fingers(Default::default()),
             Request::Mirror => Answer::Mirrored(node.addr()),
             Request::Adopt { .. } => Answer::Refused(Refusal::Busy),
             Request::Release { .. }

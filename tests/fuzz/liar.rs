@@ -11,7 +11,7 @@ const BEFORE: usize = 1;
 const BEHIND: usize = 2 + 1 + 8;
 
 /// Kinds of answers, and one more for all that more than one kind of question has.
-const KINDS: usize = 16;
+const KINDS: usize = 17;
 
 /// What it knows of one node.
 #[derive(Default)]
@@ -26,7 +26,7 @@ struct Known {
 pub struct Liar {
     ring: RingKey,
     stamper: Stamper,
-    known: [Known; 2],
+    known: [Known; 3],
     said: u64,
 }
 
@@ -56,7 +56,7 @@ impl Liar {
         self.said += 1;
         let (is_answer, kind) = match message {
             // Done, Refused, Mirrored and what is no answer may come to any question.
-            [1, kind @ (0..=9 | 13 | 14), ..] => (true, usize::from(*kind)),
+            [1, kind @ (0..=9 | 13..=15), ..] => (true, usize::from(*kind)),
             [1, _, ..] => (true, KINDS - 1),
             _ => (false, 0),
         };
@@ -90,6 +90,7 @@ const fn kinds_of_answer(request: &Request<'_>) -> &'static [usize] {
         Request::Walk => &[9],
         Request::Part { .. } => &[13],
         Request::List(_) => &[14],
+        Request::Fingers => &[15],
         _ => &[],
     }
 }

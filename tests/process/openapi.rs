@@ -168,8 +168,10 @@ fn the_description_is_what_the_node_does() {
     silence(&mut told);
     let lost = Node::joining(reserved_addr());
     let nobody = format!("?from={}", reserved_addr());
+    let of_nobody = format!("/fingers ?of={}", reserved_addr());
     for method in ["GET", "HEAD"] {
         told.ask(&lost, &format!("{method} /lookup/{{key}} k"), "", None, 503);
+        told.ask(&node, &format!("{method} {of_nobody}"), "", None, 503);
         for path in ["/ring", "/ring.dot"] {
             told.ask(&node, &format!("{method} {path} {nobody}"), "", None, 503);
         }
@@ -264,7 +266,9 @@ fn reads(told: &mut Description, node: &Node) {
     let next = page["next"].as_str().unwrap();
     told.ask(node, &format!("GET /storage {}", next.strip_prefix("/storage").unwrap()), "", None, 200);
     for method in ["GET", "HEAD"] {
-        for wrong in ["/storage ?limit=0", "/ring ?max=0", "/ring.dot ?from=there", "/lookup/{key} %zz"] {
+        for wrong in
+            ["/storage ?limit=0", "/ring ?max=0", "/ring.dot ?from=there", "/fingers ?of=there", "/lookup/{key} %zz"]
+        {
             told.ask(node, &format!("{method} {wrong}"), "", None, 400);
         }
     }

@@ -331,6 +331,21 @@ fn queries_are_checked() {
     {
         assert_eq!(walk(query), None, "{query}");
     }
+    let fingers = |query: &str| match ask(&format!("GET /fingers{query} HTTP/1.1"), "", Reply::Fingers(None)) {
+        (response, Some(Command::Fingers { of })) => {
+            assert_eq!(response.status, Status::ServiceUnavailable, "that node is silent");
+            Some(of)
+        }
+        (response, _) => {
+            assert_eq!(response.status, Status::BadRequest, "{query}");
+            None
+        }
+    };
+    assert_eq!(fingers(""), Some(None));
+    assert_eq!(fingers("?of=%5B2001%3Adb8%3A%3A1%5D%3A4321"), Some("[2001:db8::1]:4321".parse().ok()));
+    for query in ["?of=", "?of=there", "?of=192.0.2.1", "?of=192.0.2.1:4321&of=192.0.2.1:4321", "?of=%FF"] {
+        assert_eq!(fingers(query), None, "{query}");
+    }
     assert_eq!(refused("GET /storage?limit=0 HTTP/1.1"), Status::BadRequest);
     assert_eq!(refused("GET /storage?after= HTTP/1.1"), Status::BadRequest);
 }

@@ -26,13 +26,17 @@ export function fold(fingers) {
   return [...folded.values()].map(finger => ({ ...finger, exponents: ranges(finger.exponents.sort((a, b) => a - b)) }));
 }
 
-// Where the fingers of a node belong in a ring of these nodes.
-export function expected(from, nodes) {
-  const start = BigInt('0x' + from);
-  const ids = nodes.map(node => ({ ...node, position: BigInt('0x' + node.id) }));
+// All fingers of a node: those that it told, each for as far as it reaches. It keeps none where its list of successors
+// answers: those are what belongs there in a ring of these nodes.
+export function complete(from, nodes, told) {
+  const size = 1n << 128n;
+  const distance = id => (BigInt('0x' + id) - BigInt('0x' + from) + size) % size;
+  const far = nodes.map(node => ({ ...node, distance: distance(node.id) })).filter(node => node.distance > 0n)
+    .sort((one, two) => (one.distance < two.distance ? -1 : 1));
   return Array.from({ length: 128 }, (_, exponent) => {
-    const wanted = (start + (1n << BigInt(exponent))) % (1n << 128n);
-    const { id, addr } = ids.find(node => node.position >= wanted) ?? ids[0];
+    const wanted = 1n << BigInt(exponent);
+    const own = told.findLast(finger => finger.exponent <= exponent && distance(finger.id) >= wanted);
+    const { id, addr } = own ?? far.find(node => node.distance >= wanted) ?? { id: from };
     return { id, addr, exponent };
   }).filter(finger => finger.id !== from);
 }
@@ -61,7 +65,7 @@ function link(addr) {
 }
 
 // A node as the walk of the ring found it, and, for the node that serves this page, as it tells of itself.
-export function describe(node, own, fingers) {
+export function describe(node, own, fingers, told) {
   const names = fingers.map(({ addr, exponents }) => `${addr} (${exponents})`).join('; ');
   element('leave').disabled = !own;
   element('leave').title = own ? '' : 'Only its own page can have a node leave.';
@@ -76,7 +80,7 @@ export function describe(node, own, fingers) {
     ['owns', node.spoken ? '' : hundredths(start ? share(start, node.id) : 1)],
     ['predecessor', node.predecessor ?? (node.spoken ? '' : 'none')],
     ['successors', node.spoken ? '' : node.successors.join(', ') || 'none'],
-    [own ? 'fingers' : 'fingers belong at', names],
+    [told ? 'fingers' : 'fingers belong at', names],
   ];
   if (own) {
     rows.push(['holds', `${own.owned} owned, ${own.copied} copies, ${own.tombstones} tombstones; ${own.bytes} bytes`],

@@ -2,7 +2,7 @@
 
 import { ask, load, reason } from '/page/api.js';
 import { Data } from '/page/data.js';
-import { describe, expected, fold } from '/page/details.js';
+import { complete, describe, fold } from '/page/details.js';
 import { Log } from '/page/log.js';
 import { Ring } from '/page/ring.js';
 
@@ -11,7 +11,7 @@ const PATIENCE = 4000;
 const PAGE = 200; // keys
 
 const element = id => document.getElementById(id);
-const state = { own: null, nodes: [], me: null, selected: null, keys: [], more: null, target: null, lookup: null, lost: false };
+const state = { own: null, nodes: [], me: null, selected: null, told: null, keys: [], more: null, target: null, lookup: null, lost: false };
 
 const ring = new Ring(element('picture'), select);
 const data = new Data(found => {
@@ -23,6 +23,7 @@ const log = new Log(element('events'), () => soon());
 function select(addr) {
   state.selected = addr;
   draw();
+  lookAtFingers();
 }
 
 const shows = () => Object.fromEntries(['successors', 'predecessors', 'fingers', 'keys'].map(name => [name, element(`show-${name}`).checked]));
@@ -48,16 +49,14 @@ function draw() {
   const { own, nodes, me, selected } = state;
   const node = nodes.find(node => node.addr === selected);
   const settled = nodes.filter(node => !node.spoken);
-  // A node keeps only those fingers that its list of successors does not answer for.
-  const known = new Map((own && selected === me ? own.fingers : []).map(finger => [finger.exponent, finger]));
-  const fingers = node && !node.spoken
-    ? fold(expected(node.id, settled).map(finger => known.get(finger.exponent) ?? finger)) : [];
+  const told = state.told?.addr === selected ? state.told.fingers : null;
+  const fingers = node && !node.spoken ? fold(complete(node.id, settled, told ?? [])) : [];
   const keys = state.more === null ? state.keys : [];
   ring.draw({ nodes, me, selected, keys, lookup: state.lookup, shows: shows(),
     fingers: new Map(fingers.map(({ id, exponents }) => [id, exponents])) });
   element('keys-note').textContent = state.more === null || !element('show-keys').checked ? '' :
     'More keys are held here than a picture can show: see the list.';
-  describe(node, selected === me ? own : null, fingers);
+  describe(node, selected === me ? own : null, fingers, told !== null);
 }
 
 // Tells of those who came and went since the last look.
@@ -96,6 +95,21 @@ async function look() {
   } else {
     element('count').textContent = 'cannot be walked round just now';
   }
+  lookAtFingers();
+}
+
+// Only a node itself knows its fingers. While one does not answer the page goes on, and asks it once at a time.
+let asked = null;
+async function lookAtFingers() {
+  const addr = state.selected;
+  if (addr === asked) return draw();
+  asked = addr;
+  const there = state.nodes.some(node => node.addr === addr && !node.spoken);
+  const ask = () => load(`/fingers?of=${encodeURIComponent(addr)}`, PATIENCE);
+  const told = addr === state.me ? state.own : there ? await ask() : null;
+  if (asked === addr) asked = null;
+  if (addr !== state.selected) return;
+  state.told = told && { addr, fingers: told.fingers };
   draw();
 }
 

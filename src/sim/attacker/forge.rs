@@ -1,5 +1,6 @@
 //! Forged frames: every kind of message, made of what is near the truth.
 
+use super::is_odd;
 use crate::id::{Arc, Id, STRETCHES};
 use crate::limits::{
     ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
@@ -7,16 +8,16 @@ use crate::limits::{
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Awaits, Body, Condition, Entry, Footing, Frame, Freshness, Holding, Incarnation, Item,
-    Keeping, Listed, Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList, Place,
-    Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Alternatives, Answer, Awaits, Body, Condition, Entry, Finger, Footing, Frame, Freshness, Holding, Incarnation,
+    Item, Keeping, Listed, Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList,
+    Place, Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
 
 /// Of each kind so many pieces are remembered.
 const KEPT: usize = 64;
-/// Kinds of requests, and of answers.
+/// Kinds of requests, and of answers, that are drawn; what is asked only for pictures shares the draw of another.
 pub(super) const REQUESTS: u64 = 21;
 pub(super) const ANSWERS: u64 = 15;
 
@@ -228,6 +229,7 @@ impl Material {
                 let (operation, condition, min_copies) = (self.operation(rng), self.condition(rng), rng.below(5) as u8);
                 Request::Delete { operation, key, condition, min_copies }
             }
+            14 if is_odd(key) => Request::Fingers,
             14 => Request::Walk,
             15 => {
                 let place = if rng.chance(0.8) { from.place } else { self.peer(rng).place };
@@ -332,6 +334,10 @@ impl Material {
                 established: rng.chance(0.5),
                 entries: rng.next_u64() as u32,
             }),
+            10 if is_odd(key) => {
+                let finger = |(exponent, peer)| Finger { exponent, peer };
+                Answer::Fingers((0..).zip(successors).map(finger).collect())
+            }
             10 => Answer::Done,
             11 => Answer::Mirrored(self.peer(rng).addr()),
             13 => {

@@ -11,6 +11,10 @@ fn nodes() -> Vec<Peer> {
     (1..9).map(peer).collect()
 }
 
+/// All kinds of requests, and of answers.
+const REQUESTS: u64 = forge::REQUESTS + 1;
+const ANSWERS: u64 = forge::ANSWERS + 1;
+
 /// The number of a kind: a new one must be forged too.
 const fn kind_of(message: &Message<'_>) -> u64 {
     match message {
@@ -36,9 +40,10 @@ const fn kind_of(message: &Message<'_>) -> u64 {
             Request::Part { .. } => 18,
             Request::List(_) => 19,
             Request::Floor { .. } => 20,
+            Request::Fingers => 21,
         },
         Message::Answer(answer) => {
-            forge::REQUESTS
+            REQUESTS
                 + match answer {
                     Answer::Pong { .. } => 0,
                     Answer::Found { .. } => 1,
@@ -55,6 +60,7 @@ const fn kind_of(message: &Message<'_>) -> u64 {
                     Answer::Mirrored(_) => 12,
                     Answer::Part(_) => 13,
                     Answer::Listed(_) => 14,
+                    Answer::Fingers(_) => 15,
                 }
         }
     }
@@ -65,7 +71,7 @@ fn forges_every_kind_of_message_well_tagged_and_some_that_are_flawed() {
     let (nodes, ring) = (nodes(), RingKey::new("sky"));
     let mut attacker = Attacker::new("sky", 1000, Rng::new(1));
     let (mut kinds, mut flawed) = (BTreeMap::<u64, u64>::new(), 0);
-    for _ in 0..20_000 {
+    for _ in 0..30_000 {
         let shot = attacker.shoot(Instant::from_millis(1000), &nodes).unwrap();
         match ring.decode(&shot.bytes) {
             Ok(frame) => *kinds.entry(kind_of(&frame.message)).or_default() += 1,
@@ -75,7 +81,7 @@ fn forges_every_kind_of_message_well_tagged_and_some_that_are_flawed() {
             attacker.record(shot.source, shot.to, &shot.bytes);
         }
     }
-    let all: Vec<u64> = (0..forge::REQUESTS + forge::ANSWERS).collect();
+    let all: Vec<u64> = (0..REQUESTS + ANSWERS).collect();
     assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), all);
     assert!(flawed > 2000 && kinds.values().all(|&count| count > 50), "{flawed} {kinds:?}");
 }

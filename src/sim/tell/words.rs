@@ -137,6 +137,7 @@ pub fn request(names: Names, kind: Kind, request: &Request<'_>) -> (&'static str
         }
         Request::Part { offset, .. } => (asks, format!("what of the value comes after {offset} bytes?")),
         Request::List(arc) => (asks, format!("which keys do you own of {}?", names.arc(*arc))),
+        Request::Fingers => (asks, String::from("which fingers have you?")),
         Request::Mirror => (asks, String::from("which address of mine do you see?")),
     }
 }
@@ -188,6 +189,7 @@ pub fn answer(names: Names, kind: Kind, answer: &Answer<'_>, from: Id, to: Id, c
         Answer::Refused(refusal) => format!("no: {}", refused(*refusal)),
         Answer::Part(part) => format!("here are {} bytes", part.len()),
         Answer::Listed(it) => format!("these {} up to {}", it.items.len(), name(it.upto)),
+        Answer::Fingers(list) => format!("these: {}", names.list(list.iter().map(|finger| finger.peer.id()))),
         Answer::Mirrored(addr) => format!("I see you at {addr}"),
     }
 }
