@@ -100,6 +100,12 @@ impl Node {
         self.timers.set(Timer::Join, self.now.at + pause.min(SEEDS_PAUSE_MAX) + jitter);
     }
 
+    /// Somebody waits for a node that answers: the seeds are tried again soon, for however long nobody was there.
+    pub(super) fn want_seeds_soon(&mut self) {
+        self.birth.tries = self.birth.tries.min(1);
+        self.timers.set_earlier(Timer::Join, self.now.at + SEEDS_PAUSE_MIN);
+    }
+
     /// The addresses of the seeds.
     pub(super) fn try_seeds(&mut self, addrs: &[SocketAddr]) {
         if !self.seeks_ring() {

@@ -110,6 +110,7 @@ impl Node {
             command if !heard && guest.waiting.len() < CLIENT_MAX => {
                 guest.waiting.insert(ticket, command);
                 self.timers.set(Timer::Client(ticket), until);
+                self.want_seeds_soon();
             }
             command => self.start_command(ticket, command),
         }

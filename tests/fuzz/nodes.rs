@@ -1,24 +1,23 @@
-//! Two nodes on the simulated network and a list of inputs to them, while the simulator's oracles look on.
+//! Two nodes on the simulated network, now and then a guest beside them, and a list of inputs to them, while the
+//! simulator's oracles look on.
 //!
 //! Tables within their limits, an answer to every command in time, and no panic are demanded always; one speaker for
 //! each id and one history for each key as long as they are [promised](Run::promised); and in the end that the two are
 //! one ring again. Of two that a stranger lies to, in their own tags and stamps, only the first is demanded.
 
 use crate::liar::Liar;
-use crate::steps::{Ask, Place, STRANGER, Step, Steps, Way};
+use crate::steps::{Ask, GUEST, Place, STRANGER, Step, Steps, Way, addr};
 use skynode::config::Config;
 use skynode::id::Id;
-use skynode::node::{Attempt, Command, Life, Node, Silenced};
+use skynode::node::{Command, Life, Node, Silenced};
 use skynode::rng::Rng;
 use skynode::sim::oracle::{self, Ring};
 use skynode::sim::{
     Clients, Clock, Detail, Fate, Happening, Host, Keys, Machine, Speakers, World, is_settled, may_settle,
 };
-use skynode::store::Content;
 use skynode::time::Instant;
-use skynode::wire::{Condition, Freshness, Operation, OperationId, RingKey};
+use skynode::wire::RingKey;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// After so much simulated time no further step is taken.
@@ -62,10 +61,6 @@ pub fn nodes(input: &[u8]) {
     run.finish();
 }
 
-fn addr(place: Place) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, 1 + place as u8], 4321))
-}
-
 struct Run {
     world: World,
     clients: Clients,
@@ -89,14 +84,19 @@ impl Run {
         let mut rng = Rng::new(seed);
         let mut world = World::new(rng.next_u64(), Config::default());
         let ring = RingKey::new(&world.config().ring);
-        for place in 0..STRANGER {
-            world.add(Machine { addr: addr(place), id: None, clock: Clock::default() });
+        let machine = |place| Machine { addr: addr(place), id: None, clock: Clock::default() };
+        for place in 0..GUEST {
+            world.add(machine(place));
+        }
+        if steps.guest {
+            world.add_guest(machine(GUEST));
         }
         let keys = Keys::new((0..KEYS).map(|key| format!("key {key}").into_bytes().into()).collect());
-        let ids: Vec<Id> = (0..=STRANGER).map(|place| Id::of_addr(addr(place))).collect();
+        let ids: Vec<Id> = [0, 1, STRANGER].map(|place| Id::of_addr(addr(place))).to_vec();
         let samples: Vec<Id> = keys.ids().chain(ids.iter().copied()).chain(ids.iter().map(|id| id.plus(1))).collect();
         world.start(0, &[]);
         world.start(1, &[addr(0)]);
+        world.guests().for_each(|guest| world.start(guest, &[addr(0), addr(1)]));
         Self {
             world,
             clients: Clients::new(CLIENTS, keys, rng.fork()),
@@ -112,6 +112,11 @@ impl Run {
     #[expect(clippy::panic, reason = "this is how a fuzzer, and a test, is told")]
     fn fail(&self, what: &str) -> ! {
         panic!("{} {what}\n{}", self.world.now(), oracle::picture(&self.world))
+    }
+
+    /// The nodes, and the guest if there is one.
+    const fn hosts(&self) -> std::ops::Range<Place> {
+        0..self.world.guests().end
     }
 
     fn promise_ends(&mut self, why: &str) {
@@ -150,7 +155,9 @@ impl Run {
 
     fn is_late(&self, host: Place, since: Instant) -> bool {
         let since = since.max(self.world.host(host).running_since());
-        since + self.world.config().deadline + SLACK < self.world.now()
+        // A guest may wait as long for a node that answers.
+        let waits = if host < GUEST { 1 } else { 2 };
+        since + waits * self.world.config().deadline + SLACK < self.world.now()
     }
 
     fn take(&mut self, step: &Step) {
@@ -167,7 +174,7 @@ impl Run {
                     Way::Flipped(bit) => self.world.network.befall([fate(soon, Some(bit))]),
                 }
             }
-            Step::Cut { from, lasts } => self.world.network.cut(*from, 1 - from, now + *lasts),
+            Step::Cut { from, lasts } => self.world.network.cut(*from, usize::from(*from == 0), now + *lasts),
             Step::Pause { host, lasts } => self.world.pause(*host, now + *lasts),
             Step::Crash { host } => {
                 self.world.crash(*host);
@@ -205,29 +212,7 @@ impl Run {
     }
 
     fn ask(&mut self, host: Place, key: &[u8], ask: &Ask) {
-        let key: Box<[u8]> = key.into();
-        let put = |length, attempt| Command::Put {
-            key: key.clone(),
-            content: Content::new(vec![b'v'; length], b"", 0),
-            ttl_s: 0,
-            condition: Condition::None,
-            min_copies: 0,
-            attempt,
-        };
-        let command = match ask {
-            Ask::Get => Command::Get { key },
-            Ask::Put { length } => put(*length, None),
-            Ask::PutAgain { term, time_ms } => {
-                let fresh = Freshness { term: *term, time_ms: *time_ms };
-                put(9, Some(Attempt::Again(Operation { id: OperationId([5; 16]), fresh })))
-            }
-            Ask::Delete => Command::Delete { key, condition: Condition::None, min_copies: 0, attempt: None },
-            Ask::Lookup => Command::Lookup { id: Id::of_key(&key) },
-            Ask::Walk { from } => Command::Walk { from: from.map(addr), max: 9 },
-            Ask::List => Command::List { from: Id::new(0), after: Some(key), limit: 9 },
-            Ask::Reopen => Command::Reopen,
-            Ask::Seeds { of } => Command::Seeds(of.iter().map(|&place| addr(place)).collect()),
-        };
+        let command = ask.command(key);
         self.next_tag += 1;
         if !matches!(command, Command::Seeds(_)) {
             self.asked.insert(self.next_tag, (host, self.world.now()));
@@ -268,12 +253,14 @@ impl Run {
                     self.world.log.tell(Detail::Datagrams, now, format_args!("{host} -> liar {heard:.300}"));
                 }
             }
-            Happening::Life { life, .. } => match life {
+            Happening::Life { host, life } => match life {
                 Life::Dropped(peer) if self.world.node_of(peer).is_some_and(|(_, node)| node.is_member()) => {
                     self.promise_ends("a living one is taken for dead");
                 }
                 // The first ring was there before the first step.
-                Life::Created if self.world.now() > Instant::ZERO => self.promise_ends("a second ring is created"),
+                Life::Created if host > 0 || self.world.now() > Instant::ZERO => {
+                    self.promise_ends("a second ring is created")
+                }
                 _ => {}
             },
             Happening::Reply { tag, reply } => match self.asked.remove(&tag) {
@@ -315,7 +302,7 @@ impl Run {
 
     /// What is missing for a whole ring of all that are there.
     fn flaw(&self) -> Option<String> {
-        let hosts = || 0..STRANGER;
+        let hosts = || 0..GUEST;
         let unready = hosts().find(|&host| !self.world.host(host).is_ready(self.world.now()));
         let leaving = hosts().find(|&host| self.world.host(host).node().is_some_and(Node::is_leaving));
         let short = (0..KEYS).find(|&key| !self.clients.keys().is_copied(&self.world, key));
@@ -336,15 +323,16 @@ impl Run {
             self.read_all();
         }
         let seconds = self.world.now().as_micros() / 1_000_000 + 1;
-        if let Some(host) = self.world.hosts().iter().find(|host| host.wakes() > seconds * WAKES_MAX) {
-            self.fail(&format!("{} was woken {} times in {seconds} s", host.addr(), host.wakes()));
+        let wakes = |host: Place| self.world.host(host).wakes();
+        if let Some(host) = self.hosts().find(|&host| wakes(host) > seconds * WAKES_MAX) {
+            self.fail(&format!("{host} was woken {} times in {seconds} s", wakes(host)));
         }
     }
 
     fn heal(&mut self) {
         let begun = self.world.now();
         while self.world.now().since(begun) < HEAL_MAX {
-            (0..STRANGER).for_each(|host| self.start(host));
+            self.hosts().for_each(|host| self.start(host));
             let end = self.world.now() + PATIENCE;
             while self.flaw().is_some() && self.world.now() < end {
                 self.go_on(SLICE);
@@ -352,7 +340,7 @@ impl Run {
             if self.flaw().is_none() {
                 return;
             }
-            (0..STRANGER).filter(|&host| self.silenced(host).is_some()).collect::<Vec<_>>().iter().for_each(|&host| {
+            (0..GUEST).filter(|&host| self.silenced(host).is_some()).collect::<Vec<_>>().iter().for_each(|&host| {
                 self.ask(host, &[], &Ask::Reopen);
             });
         }
@@ -381,7 +369,7 @@ impl Run {
         if let Some(failure) = self.clients.judge().first().filter(|_| self.promised) {
             self.fail(failure);
         }
-        for host in 0..STRANGER {
+        for host in self.hosts() {
             if let Some((table, held)) = self.world.host(host).node().and_then(|node| node.load().overfull(true)) {
                 self.fail(&format!("{host} has {held} {table} at rest"));
             }

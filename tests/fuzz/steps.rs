@@ -1,15 +1,28 @@
-//! A list of inputs to two nodes, out of bytes: whatever the bytes are, they are some list.
+//! A list of inputs to two nodes, and a guest beside them, out of bytes: whatever the bytes are, they are some list.
 
+use skynode::id::Id;
+use skynode::node::{Attempt, Command};
+use skynode::store::Content;
+use skynode::wire::{Condition, Freshness, Operation, OperationId};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A list ends after so many.
 const STEPS_MAX: usize = 400;
 
-/// Where something comes from or goes to: one of the two nodes, or the stranger on the network.
+/// Where something comes from or goes to: one of the two nodes, the guest, or the stranger on the network.
 pub type Place = usize;
 
+/// The nodes have the places before this one, which is the guest's.
+pub const GUEST: Place = 2;
+
 /// The place of the stranger.
-pub const STRANGER: Place = 2;
+pub const STRANGER: Place = 3;
+
+/// The addresses of the places.
+pub fn addr(place: Place) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, [1, 2, 9, 3][place]], 4321))
+}
 
 /// How long the longest of some key, value or datagram is.
 const LONG: usize = 300;
@@ -32,9 +45,40 @@ pub enum Ask {
     Delete,
     Lookup,
     Walk { from: Option<Place> },
+    Fingers { of: Place },
     List,
     Reopen,
     Seeds { of: Vec<Place> },
+}
+
+impl Ask {
+    /// What the node is asked.
+    pub fn command(&self, key: &[u8]) -> Command {
+        let key: Box<[u8]> = key.into();
+        let put = |length, attempt| Command::Put {
+            key: key.clone(),
+            content: Content::new(vec![b'v'; length], b"", 0),
+            ttl_s: 0,
+            condition: Condition::None,
+            min_copies: 0,
+            attempt,
+        };
+        match self {
+            Self::Get => Command::Get { key },
+            Self::Put { length } => put(*length, None),
+            Self::PutAgain { term, time_ms } => {
+                let fresh = Freshness { term: *term, time_ms: *time_ms };
+                put(9, Some(Attempt::Again(Operation { id: OperationId([5; 16]), fresh })))
+            }
+            Self::Delete => Command::Delete { key, condition: Condition::None, min_copies: 0, attempt: None },
+            Self::Lookup => Command::Lookup { id: Id::of_key(&key) },
+            Self::Walk { from } => Command::Walk { from: from.map(addr), max: 9 },
+            Self::Fingers { of } => Command::Fingers { of: Some(addr(*of)) },
+            Self::List => Command::List { from: Id::new(0), after: Some(key), limit: 9 },
+            Self::Reopen => Command::Reopen,
+            Self::Seeds { of } => Command::Seeds(of.iter().map(|&place| addr(place)).collect()),
+        }
+    }
 }
 
 /// One input.
@@ -98,25 +142,31 @@ pub struct Steps {
     pub liar: bool,
     /// The two have formed a ring before the first step.
     pub formed: bool,
+    /// A guest stands beside them.
+    pub guest: bool,
     pub list: Vec<Step>,
 }
 
-struct Reader<'a>(&'a [u8]);
+struct Reader<'a> {
+    rest: &'a [u8],
+    /// There are so many processes.
+    hosts: usize,
+}
 
 impl Reader<'_> {
     /// The next byte; zero after the end.
     fn byte(&mut self) -> u8 {
-        let Some((first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
+        let Some((first, rest)) = self.rest.split_first() else { return 0 };
+        self.rest = rest;
         *first
     }
 
     fn host(&mut self) -> Place {
-        usize::from(self.byte() % 2)
+        usize::from(self.byte()) % self.hosts
     }
 
     fn place(&mut self) -> Place {
-        usize::from(self.byte() % 3)
+        [0, 1, STRANGER][usize::from(self.byte() % 3)]
     }
 
     /// Up to this many milliseconds: small ones in small steps.
@@ -127,9 +177,9 @@ impl Reader<'_> {
 
     /// A length, and as many bytes as it says or as there are.
     fn bytes(&mut self) -> Vec<u8> {
-        let length = usize::from(self.byte()).min(self.0.len());
-        let (bytes, rest) = self.0.split_at(length);
-        self.0 = rest;
+        let length = usize::from(self.byte()).min(self.rest.len());
+        let (bytes, rest) = self.rest.split_at(length);
+        self.rest = rest;
         bytes.to_vec()
     }
 
@@ -151,7 +201,8 @@ impl Reader<'_> {
             3 => Ask::Delete,
             4 if byte > 0xf0 => Ask::List,
             4 => Ask::Lookup,
-            5 => Ask::Walk { from: Some(usize::from(self.byte() % 4)).filter(|&place| place <= STRANGER) },
+            5 if byte > 0xf0 => Ask::Fingers { of: self.place() },
+            5 => Ask::Walk { from: [Some(0), Some(1), Some(STRANGER), None][usize::from(self.byte() % 4)] },
             6 => Ask::Reopen,
             _ => Ask::Seeds { of: (0..self.byte() % 4).map(|_| self.place()).collect() },
         }
@@ -186,14 +237,15 @@ impl Reader<'_> {
 
 impl Steps {
     pub fn read(input: &[u8]) -> Self {
-        let mut reader = Reader(input);
+        let mut reader = Reader { rest: input, hosts: GUEST };
         let first = reader.byte();
-        let (liar, formed) = (first & 1 != 0, first & 2 != 0);
+        let (liar, formed, guest) = (first & 1 != 0, first & 2 != 0, first & 4 != 0);
+        reader.hosts += usize::from(guest);
         let mut list = Vec::new();
-        while !reader.0.is_empty() && list.len() < STEPS_MAX {
+        while !reader.rest.is_empty() && list.len() < STEPS_MAX {
             list.push(reader.step());
         }
-        Self { liar, formed, list }
+        Self { liar, formed, guest, list }
     }
 
     /// All that is forged in it.

@@ -150,6 +150,23 @@ fn commands_wait_for_the_first_contact_and_end_without_one() {
 }
 
 #[test]
+fn one_that_heard_nobody_for_long_finds_who_is_there_when_it_is_asked_something() {
+    let mut net = Net::new();
+    invite(&mut net);
+    for _ in 0..4 {
+        // By now it tries its seeds every 15 s.
+        net.run(100_000);
+        net.start(1);
+        let asked = net.now.at;
+        let list = Command::List { from: Id::new(0), after: None, limit: 1 };
+        assert!(matches!(net.ask(GUEST, list), Reply::Listed { .. }));
+        assert!(net.now.at.since(asked) < Duration::from_secs(2), "{:?}", net.now.at.since(asked));
+        net.nodes.remove(&addr(1));
+        assert_eq!(net.ask(GUEST, Command::Walk { from: None, max: 1 }), Reply::Ring { nodes: Vec::new(), next: None });
+    }
+}
+
+#[test]
 fn a_write_of_unknown_outcome_is_repeated_and_applied_once() {
     let mut net = ring(5);
     net.put(GUEST, "k", "u");
