@@ -96,7 +96,7 @@ impl Pull {
 #[derive(Debug, Default)]
 pub(super) struct Pulls {
     table: BTreeMap<u64, Box<Pull>>,
-    /// Of those that can wait, and of the parts of their values.
+    /// Of those that can wait, the parts of their values included.
     pub pace: Pace,
     /// When a leaver last handed an arc over.
     adopted: Option<Instant>,
@@ -296,6 +296,9 @@ impl Node {
             pull.large_for = if length > FRAME_MAX { PULL_WINDOW } else { pull.large_for.saturating_sub(1) };
         }
         if taken == Err(Untaken::Partial) {
+            if !self.pulls.table.contains_key(&number) {
+                return;
+            }
             return self.take_parcel(from, entry, |entry| Parcel::Fetched(number, item, entry));
         }
         let newer = taken == Ok(true);
@@ -314,8 +317,10 @@ impl Node {
         if let Some(pull) = self.pulls.table.get_mut(&number) {
             pull.lists.extend(open);
         }
-        // The parts of a value were paid for as they were asked for.
-        self.pulls.pace.spend(self.now.at, bytes.min(FRAME_MAX));
+        if self.pulls.can_wait(number) {
+            // The parts of a value were paid for as they were asked for.
+            self.pulls.pace.spend(self.now.at, bytes.min(FRAME_MAX));
+        }
         self.pull_on(number);
     }
 

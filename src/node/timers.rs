@@ -27,7 +27,7 @@ pub(super) enum Timer {
     Settle,
     /// Tombstones that are old enough are dropped.
     Collect,
-    /// Pulls that waited go on.
+    /// What the pace stopped, values and pulls, goes on.
     Pulls,
     /// Those who stood beside it are looked for.
     Awaited,
