@@ -78,12 +78,8 @@ impl Node {
                 (key, Wish::Write { name, fresh, condition, min_copies, value: None })
             }
             Command::Lookup { id } => return self.insert_client(ticket, id, Box::default(), Wish::Owner),
-            Command::Walk { .. }
-            | Command::Fingers { .. }
-            | Command::List { .. }
-            | Command::Seeds(_)
-            | Command::Leave
-            | Command::Reopen => return,
+            Command::Walk { .. } | Command::Fingers { .. } | Command::List { .. } => return,
+            Command::Seeds(_) | Command::Leave | Command::Reopen => return,
         };
         let beyond = |content: &Content, ttl_s: u32| {
             let (length, kind) = (content.bytes().len(), content.kind().len());
@@ -346,14 +342,12 @@ impl Node {
 
     /// The next try of an operation, or its deadline.
     pub(super) fn client_due(&mut self, ticket: Ticket) {
-        if self.walks.contains_key(&ticket) {
-            return self.walk_ended(ticket, true);
-        }
-        if self.lists.contains_key(&ticket) {
-            return self.list_due(ticket);
-        }
-        if self.waited_in_vain(ticket) || self.fingers_due(ticket) {
-            return;
+        match () {
+            () if self.walks.contains_key(&ticket) => return self.walk_ended(ticket, true),
+            () if self.asked_fingers.contains(&ticket) => return self.fingers_ended(ticket, None),
+            () if self.lists.contains_key(&ticket) => return self.list_due(ticket),
+            () if self.waited_in_vain(ticket) => return,
+            () => {}
         }
         let Some(op) = self.client_ops.get(&ticket) else { return };
         if op.deadline > self.now.at {
@@ -382,6 +376,9 @@ impl Node {
         }
         for ticket in self.walks.keys().copied().collect::<Vec<_>>() {
             self.walk_ended(ticket, true);
+        }
+        while let Some(ticket) = self.asked_fingers.first().copied() {
+            self.fingers_ended(ticket, None);
         }
         for ticket in self.lists.keys().copied().collect::<Vec<_>>() {
             self.list_cut(ticket);

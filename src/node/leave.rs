@@ -150,7 +150,8 @@ impl Node {
     /// The next step.
     pub(super) fn leave_on(&mut self) {
         let around = self.around();
-        let waiting = !self.client_ops.is_empty() || !self.walks.is_empty() || !self.lists.is_empty();
+        let looking = !self.walks.is_empty() || !self.asked_fingers.is_empty();
+        let waiting = !self.client_ops.is_empty() || !self.lists.is_empty() || looking;
         let half = around.1.is_some() != around.2.is_some();
         let Some(leaving) = &mut self.leaving else { return };
         match leaving.stage {

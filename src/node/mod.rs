@@ -94,7 +94,7 @@ use crate::store::Store;
 use crate::time::{Instant, Now};
 use crate::wire::{Incarnation, Peer, Place, RingKey, Stamper};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -161,6 +161,7 @@ pub struct Node {
     refusals: refusals::Refusals,
     client_ops: BTreeMap<Ticket, client::ClientOp>,
     walks: BTreeMap<Ticket, walk::WalkOp>,
+    asked_fingers: BTreeSet<Ticket>,
     lists: BTreeMap<Ticket, list::ListOp>,
     guest: Option<Box<guest::Guest>>,
     numbers: u64,
@@ -260,6 +261,7 @@ impl Node {
             refusals: refusals::Refusals::default(),
             client_ops: BTreeMap::new(),
             walks: BTreeMap::new(),
+            asked_fingers: BTreeSet::new(),
             lists: BTreeMap::new(),
             guest: None,
             numbers: rng.next_u64() >> 1,

@@ -106,9 +106,7 @@ impl Node {
             (Purpose::Offer(item), Answer::Offered { confirmed }) => self.stray_offered(item, confirmed),
             (Purpose::Operation(ticket), answer) => self.operation_ended(ticket, to, &answer),
             (Purpose::Walk(ticket), Answer::Step(step)) => self.walk_answered(ticket, to, step),
-            (Purpose::Fingers(ticket), Answer::Fingers(list)) => {
-                self.fingers_ended(ticket, Some(list.into_iter().collect()));
-            }
+            (Purpose::Fingers(ticket), Answer::Fingers(list)) => self.fingers_told(ticket, &list),
             (Purpose::Awaited, Answer::Pong { member: true, .. }) => self.awaited_answered(to),
             (Purpose::List(ticket), Answer::Listed(listed)) => self.list_answered(ticket, to, &listed),
             (Purpose::Adopt { round, arc }, Answer::Done) => self.adopted(round, to, arc),

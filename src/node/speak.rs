@@ -123,11 +123,15 @@ impl Node {
         true
     }
 
-    /// Sends a request to an address of which nothing else is known.
+    /// Whoever lives at an address of which nothing else is known.
+    pub(super) fn stranger(&self, addr: SocketAddr) -> Peer {
+        Peer { place: Place { addr, id: self.me.id() }, incarnation: Incarnation::UNKNOWN }
+    }
+
+    /// Sends a request there.
     pub(super) fn ask_stranger(&mut self, addr: SocketAddr, request: Request<'_>, purpose: Purpose) -> bool {
-        let place = Place { addr, id: self.me.id() };
         let manner = self.patient();
-        self.ask(Peer { place, incarnation: Incarnation::UNKNOWN }, request, purpose, manner)
+        self.ask(self.stranger(addr), request, purpose, manner)
     }
 
     /// Answers a request. An answer that is too long for an unproven address is withheld, and the stamp sent that is

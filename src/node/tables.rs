@@ -4,6 +4,7 @@ use super::Node;
 use super::command::{Event, Reply, Ticket};
 use super::pending::Purpose;
 use super::timers::Timer;
+use crate::id::Id;
 use crate::limits::FINGERS_TOLD_MAX;
 use crate::wire::{Finger, FingerList, Request};
 use alloc::vec::Vec;
@@ -30,35 +31,30 @@ impl Node {
             let own = self.own_fingers().collect();
             return self.emit(Event::Reply(ticket, Reply::Fingers(Some(own))));
         };
-        let mut under_way = 0;
-        self.requests.any(|_, purpose| {
-            under_way += usize::from(matches!(purpose, Purpose::Fingers(_)));
-            false
-        });
+        let full = self.asked_fingers.len() >= ASKED_MAX;
+        self.asked_fingers.insert(ticket);
         self.timers.set(Timer::Client(ticket), self.now.at + self.config.deadline);
-        if under_way >= ASKED_MAX || !self.ask_stranger(addr, Request::Fingers, Purpose::Fingers(ticket)) {
+        let (whom, manner) = (self.stranger(addr), self.coordinator());
+        if full || !self.ask(whom, Request::Fingers, Purpose::Fingers(ticket), manner) {
             self.fingers_ended(ticket, None);
         }
     }
 
-    /// The node told, or does not.
+    /// The node told.
+    pub(super) fn fingers_told(&mut self, ticket: Ticket, list: &[Finger]) {
+        let ascend = list.windows(2).all(|two| matches!(two, [near, far] if near.exponent < far.exponent));
+        let is_sound = ascend && list.iter().all(|finger| u32::from(finger.exponent) < Id::BITS);
+        self.fingers_ended(ticket, is_sound.then(|| list.to_vec()));
+    }
+
+    /// What was told, or that there is no answer, or none in time.
     pub(super) fn fingers_ended(&mut self, ticket: Ticket, fingers: Option<Vec<Finger>>) {
         self.timers.cancel(Timer::Client(ticket));
-        self.emit(Event::Reply(ticket, Reply::Fingers(fingers)));
-    }
-
-    /// The deadline of a command. → whether it was one for fingers.
-    pub(super) fn fingers_due(&mut self, ticket: Ticket) -> bool {
-        let mut was_one = false;
-        self.requests.abandon(&mut self.timers, |purpose| {
-            let ours = matches!(purpose, Purpose::Fingers(of) if *of == ticket);
-            was_one |= ours;
-            ours
-        });
-        if was_one {
-            self.fingers_ended(ticket, None);
+        if self.asked_fingers.remove(&ticket) {
+            let ours = |purpose: &Purpose| matches!(purpose, Purpose::Fingers(of) if *of == ticket);
+            self.requests.abandon(&mut self.timers, ours);
+            self.emit(Event::Reply(ticket, Reply::Fingers(fingers)));
         }
-        was_one
     }
 }
 
@@ -66,6 +62,7 @@ impl Node {
 mod tests {
     use super::super::tests::{Net, addr};
     use super::super::{Command, Reply};
+    use crate::wire::Finger;
 
     fn ring(size: u16) -> Net {
         let mut net = Net::new();
@@ -75,9 +72,9 @@ mod tests {
         net
     }
 
-    fn fingers(net: &mut Net, asked: u16, of: Option<u16>) -> Option<Vec<(u8, super::SocketAddr)>> {
+    fn fingers(net: &mut Net, asked: u16, of: Option<u16>) -> Option<Vec<Finger>> {
         let Reply::Fingers(fingers) = net.ask(asked, Command::Fingers { of: of.map(addr) }) else { panic!() };
-        fingers.map(|list| list.iter().map(|finger| (finger.exponent, finger.peer.addr())).collect())
+        fingers
     }
 
     #[test]
@@ -92,10 +89,28 @@ mod tests {
     }
 
     #[test]
-    fn of_one_that_is_silent_there_are_none_and_nothing_is_left_over() {
+    fn of_one_that_is_silent_or_talks_nonsense_there_are_none_and_nothing_is_left_over() {
         let mut net = ring(2);
+        let node = net.nodes.get_mut(&addr(1)).unwrap();
+        let ticket = node.handle_command(net.now, Command::Fingers { of: Some(addr(77)) });
+        let finger = Finger { exponent: 127, peer: node.me() };
+        node.fingers_told(ticket, &[finger, finger]);
+        net.drain();
+        assert_eq!(net.replies.pop(), Some((ticket, Reply::Fingers(None))));
         assert_eq!(fingers(&mut net, 1, Some(77)), None);
         let node = &net.nodes[&addr(1)];
-        assert!(!node.requests.any(|_, purpose| matches!(purpose, super::Purpose::Fingers(_))));
+        assert!(node.asked_fingers.is_empty() && node.load().overfull(true).is_none());
+    }
+
+    #[test]
+    fn a_node_that_leaves_ends_its_questions_first() {
+        let mut net = ring(2);
+        let node = net.nodes.get_mut(&addr(2)).unwrap();
+        let ticket = node.handle_command(net.now, Command::Fingers { of: Some(addr(77)) });
+        node.handle_command(net.now, Command::Leave);
+        net.drain();
+        net.run(20_000);
+        assert!(net.replies.contains(&(ticket, Reply::Fingers(None))));
+        assert!(net.nodes.get(&addr(2)).is_none_or(|node| node.asked_fingers.is_empty()));
     }
 }

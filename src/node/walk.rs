@@ -50,7 +50,8 @@ impl Node {
                 if let Some(op) = self.walks.get_mut(&ticket) {
                     op.next = Some(addr);
                 }
-                if !self.ask_stranger(addr, Request::Walk, Purpose::Walk(ticket)) {
+                let (whom, manner) = (self.stranger(addr), self.coordinator());
+                if !self.ask(whom, Request::Walk, Purpose::Walk(ticket), manner) {
                     self.walk_ended(ticket, true);
                 }
             }

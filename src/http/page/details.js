@@ -26,8 +26,8 @@ export function fold(fingers) {
   return [...folded.values()].map(finger => ({ ...finger, exponents: ranges(finger.exponents.sort((a, b) => a - b)) }));
 }
 
-// All fingers of a node: those that it told, each for as far as it reaches. It keeps none where its list of successors
-// answers: those are what belongs there in a ring of these nodes.
+// All fingers of a node: those that it told, each for as far as it reaches. It keeps none before those, where its list of
+// successors answers: there they are what belongs there in a ring of these nodes.
 export function complete(from, nodes, told) {
   const size = 1n << 128n;
   const distance = id => (BigInt('0x' + id) - BigInt('0x' + from) + size) % size;
@@ -36,7 +36,8 @@ export function complete(from, nodes, told) {
   return Array.from({ length: 128 }, (_, exponent) => {
     const wanted = 1n << BigInt(exponent);
     const own = told.findLast(finger => finger.exponent <= exponent && distance(finger.id) >= wanted);
-    const { id, addr } = own ?? far.find(node => node.distance >= wanted) ?? { id: from };
+    const known = told.length === 0 || exponent < told[0].exponent;
+    const { id, addr } = own ?? (known && far.find(node => node.distance >= wanted)) || { id: from };
     return { id, addr, exponent };
   }).filter(finger => finger.id !== from);
 }

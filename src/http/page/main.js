@@ -95,21 +95,23 @@ async function look() {
   } else {
     element('count').textContent = 'cannot be walked round just now';
   }
+  draw();
   lookAtFingers();
 }
 
 // Only a node itself knows its fingers. While one does not answer the page goes on, and asks it once at a time.
-let asked = null;
+const asked = new Set();
 async function lookAtFingers() {
   const addr = state.selected;
-  if (addr === asked) return draw();
-  asked = addr;
   const there = state.nodes.some(node => node.addr === addr && !node.spoken);
-  const ask = () => load(`/fingers?of=${encodeURIComponent(addr)}`, PATIENCE);
-  const told = addr === state.me ? state.own : there ? await ask() : null;
-  if (asked === addr) asked = null;
-  if (addr !== state.selected) return;
-  state.told = told && { addr, fingers: told.fingers };
+  let told = addr === state.me ? state.own : null;
+  if (!told && there && !asked.has(addr)) {
+    asked.add(addr);
+    told = await load(`/fingers?of=${encodeURIComponent(addr)}`, PATIENCE);
+    asked.delete(addr);
+  }
+  if (!told || addr !== state.selected) return;
+  state.told = { addr, fingers: told.fingers };
   draw();
 }
 
