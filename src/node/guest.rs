@@ -150,12 +150,10 @@ impl Node {
 
     /// An answer came to a request of a guest: whoever gave it is a contact.
     pub(super) fn note_heard(&mut self, pending: &Pending, answer: &Answer<'_>) {
-        let now = self.now.at;
-        let Some(guest) = &mut self.guest else { return };
         // Of others the id is not known.
         let placed = matches!(pending.purpose, Purpose::Lookup(_) | Purpose::Operation(_) | Purpose::List(_));
-        if placed && *answer != Answer::Refused(Refusal::NotMember) {
-            guest.meet(now, pending.to);
+        if self.is_guest() && placed && *answer != Answer::Refused(Refusal::NotMember) {
+            self.contact_answered(pending.to);
         }
     }
 

@@ -174,7 +174,12 @@ impl Run {
                     Way::Flipped(bit) => self.world.network.befall([fate(soon, Some(bit))]),
                 }
             }
-            Step::Cut { from, lasts } => self.world.network.cut(*from, usize::from(*from == 0), now + *lasts),
+            Step::Cut { from, lasts } => {
+                self.world.network.cut(*from, usize::from(*from == 0), now + *lasts);
+                if *from == GUEST {
+                    self.world.network.cut(1, GUEST, now + *lasts);
+                }
+            }
             Step::Pause { host, lasts } => self.world.pause(*host, now + *lasts),
             Step::Crash { host } => {
                 self.world.crash(*host);
