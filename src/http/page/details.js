@@ -37,7 +37,7 @@ export function complete(from, nodes, told) {
     const wanted = 1n << BigInt(exponent);
     const own = told.findLast(finger => finger.exponent <= exponent && distance(finger.id) >= wanted);
     const known = told.length === 0 || exponent < told[0].exponent;
-    const { id, addr } = own ?? (known && far.find(node => node.distance >= wanted)) || { id: from };
+    const { id, addr } = own ?? (known ? far.find(node => node.distance >= wanted) : null) ?? { id: from };
     return { id, addr, exponent };
   }).filter(finger => finger.id !== from);
 }
