@@ -13,8 +13,8 @@ use super::operator;
 use super::origin::Telling;
 use super::page;
 use super::parse::{Framing, Head, Method, escape, unescape};
-use super::reply;
-use super::response::{Response, Status};
+use super::reply::{self, too_large};
+use super::response::{Response, Status, bad};
 use super::routes;
 use super::site::Site;
 use super::traffic::{Kind, Traffic};
@@ -154,10 +154,6 @@ fn route(head: &Head<'_>, site: &Site) -> Result<Action, Response> {
             }
         }
     }
-}
-
-pub(super) fn bad(detail: impl std::fmt::Display) -> Response {
-    Response::problem(Status::BadRequest, detail)
 }
 
 fn no_such_page() -> Response {
@@ -378,12 +374,6 @@ fn create(body: &[u8], value_max: usize) -> Result<Create, Response> {
         return Err(too_large(value_max));
     }
     Ok(create)
-}
-
-/// The answer to a value beyond the limit.
-pub fn too_large(value_max: usize) -> Response {
-    let detail = format!("A value has at most {value_max} bytes: store it in parts.");
-    Response::problem(Status::ContentTooLarge, detail)
 }
 
 #[cfg(test)]

@@ -3,9 +3,8 @@
 //! A read may list as many tags as it likes, since they are compared here. A write is compared by the owner of the key,
 //! who takes one condition.
 
-use super::api::bad;
 use super::parse::Head;
-use super::response::{Response, Status};
+use super::response::{Response, Status, bad};
 use crate::wire::{Condition, Version};
 
 /// `If-Match` and `If-None-Match` of a read, as sent.

@@ -1,9 +1,8 @@
 //! Header fields and parameters that requests have in common.
 
-use super::api::bad;
 use super::conditions::write_condition;
 use super::parse::{Head, unescape};
-use super::response::Response;
+use super::response::{Response, bad};
 use crate::limits::{KIND_MAX, TTL_MAX_S};
 use crate::node::Attempt;
 use crate::wire::Condition;

@@ -1,10 +1,9 @@
 //! `GET /fingers`: those of this node, or of the one whose address is given, as only that one knows them.
 
-use super::api::bad;
 use super::fields::parameter;
 use super::json;
 use super::parse::Head;
-use super::response::{Response, Status};
+use super::response::{Response, Status, bad};
 use crate::wire::Finger;
 use std::net::SocketAddr;
 

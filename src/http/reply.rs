@@ -3,7 +3,6 @@
 //! Three outcomes are kept apart: done, refused with nothing changed, and unknown, where repeating under the same name
 //! is safe.
 
-use super::api::too_large;
 use super::fields::is_printable;
 use super::response::{Response, Status};
 use super::words::{state_name, why_silent};
@@ -108,6 +107,12 @@ fn tagged(response: Response, version: Option<Version>) -> Response {
         Some(version) => response.field("ETag", format_args!("\"{version}\"")),
         None => response,
     }
+}
+
+/// The answer to a value beyond the limit.
+pub fn too_large(value_max: usize) -> Response {
+    let detail = format!("A value has at most {value_max} bytes: store it in parts.");
+    Response::problem(Status::ContentTooLarge, detail)
 }
 
 /// Everything that is not success, of a node that takes values of so many bytes.

@@ -181,6 +181,11 @@ pub struct Line {
     pub unix_time: u64,
 }
 
+/// The answer to a request that cannot be meant. The detail is a sentence that says what is wrong and what to do.
+pub fn bad(detail: impl Display) -> Response {
+    Response::problem(Status::BadRequest, detail)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
