@@ -230,10 +230,12 @@ fn is_whole(world: &World, host: usize) -> bool {
         let names = |node: &Node| node.successors().iter().chain(&node.predecessor()).any(|peer| peer.id() == it.id());
         return !world.members().any(|(_, node)| names(node));
     };
+    let length = world.config().successors;
     let missed = |node: &Node| {
         let list = node.successors();
-        let spans =
-            list.last().is_some_and(|last| me.id().is_between(node.me().id(), last.id()) || last.id() == me.id());
+        // A list that is not full says that there are no others: it goes round the ring.
+        let spans = list.len() < length
+            || list.last().is_some_and(|last| me.id().is_between(node.me().id(), last.id()) || last.id() == me.id());
         node.me() != me && spans && !list.contains(&me)
     };
     it.is_running() && it.is_ready(world.now()) && !world.members().any(|(_, node)| missed(node))
