@@ -57,7 +57,11 @@ impl Error {
             ),
             Reply::Unavailable(why) => Self::Unavailable(why),
             // Answers to other commands: no node gives them.
-            Reply::Value { .. } | Reply::Stored { .. } | Reply::Owner { .. } | Reply::Ring { .. } => Self::Stopped,
+            Reply::Value { .. }
+            | Reply::Seen { .. }
+            | Reply::Stored { .. }
+            | Reply::Owner { .. }
+            | Reply::Ring { .. } => Self::Stopped,
             Reply::Fingers(_) | Reply::Listed { .. } | Reply::Done | Reply::NotSilent | Reply::SilentFor(_) => {
                 Self::Stopped
             }

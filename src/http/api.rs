@@ -13,7 +13,7 @@ use super::operator;
 use super::origin::Telling;
 use super::page;
 use super::parse::{Framing, Head, Method, escape, unescape};
-use super::reply::{self, too_large};
+use super::reply::{self, Found, too_large};
 use super::response::{Response, Status, bad};
 use super::routes;
 use super::site::Site;
@@ -60,6 +60,7 @@ pub struct Plan {
 enum Action {
     Answer(Response),
     Get { key: Box<[u8]>, conditions: ReadConditions },
+    Glance { key: Box<[u8]>, conditions: ReadConditions },
     Put { key: Box<[u8]>, fields: WriteFields, kind: Box<[u8]> },
     Create { fields: WriteFields },
     Delete { key: Box<[u8]>, fields: WriteFields },
@@ -150,6 +151,7 @@ fn route(head: &Head<'_>, site: &Site) -> Result<Action, Response> {
                     no_condition(head, &["if-none-match"])?;
                     Ok(Action::Delete { key: key(name)?, fields: write_fields(head)? })
                 }
+                Method::Head => Ok(Action::Glance { key: key(name)?, conditions: read_conditions(head)? }),
                 _ => Ok(Action::Get { key: key(name)?, conditions: read_conditions(head)? }),
             }
         }
@@ -280,8 +282,16 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
         Action::Answer(response) => response,
         Action::Get { key, conditions } => match node.ask(Command::Get { key }).await? {
             Reply::Value { content, version, copies, owner } => {
-                let instead = conditions.instead(version);
-                reply::value(&content, version, copies, &owner, instead)
+                let (bytes, kind, expires_ms) = (content.bytes(), content.kind(), content.expires_ms);
+                let found = Found { bytes, left_out: 0, kind, expires_ms, version, copies, owner };
+                reply::value(&found, conditions.instead(version))
+            }
+            other => failure(other),
+        },
+        Action::Glance { key, conditions } => match node.ask(Command::Glance { key }).await? {
+            Reply::Seen { version, length, kind, expires_ms, copies, owner } => {
+                let found = Found { bytes: &[], left_out: length, kind: &kind, expires_ms, version, copies, owner };
+                reply::value(&found, conditions.instead(version))
             }
             other => failure(other),
         },

@@ -59,7 +59,7 @@ pub enum Known {
 impl From<&Reply> for Known {
     fn from(reply: &Reply) -> Self {
         match reply {
-            Reply::Value { version, content, .. } => Self::Present(*version, content.bytes().len()),
+            Reply::Seen { version, length, .. } => Self::Present(*version, *length),
             Reply::NotFound => Self::Absent,
             _ => Self::Unavailable,
         }

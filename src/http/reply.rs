@@ -8,34 +8,55 @@ use super::response::{Response, Status};
 use super::words::{state_name, why_silent};
 use crate::handle::Snapshot;
 use crate::node::{Reply, State, Unavailable};
-use crate::store::Content;
 use crate::wire::{Peer, Version};
 use std::time::SystemTime;
 
 /// How long a client is asked to wait before it tries again, in seconds.
 const RETRY_AFTER_S: u32 = 1;
 
+/// What was found under a key.
+pub struct Found<'a> {
+    /// The value, if that was asked for.
+    pub bytes: &'a [u8],
+    /// Else its length.
+    pub left_out: usize,
+    /// Its media type.
+    pub kind: &'a [u8],
+    /// When it ends, in milliseconds since 1970; zero if never.
+    pub expires_ms: u64,
+    /// Its version.
+    pub version: Version,
+    /// How many nodes hold it.
+    pub copies: u8,
+    /// Who answered.
+    pub owner: Peer,
+}
+
 /// A value, or what a condition wants instead of it.
-pub fn value(content: &Content, version: Version, copies: u8, owner: &Peer, instead: Option<Status>) -> Response {
+pub fn value(found: &Found<'_>, instead: Option<Status>) -> Response {
     let response = match instead {
-        None => Response::with_body(Status::Ok, media_type(content), content.bytes())
-            // Values share the origin of the node's own pages, so a browser must not run them.
-            .field("X-Content-Type-Options", "nosniff")
-            .field("Content-Security-Policy", "sandbox"),
+        None => {
+            let whole = Response::with_body(Status::Ok, media_type(found.kind), found.bytes)
+                // Values share the origin of the node's own pages, so a browser must not run them.
+                .field("X-Content-Type-Options", "nosniff")
+                .field("Content-Security-Policy", "sandbox");
+            Response { left_out: found.left_out, ..whole }
+        }
         Some(Status::NotModified) => Response::new(Status::NotModified),
         Some(status) => Response::problem(status, "The key has another version than If-Match says: see ETag."),
     };
     // A cache may keep it, but has to ask whether it is still the newest.
-    let response = stored(response.field("Cache-Control", "no-cache"), Some(version), copies, owner);
-    match content.expires_ms {
+    let response = response.field("Cache-Control", "no-cache");
+    let response = stored(response, Some(found.version), found.copies, &found.owner);
+    match found.expires_ms {
         0 => response,
         end => response.field("Sky-TTL", seconds_until(end)),
     }
 }
 
 /// The media type that a value was stored with. One that came from another node may be anything.
-fn media_type(content: &Content) -> &str {
-    let kind = Some(content.kind()).filter(|kind| !kind.is_empty() && is_printable(kind));
+fn media_type(kind: &[u8]) -> &str {
+    let kind = Some(kind).filter(|kind| !kind.is_empty() && is_printable(kind));
     kind.and_then(|kind| str::from_utf8(kind).ok()).unwrap_or("application/octet-stream")
 }
 
@@ -141,6 +162,7 @@ pub fn failure(reply: Reply, value_max: usize) -> Response {
         }
         // A reply to another command than was given; the node's tests rule that out.
         Reply::Value { .. }
+        | Reply::Seen { .. }
         | Reply::Stored { .. }
         | Reply::Owner { .. }
         | Reply::Ring { .. }

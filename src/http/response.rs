@@ -73,12 +73,14 @@ pub struct Response {
     pub fields: Vec<(&'static str, String)>,
     /// Its body.
     pub body: Box<[u8]>,
+    /// How long the body would be that is not here, of an answer to HEAD.
+    pub left_out: usize,
 }
 
 impl Response {
     /// An answer without a body.
     pub fn new(status: Status) -> Self {
-        Self { status, fields: Vec::new(), body: Box::default() }
+        Self { status, fields: Vec::new(), body: Box::default(), left_out: 0 }
     }
 
     /// An answer with a body of this type.
@@ -130,7 +132,7 @@ impl Response {
 
     /// Appends the answer to `out` as it goes over the line.
     pub fn write(&self, out: &mut Vec<u8>, line: Line) {
-        self.write_head(out, line, (!self.status.is_bare()).then_some(self.body.len()));
+        self.write_head(out, line, (!self.status.is_bare()).then_some(self.body.len() + self.left_out));
         if !line.head_only && !self.status.is_bare() {
             out.extend_from_slice(&self.body);
         }

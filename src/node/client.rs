@@ -21,6 +21,7 @@ use core::time::Duration;
 #[derive(Clone, Debug)]
 enum Wish {
     Get,
+    Glance,
     Write {
         name: OperationId,
         /// Read at the first lookup, and kept for all repetitions.
@@ -52,6 +53,11 @@ pub(super) struct ClientOp {
 }
 
 impl ClientOp {
+    /// Its time is over, for this reason.
+    pub const fn cut(&mut self, now: Instant, why: Unavailable) {
+        (self.deadline, self.why) = (now, why);
+    }
+
     /// True if it is about a key of this id.
     pub fn is_for(&self, id: Id) -> bool {
         self.id == id
@@ -69,6 +75,7 @@ impl Node {
     pub(super) fn start_client(&mut self, ticket: Ticket, command: Command) {
         let (key, wish) = match command {
             Command::Get { key } => (key, Wish::Get),
+            Command::Glance { key } => (key, Wish::Glance),
             Command::Put { key, content, ttl_s, condition, min_copies, attempt } => {
                 let (name, fresh) = self.name(attempt);
                 (key, Wish::Write { name, fresh, condition, min_copies, value: Some((content, ttl_s)) })
@@ -157,7 +164,7 @@ impl Node {
             Wish::Owner if own => self.client_retry(ticket),
             Wish::Owner => self.start_lookup(id, LookupFor::Owner(ticket)),
             _ if own => self.client_own(ticket),
-            Wish::Get
+            Wish::Get | Wish::Glance
                 if op_tries == 0
                     && let Some(found) = self.remembered_owner(id) =>
             {
@@ -184,7 +191,7 @@ impl Node {
                 let (condition, min_copies) = (*condition, *min_copies);
                 Deed::Write { operation, condition, min_copies, value: value.clone() }
             }
-            Wish::Get | Wish::Owner => Deed::Get,
+            Wish::Get | Wish::Glance | Wish::Owner => Deed::Get,
         };
         self.start_owner(Asker::Local(ticket), &key, deed);
     }
@@ -234,7 +241,7 @@ impl Node {
                     None => Request::Delete { operation, key, condition, min_copies },
                 }
             }
-            Wish::Get | Wish::Owner => Request::Get { key: &key },
+            Wish::Get | Wish::Glance | Wish::Owner => Request::Get { key: &key },
         };
         if !self.ask(owner, request, Purpose::Operation(ticket), self.coordinator()) {
             self.client_retry(ticket);
@@ -268,13 +275,17 @@ impl Node {
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let name = match op.wish {
             Wish::Write { name: id, fresh, .. } => Some(Operation { id, fresh: fresh.unwrap_or_default() }),
-            Wish::Get | Wish::Owner => None,
+            Wish::Get | Wish::Glance | Wish::Owner => None,
         };
         let uncertain = op.uncertain;
         let silent = *answer == Answer::Refused(Refusal::Silent);
         op.why = if silent { Unavailable::Silent } else { Unavailable::NoOwner };
         let reply = match (answer, name) {
             (Answer::Value { value, .. }, None) if !value.is_sound() => return self.client_retry(ticket),
+            (Answer::Value { version, copies, value }, None) if matches!(op.wish, Wish::Glance) => {
+                let (length, kind, expires_ms) = (value.body.length as usize, value.kind.into(), value.expires_ms);
+                Reply::Seen { version: *version, length, kind, expires_ms, copies: *copies, owner }
+            }
             (Answer::Value { version, copies, value }, None) if !value.body.is_whole() => {
                 let read = Read { version: *version, copies: *copies, value: (*value).into() };
                 let (id, body) = (op.id, value.body);
@@ -364,25 +375,6 @@ impl Node {
             _ => Reply::Unavailable(op.why),
         };
         self.client_reply(ticket, reply);
-    }
-
-    /// The node ends: so does everything that its clients wait for.
-    pub(super) fn end_clients(&mut self, why: Unavailable) {
-        for ticket in self.client_ops.keys().copied().collect::<Vec<_>>() {
-            if let Some(op) = self.client_ops.get_mut(&ticket) {
-                (op.deadline, op.why) = (self.now.at, why);
-            }
-            self.client_due(ticket);
-        }
-        for ticket in self.walks.keys().copied().collect::<Vec<_>>() {
-            self.walk_ended(ticket, true);
-        }
-        while let Some(ticket) = self.asked_fingers.first().copied() {
-            self.fingers_ended(ticket, None);
-        }
-        for ticket in self.lists.keys().copied().collect::<Vec<_>>() {
-            self.list_cut(ticket);
-        }
     }
 
     fn client_reply(&mut self, ticket: Ticket, reply: Reply) {

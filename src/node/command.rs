@@ -36,6 +36,11 @@ pub enum Command {
         /// The name of the write, if the client has one; otherwise the node chooses.
         attempt: Option<Attempt>,
     },
+    /// Find out which version a key has, without the bytes of its value. → `Seen`, `NotFound`, `Unavailable`.
+    Glance {
+        /// 1 to 255 bytes.
+        key: Box<[u8]>,
+    },
     /// Delete a key. → `Stored`, `NotFound`, `Conflict`, `Invented`, `Unavailable`, `Unknown`.
     Delete {
         /// 1 to 255 bytes.
@@ -100,6 +105,21 @@ pub enum Reply {
         content: Content,
         /// Its version.
         version: Version,
+        /// How many nodes hold it.
+        copies: u8,
+        /// Who answered.
+        owner: Peer,
+    },
+    /// What there is to know of the newest value but its bytes.
+    Seen {
+        /// Its version.
+        version: Version,
+        /// How many bytes it has.
+        length: usize,
+        /// Its media type; empty if that was not said.
+        kind: Box<[u8]>,
+        /// When it ends, in milliseconds since 1970; zero if never.
+        expires_ms: u64,
         /// How many nodes hold it.
         copies: u8,
         /// Who answered.

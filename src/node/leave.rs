@@ -14,6 +14,7 @@ use crate::id::{Arc, Id};
 use crate::time::Instant;
 use crate::wire::{Alternatives, Answer, Incarnation, Peer, Request};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// How far a leaver is.
@@ -224,6 +225,25 @@ impl Node {
             self.timers.cancel(Timer::LeaveEnd);
             self.end_clients(Unavailable::Leaving);
             self.emit(Event::Left { handed_over });
+        }
+    }
+
+    /// The node ends: so does everything that its clients wait for.
+    fn end_clients(&mut self, why: Unavailable) {
+        for ticket in self.client_ops.keys().copied().collect::<Vec<_>>() {
+            if let Some(op) = self.client_ops.get_mut(&ticket) {
+                op.cut(self.now.at, why);
+            }
+            self.client_due(ticket);
+        }
+        for ticket in self.walks.keys().copied().collect::<Vec<_>>() {
+            self.walk_ended(ticket, true);
+        }
+        while let Some(ticket) = self.asked_fingers.first().copied() {
+            self.fingers_ended(ticket, None);
+        }
+        for ticket in self.lists.keys().copied().collect::<Vec<_>>() {
+            self.list_cut(ticket);
         }
     }
 

@@ -28,6 +28,11 @@ fn a_value_lives_from_put_to_delete() {
     assert_eq!(got.field("Content-Security-Policy"), Some("sandbox"));
     let head = client.ask("HEAD", "/storage/k", "", None);
     assert_eq!((head.status, head.body.len(), head.field("Content-Length")), (200, 0, Some("4")));
+    for name in ["Content-Type", "X-Content-Type-Options", "Content-Security-Policy", "ETag", "Sky-Copies", "Sky-Owner"]
+    {
+        assert_eq!(head.field(name), got.field(name), "{name}");
+    }
+    assert_eq!(client.ask("HEAD", "/storage/k", &format!("If-None-Match: {first}\r\n"), None).status, 304);
     assert_eq!(client.ask("GET", "/storage/k", &format!("If-None-Match: {first}\r\n"), None).status, 304);
 
     let replaced = client.ask("PUT", "/storage/k", &format!("If-Match: {first}\r\n"), Some(b"two"));

@@ -189,6 +189,18 @@ fn get_serves_bytes_that_no_browser_will_run() {
 }
 
 #[test]
+fn head_tells_of_a_value_all_but_its_bytes() {
+    let (version, owner) = (VERSION, owner());
+    let seen = Reply::Seen { version, length: 1 << 20, kind: b"text/html"[..].into(), expires_ms: 0, copies: 3, owner };
+    let (response, command) = ask("HEAD /storage/k HTTP/1.1", "", seen.clone());
+    assert_eq!(command, Some(Command::Glance { key: [b'k'].into() }));
+    assert_eq!((response.status, response.body.len(), response.left_out), (Status::Ok, 0, 1 << 20));
+    assert_eq!(field(&response, "Content-Type"), Some("text/html"));
+    let (response, _) = ask(&format!("HEAD /storage/k HTTP/1.1\r\nIf-None-Match: \"{TAG}\""), "", seen);
+    assert_eq!((response.status, response.left_out), (Status::NotModified, 0));
+}
+
+#[test]
 fn reads_are_conditional_on_any_of_their_tags() {
     for (lines, status) in [
         (format!("If-None-Match: \"{TAG}\""), Status::NotModified),

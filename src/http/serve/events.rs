@@ -102,7 +102,7 @@ impl Connection {
         loop {
             let next = async {
                 loop {
-                    let known = match node.ask(Command::Get { key: key.into() }).await {
+                    let known = match node.ask(Command::Glance { key: key.into() }).await {
                         Ok(reply) => Known::from(&reply),
                         Err(Gone) => return Wake::End,
                     };

@@ -93,6 +93,22 @@ fn large_values_go_in_parts_both_ways() {
 }
 
 #[test]
+fn a_glance_tells_of_a_value_what_a_read_does_and_moves_none_of_it() {
+    let mut net = ring(4);
+    let value = vec![7; 300_000];
+    let Reply::Stored { version: stored, .. } = net.ask(GUEST, put(b"large", &value, None)) else { panic!() };
+    for asker in [GUEST, 1, 2, 3, 4] {
+        let before = net.nodes[&addr(asker)].counters().bytes_in;
+        let reply = net.ask(asker, Command::Glance { key: b"large"[..].into() });
+        let Reply::Seen { version, length, kind, expires_ms: 0, copies: 3, .. } = reply else { panic!("{reply:?}") };
+        assert_eq!((version, length, &*kind), (stored, value.len(), &b""[..]));
+        assert!(net.nodes[&addr(asker)].counters().bytes_in - before < 10_000);
+    }
+    assert_eq!(net.ask(GUEST, Command::Glance { key: b"none"[..].into() }), Reply::NotFound);
+    assert_eq!(net.ask(1, Command::Glance { key: Box::default() }), Reply::TooLarge);
+}
+
+#[test]
 fn a_guest_looks_up_walks_and_lists() {
     let mut net = ring(6);
     (0..50).for_each(|n| drop(net.put(1, &format!("k{n}"), "v")));
