@@ -16,9 +16,9 @@ const RETRY_AFTER_S: u32 = 1;
 
 /// What was found under a key.
 pub struct Found<'a> {
-    /// The value, if that was asked for.
+    /// The value; empty if the request was HEAD.
     pub bytes: &'a [u8],
-    /// Else its length.
+    /// Bytes of the value that are not here.
     pub left_out: usize,
     /// Its media type.
     pub kind: &'a [u8],
@@ -32,7 +32,7 @@ pub struct Found<'a> {
     pub owner: Peer,
 }
 
-/// A value, or what a condition wants instead of it.
+/// A value, or for HEAD all but its bytes, or what a condition wants instead.
 pub fn value(found: &Found<'_>, instead: Option<Status>) -> Response {
     let response = match instead {
         None => {

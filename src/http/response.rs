@@ -73,7 +73,7 @@ pub struct Response {
     pub fields: Vec<(&'static str, String)>,
     /// Its body.
     pub body: Box<[u8]>,
-    /// How long the body would be that is not here, of an answer to HEAD.
+    /// Bytes of the body that are not here; an answer to HEAD needs their number alone.
     pub left_out: usize,
 }
 
@@ -132,6 +132,7 @@ impl Response {
 
     /// Appends the answer to `out` as it goes over the line.
     pub fn write(&self, out: &mut Vec<u8>, line: Line) {
+        debug_assert!(line.head_only || self.left_out == 0, "a body is announced that does not come");
         self.write_head(out, line, (!self.status.is_bare()).then_some(self.body.len() + self.left_out));
         if !line.head_only && !self.status.is_bare() {
             out.extend_from_slice(&self.body);

@@ -21,6 +21,11 @@ pub enum Command {
         /// 1 to 255 bytes.
         key: Box<[u8]>,
     },
+    /// Find out what there is to know of a value but its bytes. → `Seen`, `NotFound`, `Unavailable`.
+    Glance {
+        /// 1 to 255 bytes.
+        key: Box<[u8]>,
+    },
     /// Write a key. → `Stored`, `Conflict`, `TooLarge`, `Invented`, `Unavailable`, `Unknown`.
     Put {
         /// 1 to 255 bytes.
@@ -35,11 +40,6 @@ pub enum Command {
         min_copies: u8,
         /// The name of the write, if the client has one; otherwise the node chooses.
         attempt: Option<Attempt>,
-    },
-    /// Find out which version a key has, without the bytes of its value. → `Seen`, `NotFound`, `Unavailable`.
-    Glance {
-        /// 1 to 255 bytes.
-        key: Box<[u8]>,
     },
     /// Delete a key. → `Stored`, `NotFound`, `Conflict`, `Invented`, `Unavailable`, `Unknown`.
     Delete {

@@ -69,6 +69,8 @@ struct Attempt {
     /// An earlier try may have been done.
     unsure: bool,
     name: Naming,
+    /// A read that leaves the value out.
+    glance: bool,
 }
 
 impl Attempt {
@@ -204,17 +206,18 @@ impl Clients {
         self.lists.submit(world, self.next_tag, host, last);
     }
 
-    /// Lists all keys, and reads every key through every running node and guest, for the last judgement.
+    /// Lists all keys, and reads every key through every running node and guest, and glances at it, for the last
+    /// judgement.
     pub fn read_everywhere(&mut self, world: &mut World) {
         let members = world.members().map(|(host, _)| host);
         let all = members.chain(world.guests());
         let hosts: Vec<usize> = all.filter(|&host| world.host(host).is_running()).collect();
         hosts.iter().for_each(|&host| self.list(world, host, true));
         for key in 0..self.keys().len() {
-            for &host in &hosts {
+            for (&host, glance) in hosts.iter().flat_map(|host| [(host, false), (host, true)]) {
                 let question = Question { client: None, host, key, act: Act::Get, start: world.now() };
                 let name = Naming::First(OperationId([0; 16]));
-                self.submit(world, Attempt { question, submitted: world.now(), tries: 1, unsure: false, name });
+                self.submit(world, Attempt { question, submitted: world.now(), tries: 1, unsure: false, name, glance });
             }
         }
     }
@@ -223,6 +226,7 @@ impl Clients {
         let key: Box<[u8]> = self.keys().name(attempt.question.key).into();
         let name = Some(attempt.name);
         let command = match attempt.question.act {
+            Act::Get if attempt.glance => Command::Glance { key },
             Act::Get => Command::Get { key },
             Act::Put { value, condition } => {
                 let content = Content::new(self.ledger.bytes_of(value), b"", 0);
@@ -254,6 +258,7 @@ impl Clients {
             // What may end meanwhile counts as nothing found.
             let found = match &reply {
                 Some(Reply::Value { version, content, .. }) => Some(*version).filter(|_| content.expires_ms == 0),
+                Some(Reply::Seen { version, expires_ms, .. }) => Some(*version).filter(|_| *expires_ms == 0),
                 _ => None,
             };
             self.last_look[key].insert(found);
@@ -267,6 +272,8 @@ impl Clients {
                 self.failures.extend(learned.err());
                 self.ledger.read(question, now, found);
             }
+            // Whether it is the version that reads found is looked at when all have ended.
+            Some(Reply::Seen { .. }) => {}
             Some(Reply::Stored { version, .. }) => {
                 self.outcomes.stored += 1;
                 let learned = self.ledger.learn(now, key, version, question.act.sets().flatten());
@@ -326,6 +333,7 @@ impl Clients {
         let Question { host, key, act, client, .. } = attempt.question;
         let fits = match (act, reply) {
             (Act::Get, Reply::Value { content, .. }) => self.ledger.number_of(content.bytes(), key).is_some(),
+            (Act::Get, Reply::Seen { .. }) => attempt.glance,
             (Act::Get | Act::Delete { .. }, Reply::NotFound) | (_, Reply::Unavailable(_)) => true,
             (Act::Put { .. } | Act::Delete { .. }, Reply::Stored { operation, copies, .. }) => {
                 operation.id == attempt.id() && (1..=3).contains(copies)
@@ -343,7 +351,7 @@ impl Clients {
         if since + patience(world, host) < world.now() {
             self.failures.push(format!("{attempt}: answered too late"));
         }
-        if client.is_none() && !matches!(reply, Reply::Value { .. } | Reply::NotFound) {
+        if client.is_none() && !matches!(reply, Reply::Value { .. } | Reply::Seen { .. } | Reply::NotFound) {
             self.failures.push(format!("{attempt}: cannot be read after healing: {reply:?}"));
         }
     }

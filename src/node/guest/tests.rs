@@ -4,6 +4,7 @@ use super::super::command::{Attempt, Unavailable};
 use super::super::tests::{Net, addr, put};
 use super::*;
 use crate::limits::LIST_MAX;
+use crate::store::Content;
 use crate::wire::{Condition, Incarnation, Place};
 use core::time::Duration;
 
@@ -93,16 +94,23 @@ fn large_values_go_in_parts_both_ways() {
 }
 
 #[test]
-fn a_glance_tells_of_a_value_what_a_read_does_and_moves_none_of_it() {
+fn a_glance_tells_of_a_value_what_a_read_does_and_asks_for_no_part_of_it() {
     let mut net = ring(4);
-    let value = vec![7; 300_000];
-    let Reply::Stored { version: stored, .. } = net.ask(GUEST, put(b"large", &value, None)) else { panic!() };
+    let content = Content::new(vec![7; 300_000], b"text/html", 0);
+    let (key, condition) = (b"large"[..].into(), Condition::None);
+    let put = Command::Put { key, content, ttl_s: 60, condition, min_copies: 0, attempt: None };
+    let Reply::Stored { version: stored, .. } = net.ask(GUEST, put) else { panic!() };
     for asker in [GUEST, 1, 2, 3, 4] {
         let before = net.nodes[&addr(asker)].counters().bytes_in;
         let reply = net.ask(asker, Command::Glance { key: b"large"[..].into() });
-        let Reply::Seen { version, length, kind, expires_ms: 0, copies: 3, .. } = reply else { panic!("{reply:?}") };
-        assert_eq!((version, length, &*kind), (stored, value.len(), &b""[..]));
+        let Reply::Seen { version, length, kind, expires_ms: end, copies: 3, owner } = reply else {
+            panic!("{reply:?}")
+        };
+        assert_eq!((version, length, &*kind), (stored, 300_000, &b"text/html"[..]));
         assert!(net.nodes[&addr(asker)].counters().bytes_in - before < 10_000);
+        let read = net.ask(asker, Command::Get { key: b"large"[..].into() });
+        let Reply::Value { content, version, copies: 3, owner: by } = read else { panic!("{read:?}") };
+        assert!((content.expires_ms, version, by) == (end, stored, owner) && end > 0);
     }
     assert_eq!(net.ask(GUEST, Command::Glance { key: b"none"[..].into() }), Reply::NotFound);
     assert_eq!(net.ask(1, Command::Glance { key: Box::default() }), Reply::TooLarge);

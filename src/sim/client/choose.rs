@@ -41,6 +41,7 @@ impl Clients {
         name[..8].copy_from_slice(&self.rng.next_u64().to_be_bytes());
         name[8..].copy_from_slice(&self.rng.next_u64().to_be_bytes());
         let question = Question { client: Some(client), host, key, act, start: now };
-        Attempt { question, submitted: now, tries: 1, unsure: false, name: Naming::First(OperationId(name)) }
+        let name = Naming::First(OperationId(name));
+        Attempt { question, submitted: now, tries: 1, unsure: false, name, glance: false }
     }
 }
