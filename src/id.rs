@@ -4,7 +4,7 @@
 //! in the Chord paper (Stoica et al., SIGCOMM 2001, section 4): a key belongs to the first node at or after its id.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{SocketAddr, SocketAddrV4};
 use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -37,10 +37,13 @@ impl Id {
     /// Where a node stands unless it was told otherwise: the id of its address written `ip:port`.
     pub fn of_addr(addr: SocketAddr) -> Self {
         // "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535" is the longest: 60 characters.
-        let mut text = heapless::String::<64>::new();
-        let written = fmt::Write::write_fmt(&mut text, format_args!("{addr}"));
+        let mut text = heapless::Vec::<u8, 64>::new();
+        let written = match addr {
+            SocketAddr::V4(addr) => write_v4(&mut text, addr),
+            SocketAddr::V6(addr) => fmt::Write::write_fmt(&mut text, format_args!("{addr}")).map_err(|_| 0),
+        };
         debug_assert!(written.is_ok(), "an address is at most 60 characters");
-        Self::of_key(text.as_bytes())
+        Self::of_key(&text)
     }
 
     /// How far it is from here to `to`, going clockwise; zero only to itself.
@@ -59,6 +62,18 @@ impl Id {
         let here = a.distance_to(self);
         here != 0 && (a.0 == b.0 || here < a.distance_to(b))
     }
+}
+
+/// Writes `ip:port`, as `Display` does: every place in a message is written, for which that takes longer than the hash.
+fn write_v4(text: &mut heapless::Vec<u8, 64>, addr: SocketAddrV4) -> Result<(), u8> {
+    let [a, b, c, d] = addr.ip().octets().map(u16::from);
+    for (number, before) in [(a, None), (b, Some(b'.')), (c, Some(b'.')), (d, Some(b'.')), (addr.port(), Some(b':'))] {
+        before.map_or(Ok(()), |sign| text.push(sign))?;
+        for power in [10_000, 1000, 100, 10, 1].into_iter().filter(|power| number >= *power || *power == 1) {
+            text.push(b'0' + (number / power % 10) as u8)?;
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Id {

@@ -78,7 +78,7 @@ fn neighbours(predecessor: Named, successors: Option<PeerList>, dropped: &[u8]) 
     let (dropped, keeping) = (peers(dropped), Keeping::default());
     Neighbours {
         predecessor,
-        successors,
+        successors: successors.map(Box::new),
         consents: false,
         wait_ms: 2625,
         dropped,
@@ -102,13 +102,17 @@ fn surveyed(holding: Holding) -> Surveyed {
     }
 }
 
-fn listed(keys: &[&'static [u8]]) -> Listed<'static> {
+fn listed(keys: &[&'static [u8]]) -> Box<Listed<'static>> {
     let items = keys.iter().map(|key| Listing { key, version: version(1), length: 300 });
-    Listed { upto: id(0x22), items: items.collect() }
+    Box::new(Listed { upto: id(0x22), items: items.collect() })
+}
+
+fn fingers(told: &[(u8, u8)]) -> Box<FingerList> {
+    Box::new(told.iter().map(|&(exponent, n)| Finger { exponent, peer: peer(n) }).collect())
 }
 
 fn two_items() -> Holding {
-    Holding::Items([1, 2].map(|n| Item { id: id(0x1a + n), rank: rank(n.into()) }).into_iter().collect())
+    Holding::items([1, 2].map(|n| Item { id: id(0x1a + n), rank: rank(n.into()) }))
 }
 
 /// A value of which a part is missing.
@@ -272,7 +276,7 @@ fn answers() -> Vec<Row> {
              00000181d095ffbc31111111111111110101021b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b0181d095ffbc31111111 \
              111111110103011c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c0282d095ffbc3111111111111111020400",
             "6035c6281582255e"),
-        row(Surveyed(surveyed(Holding::Parts([[0xab; 8], [0xcd; 8]].into_iter().collect()))),
+        row(Surveyed(surveyed(Holding::parts([[0xab; 8], [0xcd; 8]]))),
             "010401000a000001e12101111111111111111111111111111111110000000101000a000003e121013333333333 \
              333333333333333333333300000003010101ac0201222222222222222222222222222222220000000000000000 \
              00000181d095ffbc3111111111111111010202ababababababababcdcdcdcdcdcdcdcd",
@@ -325,7 +329,7 @@ fn answers() -> Vec<Row> {
             "010e 22222222222222222222222222222222 02 036b6579 0181d095ffbc311111111111111101 ac02 01ff \
              0181d095ffbc311111111111111101 ac02",
             "dbc624240106b42f"),
-        row(Fingers([(126, 2), (127, 3)].map(|(exponent, n)| Finger { exponent, peer: peer(n) }).into_iter().collect()),
+        row(Fingers(fingers(&[(126, 2), (127, 3)])),
             "010f 02 7e 000a000002e121 01 22222222222222222222222222222222 00000002 7f 000a000003e121 01 \
              33333333333333333333333333333333 00000003",
             "987263aaeb6de549"),

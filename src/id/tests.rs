@@ -86,6 +86,12 @@ fn ids_follow_from_keys_and_addresses() {
     assert_eq!(Id::of_addr("127.0.0.1:4321".parse().unwrap()), Id::of_key(b"127.0.0.1:4321"));
     let longest = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%4294967295]:65535";
     assert_eq!(Id::of_addr(longest.parse().unwrap()), Id::of_key(longest.as_bytes()));
+    for number in [0, 1, 9, 10, 99, 100, 101, 199, 200, 255_u8] {
+        for port in [0, 7, 10, 255, 999, 1000, 4321, 9999, 10_000, 10_001, 60_000, u16::MAX] {
+            let addr = SocketAddr::from(([number, 255 - number, 0, number / 2], port));
+            assert_eq!(Id::of_addr(addr), Id::of_key(addr.to_string().as_bytes()), "{addr}");
+        }
+    }
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl Node {
             }
             Holding::Parts(sums) if sums.len().is_power_of_two() => {
                 let ours = self.store.sums(arc);
-                let parts = arc.parts(sums.len()).zip(sums).zip(ours.stretches(sums.len()));
+                let parts = arc.parts(sums.len()).zip(sums.iter()).zip(ours.stretches(sums.len()));
                 let same = parts.filter(|((_, sum), ours)| u64::from_be_bytes(**sum) == *ours);
                 for part in same.map(|((part, _), _)| part).collect::<Vec<_>>() {
                     if even.covers(part) {

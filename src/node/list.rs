@@ -204,7 +204,7 @@ impl Node {
                     version: *version,
                     length: *length,
                 });
-                self.answer(asked, Answer::Listed(Listed { upto, items: items.collect() }));
+                self.answer(asked, Answer::Listed(Box::new(Listed { upto, items: items.collect() })));
             }
             Err(refusal) => self.refuse(asked, refusal),
         }

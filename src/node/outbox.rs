@@ -32,7 +32,12 @@ impl Outbox {
     pub fn pop(&mut self, buffer: &mut [u8; FRAME_MAX]) -> Option<Transmit> {
         let (to, length) = self.datagrams.pop_front()?;
         let length = usize::from(length);
-        buffer.iter_mut().zip(self.bytes.drain(..length)).for_each(|(to, from)| *to = from);
+        // The datagram may lie around the end of the ring buffer.
+        let (first, second) = self.bytes.as_slices();
+        let here = length.min(first.len());
+        buffer[..here].copy_from_slice(&first[..here]);
+        buffer[here..length].copy_from_slice(&second[..length - here]);
+        self.bytes.drain(..length);
         Some(Transmit { to, length })
     }
 }
@@ -50,5 +55,19 @@ mod tests {
         assert_eq!(&buffer[..3], b"one");
         let room = (0..).take_while(|_| outbox.push(to, &[0; FRAME_MAX])).count();
         assert_eq!(room, (OUTBOX_MAX - 5) / FRAME_MAX);
+    }
+
+    #[test]
+    fn a_datagram_is_whole_wherever_it_lies() {
+        let (mut outbox, mut buffer) = (Outbox::default(), [0; FRAME_MAX]);
+        let to = SocketAddr::from(([10, 0, 0, 1], 1));
+        for length in (1..250).cycle().take(2000) {
+            let (one, two) = (vec![length as u8; length], vec![!length as u8; length]);
+            assert!(outbox.push(to, &one) && outbox.push(to, &two));
+            for whole in [one, two] {
+                assert_eq!(outbox.pop(&mut buffer), Some(Transmit { to, length }));
+                assert_eq!(buffer[..length], whole);
+            }
+        }
     }
 }

@@ -276,7 +276,7 @@ impl Node {
             }
             Holding::Parts(theirs) if wants && theirs.len().is_power_of_two() => {
                 let sums = self.store.sums(arc);
-                let parts = arc.parts(theirs.len()).zip(&theirs).zip(sums.stretches(theirs.len()));
+                let parts = arc.parts(theirs.len()).zip(theirs.iter()).zip(sums.stretches(theirs.len()));
                 // An arc that was not cut would be asked for again and again.
                 let differing = parts.filter(|((part, sum), ours)| u64::from_be_bytes(**sum) != *ours && *part != arc);
                 let todo: Vec<Arc> = differing.map(|((part, _), _)| part).collect();

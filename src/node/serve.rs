@@ -9,6 +9,7 @@ use super::speak::Asked;
 use crate::limits::{RELAYS_EACH_MAX, RELAYS_MAX};
 use crate::time::Instant;
 use crate::wire::{Alternatives, Answer, Freshness, Peer, Place, Refusal, Request, Stamp, Step};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 impl Node {
@@ -66,7 +67,7 @@ impl Node {
                 }
             }
             Request::Leave { predecessor, successors } => self.serve_leave(asked, predecessor, &successors),
-            Request::Fingers => self.answer(asked, Answer::Fingers(self.told_fingers())),
+            Request::Fingers => self.answer(asked, Answer::Fingers(Box::new(self.told_fingers()))),
             Request::List(arc) => self.serve_list(asked, arc),
             Request::Floor { arc, floor, digest } => self.serve_floor(asked, arc, floor, digest),
         }

@@ -192,12 +192,16 @@ impl Node {
 
     /// Why this node answers for nothing, if that has a reason beyond its neighbours.
     pub(super) fn silenced(&self) -> Option<Silenced> {
-        let known = self.known_nodes();
         match &self.ring.silent {
             Some(quiet) => Some(quiet.told_by.map_or(Silenced::Row, Silenced::Told)),
             None if self.rights.slept => Some(Silenced::Slept),
             None if self.awaiting.is_some() => Some(Silenced::Awaits { missing: self.awaited() }),
-            None => (known < self.config.min_nodes).then_some(Silenced::Few { known }),
+            // Asked at every event, so the list is only searched where it counts.
+            None if 1 + self.successors.as_slice().len() >= self.config.min_nodes => None,
+            None => {
+                let known = self.known_nodes();
+                (known < self.config.min_nodes).then_some(Silenced::Few { known })
+            }
         }
     }
 

@@ -10,9 +10,9 @@ use super::rights::Pledge;
 use super::speak::Asked;
 use crate::config::Rule;
 use crate::id::Arc;
-use crate::routing::Successors;
 use crate::time::Instant;
 use crate::wire::{Answer, Keeping, Named, Neighbours, Peer, Pledged, Refusal, Request, Stabilise, Stamp};
+use alloc::boxed::Box;
 use core::time::Duration;
 
 /// What a `Stabilise` in flight said, to be held against its answer.
@@ -78,7 +78,7 @@ impl Node {
         let after = self.predecessor.map_or(to.id(), |predecessor| predecessor.id());
         let head = self.successors.head().is_some_and(|head| head == to);
         // The list that the head named is ours behind the head, unless it was cut at the capacity: then it is longer.
-        let list = if head { self.ring_list_digest() } else { 0 };
+        let list = if head { self.successors.behind_head() } else { 0 };
         let stabilise = Stabilise {
             place: self.me.place,
             consents: consent.is_some(),
@@ -92,12 +92,6 @@ impl Node {
         };
         let echo = consent.or_else(|| self.peers.path(to.addr()).and_then(|path| path.stamp));
         self.ask_echoing(to, echo, Request::Stabilise(stabilise), purpose, manner)
-    }
-
-    /// The hash of what we keep of our head's list.
-    fn ring_list_digest(&self) -> u32 {
-        let kept = self.successors.as_slice();
-        Successors::digest(kept.get(1..).unwrap_or_default())
     }
 
     /// The head answered.
@@ -132,7 +126,7 @@ impl Node {
             self.stabilise_soon(Duration::from_millis(answer.wait_ms.into()));
         }
         if let Some(list) = answer.successors {
-            let list = self.successors.cut(core::iter::once(from).chain(list));
+            let list = self.successors.cut(core::iter::once(from).chain(*list));
             self.set_neighbours(self.predecessor, list);
         }
         match answer.predecessor {
@@ -189,7 +183,8 @@ impl Node {
         self.remembered.remove(&from);
         let closer = self.successors.head().is_some_and(|head| from.id().is_between(self.me.id(), head.id()));
         if closer {
-            let list = self.successors.cut(core::iter::once(from).chain(answer.successors.unwrap_or_default()));
+            let list = answer.successors.map_or_else(Default::default, |list| *list);
+            let list = self.successors.cut(core::iter::once(from).chain(list));
             self.set_neighbours(self.predecessor, list);
             // With its list, which may be a poor one, we take over what it has lost.
             self.ring.behind_head = answer.dropped;
@@ -273,14 +268,11 @@ impl Node {
             self.compared(Beside::Predecessor, *peer, matched, changes, request.keeping);
         }
         let successors = self.successors.as_slice();
-        // The asker keeps one less than we have, since we come first in its list; both lists have the same capacity.
-        let kept = &successors[..successors.len().min(self.config.successors - 1)];
-        let kept = kept.iter().position(|node| node.id() == peer.id()).map_or(kept, |at| &kept[..at]);
-        let unchanged = Successors::digest(kept) == request.list;
+        let unchanged = self.successors.kept_by(peer.id()) == request.list;
         let wait = blocked.filter(|_| is_predecessor && !consents).map_or(0, |wait| wait.as_millis() + 1);
         Neighbours {
             predecessor,
-            successors: (!unchanged).then(|| successors.iter().copied().collect()),
+            successors: (!unchanged).then(|| Box::new(successors.iter().copied().collect())),
             consents,
             wait_ms: u16::try_from(wait).unwrap_or(u16::MAX),
             dropped: self.ring.told_on(),

@@ -33,7 +33,7 @@ impl Node {
 
     /// The list that this node would make of these nodes: cut before itself, before a repetition, and at its length.
     pub fn cut(&self, nodes: impl IntoIterator<Item = Peer>) -> Vec<Peer> {
-        self.successors.cut(nodes).as_slice().to_vec()
+        self.successors.cut_list(nodes).to_vec()
     }
 
     /// The nodes that this one, or its successor, dropped one after another since their arcs last matched. Three of

@@ -32,8 +32,8 @@ impl Node {
         let parts = (sums.count() / PART_ITEMS).next_power_of_two().clamp(2, STRETCHES);
         if sums.count() < ITEMS_MAX || arc.parts(parts).len() < 2 {
             let items = self.store.range(arc).map(|(id, _, stored)| Item { id, rank: stored.rank });
-            return Holding::Items(items.take(ITEMS_MAX).collect());
+            return Holding::items(items);
         }
-        Holding::Parts(sums.stretches(parts).map(u64::to_be_bytes).collect())
+        Holding::parts(sums.stretches(parts).map(u64::to_be_bytes))
     }
 }

@@ -34,6 +34,7 @@ use super::stamp::Stamp;
 use super::value::{Body, Hash, Value};
 use crate::id::{Arc, Id};
 use crate::limits::{ALTERNATIVES_MAX, DROPPED_MAX, FINGERS_TOLD_MAX, SUCCESSORS_MAX};
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
@@ -46,8 +47,8 @@ pub type Alternatives = heapless::Vec<Peer, ALTERNATIVES_MAX>;
 /// What a node tells of its fingers.
 pub type FingerList = heapless::Vec<Finger, FINGERS_TOLD_MAX>;
 
-/// What a frame says.
-#[expect(clippy::large_enum_variant, reason = "a message lives on the stack for one datagram; a box would allocate")]
+/// What a frame says. It is moved a dozen times on its way out of a datagram, so what is long and seldom there, such as
+/// a list that has changed, lies in a box: everything else is short, and comes and goes without an allocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message<'a> {
     /// It asks.
@@ -181,7 +182,6 @@ pub enum Request<'a> {
 }
 
 /// What may be answered.
-#[expect(clippy::large_enum_variant, reason = "as above")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer<'a> {
     /// I am alive.
@@ -249,9 +249,10 @@ pub enum Answer<'a> {
     /// [`PART_SIZE`](crate::limits::PART_SIZE) bytes of the value, or what is left of it.
     Part(&'a [u8]),
     /// The keys, as many as fit.
-    Listed(Listed<'a>),
+    #[serde(borrow)]
+    Listed(Box<Listed<'a>>),
     /// My fingers, nearest first; of too many the farthest.
-    Fingers(FingerList),
+    Fingers(Box<FingerList>),
 }
 
 /// Which side a promise is on, seen from the one who gave it and named after the holder's pointer to it.
@@ -293,7 +294,7 @@ pub struct Neighbours {
     /// My predecessor.
     pub predecessor: Named,
     /// My successors; `None` if you have this list already.
-    pub successors: Option<PeerList>,
+    pub successors: Option<Box<PeerList>>,
     /// "You are my predecessor", counted from when you first sent the request.
     pub consents: bool,
     /// If not: for how long a pledge to another stands in the way, in milliseconds.

@@ -37,7 +37,7 @@ fn the_largest_sums_of_an_arc_fit_a_frame() {
     let addr = "[2001:db8::ffff]:65535".parse().unwrap();
     let place = Place { addr, id: crate::id::Id::new(u128::MAX) };
     let peer = Peer { place, incarnation: Incarnation::new(u32::MAX) };
-    let holding = Holding::Parts([[0xff; 8]; crate::id::STRETCHES].into_iter().collect());
+    let holding = Holding::parts([[0xff; 8]; crate::id::STRETCHES]);
     let successors = [peer; ALTERNATIVES_MAX].into_iter().collect();
     let (predecessor, term, awaiting) = (Some(peer), u64::MAX, true);
     let floor = Version { term: u64::MAX, time_ms: u64::MAX, writer: u64::MAX };

@@ -220,7 +220,7 @@ impl Giver {
             }
             Request::Stabilise(_) => Answer::Neighbours(Neighbours {
                 predecessor: Named::You,
-                successors: Some(core::iter::once(node).collect()),
+                successors: Some(Box::new(core::iter::once(node).collect())),
                 consents: true,
                 wait_ms: 0,
                 dropped: Default::default(),
@@ -271,7 +271,9 @@ impl Giver {
             }
             Request::Put { .. } | Request::Delete { .. } => Answer::Stored { version, copies: 2, created: true },
             Request::Offer(_) => Answer::Offered { confirmed: true },
-            Request::List(_) => Answer::Listed(Listed { upto: Id::new(u128::MAX), items: Default::default() }),
+            Request::List(_) => {
+                Answer::Listed(Box::new(Listed { upto: Id::new(u128::MAX), items: Default::default() }))
+            }
             Request::Walk => Answer::Step(Step {
                 place: me.place,
                 predecessor: beside,

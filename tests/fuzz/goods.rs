@@ -56,32 +56,32 @@ const fn split(manner: u8, ways: u8) -> (u8, u8) {
 pub fn holding(arc: Arc, digest: u64, manner: u8) -> Option<Holding> {
     let whole = Arc::new(arc.upto, arc.upto);
     let (way, how) = split(manner, 10);
-    let wrong = |parts: u8| Holding::Parts((0..parts).map(|part| [part ^ how; 8]).collect());
+    let wrong = |parts: u8| Holding::parts((0..parts).map(|part| [part ^ how; 8]));
     Some(match way {
         0 => {
             let sums = goods().sums(arc);
             match () {
                 () if sums.total() == digest => Holding::Same,
-                () if sums.count() <= ITEMS_MAX => Holding::Items(items(arc).collect()),
-                () => Holding::Parts(sums.stretches(STRETCHES).map(u64::to_be_bytes).collect()),
+                () if sums.count() <= ITEMS_MAX => Holding::items(items(arc)),
+                () => Holding::parts(sums.stretches(STRETCHES).map(u64::to_be_bytes)),
             }
         }
         1 => Holding::Same,
         // Each twice.
-        2 => Holding::Items(items(arc).flat_map(|item| [item, item]).take(ITEMS_MAX).collect()),
+        2 => Holding::items(items(arc).flat_map(|item| [item, item])),
         // The same entry under different ranks.
         3 => {
             let ranks = (0..3).map(|more| Version { term: 1, time_ms: 5000 + more, writer: 7 });
             let under = |item: Item| ranks.clone().map(move |version| Item { rank: Rank::of_write(version), ..item });
-            Holding::Items(items(arc).flat_map(under).take(ITEMS_MAX).collect())
+            Holding::items(items(arc).flat_map(under))
         }
         // Beyond the arc too.
-        4 => Holding::Items(items(whole).skip(how.into()).take(ITEMS_MAX).collect()),
+        4 => Holding::items(items(whole).skip(how.into())),
         // What nobody has, under ranks beyond all bounds.
         5 => {
             let version = Version { term: u64::MAX, time_ms: u64::MAX, writer: 0 };
             let rank = Rank { version, ballot: u64::MAX - u64::from(how), chosen: true };
-            Holding::Items((1..=ITEMS_MAX).map(|at| Item { id: arc.after.plus(at as u128), rank }).collect())
+            Holding::items((1..=ITEMS_MAX).map(|at| Item { id: arc.after.plus(at as u128), rank }))
         }
         // Sums that never match.
         6 => wrong(STRETCHES as u8),

@@ -9,8 +9,8 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
     Alternatives, Answer, Awaits, Body, Condition, Entry, Finger, Footing, Frame, Freshness, Holding, Incarnation,
-    Item, Keeping, Listed, Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, PeerList,
-    Place, Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Item, Keeping, Listed, Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, Place,
+    Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -252,11 +252,8 @@ impl Material {
     fn holding(&self, rng: &mut Rng) -> Holding {
         match rng.below(3) {
             0 => Holding::Same,
-            1 => Holding::Parts((0..rng.index(STRETCHES + 1)).map(|_| rng.next_u64().to_be_bytes()).collect()),
-            _ => {
-                let item = |rng: &mut Rng| Item { id: self.id(rng), rank: self.rank(rng) };
-                Holding::Items((0..rng.index(ITEMS_MAX + 1)).map(|_| item(rng)).collect())
-            }
+            1 => Holding::parts((0..rng.index(STRETCHES + 1)).map(|_| rng.next_u64().to_be_bytes())),
+            _ => Holding::items((0..rng.index(ITEMS_MAX + 1)).map(|_| Item { id: self.id(rng), rank: self.rank(rng) })),
         }
     }
 
@@ -295,7 +292,7 @@ impl Material {
             }
             2 => Answer::Closer(successors),
             3 => {
-                let list: PeerList = self.peers(rng, SUCCESSORS_MAX);
+                let list = Box::new(self.peers(rng, SUCCESSORS_MAX));
                 let named = [Named::Nobody, Named::You, Named::Other(self.peer(rng))];
                 Answer::Neighbours(Neighbours {
                     predecessor: named[rng.index(3)],
@@ -336,14 +333,15 @@ impl Material {
             }),
             10 if is_odd(key) => {
                 let finger = |(exponent, peer)| Finger { exponent, peer };
-                Answer::Fingers((0..).zip(successors).map(finger).collect())
+                Answer::Fingers(Box::new((0..).zip(successors).map(finger).collect()))
             }
             10 => Answer::Done,
             11 => Answer::Mirrored(self.peer(rng).addr()),
             13 => {
-                let listing =
+                let one =
                     |rng: &mut Rng| Listing { key, version: self.rank(rng).version, length: rng.next_u64() as u32 };
-                Answer::Listed(Listed { upto: self.id(rng), items: (0..rng.index(3)).map(|_| listing(rng)).collect() })
+                let (upto, items) = (self.id(rng), (0..rng.index(3)).map(|_| one(rng)).collect());
+                Answer::Listed(Box::new(Listed { upto, items }))
             }
             12 => Answer::Part(&BYTES[..rng.index(FIRST_MAX + 1)]),
             _ => Answer::Refused(self.refusal(rng)),

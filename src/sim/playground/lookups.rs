@@ -9,7 +9,7 @@ use crate::node::{Hop, Reply};
 use crate::sim::tally::Times;
 use crate::sim::world::World;
 use crate::time::Instant;
-use crate::wire::Peer;
+use crate::wire::{Incarnation, Peer};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -94,8 +94,8 @@ impl Results {
 #[derive(Debug, Default)]
 pub struct Lookups {
     settled: BTreeMap<Id, Peer>,
-    /// For each machine its node, once that has settled.
-    seen: Vec<Option<Peer>>,
+    /// For each machine which life of its node was last seen to have settled.
+    seen: Vec<Option<Incarnation>>,
     asked: BTreeMap<u64, Asked>,
     next: u64,
     results: Results,
@@ -131,18 +131,16 @@ impl Lookups {
             self.seen.resize(world.hosts().len().max(host + 1), None);
         }
         let known = self.seen[host];
-        let member = world.host(host).node();
-        let me = member.filter(|node| node.is_established()).map(crate::node::Node::me);
-        if me == known {
+        let node = world.host(host).node();
+        let me = node.filter(|node| node.is_established()).map(crate::node::Node::me);
+        if me.map(|me| me.incarnation) == known {
             return;
         }
-        if let Some(gone) = known {
-            self.settled.remove(&gone.id());
-        }
-        if let Some(me) = me {
-            self.settled.insert(me.id(), me);
-        }
-        self.seen[host] = me;
+        match me {
+            Some(me) => self.settled.insert(me.id(), me),
+            None => self.settled.remove(&world.host(host).id()),
+        };
+        self.seen[host] = me.map(|me| me.incarnation);
         for asked in self.asked.values_mut() {
             let owner = owner_among(&self.settled, asked.id);
             asked.owners.extend(owner.filter(|owner| !asked.owners.contains(owner)));

@@ -6,7 +6,7 @@ use crate::sim::oracle::{self, INVARIANTS, Member, PRINCIPALS_KEPT, Ring};
 use crate::sim::speakers::{self, Speakers};
 use crate::sim::world::World;
 use crate::time::Instant;
-use crate::wire::Peer;
+use crate::wire::Incarnation;
 use core::time::Duration;
 
 /// Up to so many nodes the ring is looked at after every event.
@@ -61,8 +61,8 @@ pub struct Watch {
     successors: usize,
     every_event: bool,
     ring: Ring,
-    /// Each machine's node, if it is a member, and how often what it holds of the ring had changed.
-    seen: Vec<Option<(Peer, u64)>>,
+    /// Which life of each machine's node was last seen as a member, and how often what it held of the ring had changed.
+    seen: Vec<Option<(Incarnation, u64)>>,
     /// A list got on its way, or a member holds something else.
     changed: bool,
     /// A member holds something else.
@@ -168,18 +168,13 @@ impl Watch {
             self.seen.resize(world.hosts().len().max(host + 1), None);
         }
         let node = world.host(host).node().filter(|node| node.is_member());
-        let now = node.map(|node| (node.me(), node.counters().ring_changes));
+        let now = node.map(|node| (node.me().incarnation, node.counters().ring_changes));
         let before = core::mem::replace(&mut self.seen[host], now);
         if now == before {
             return;
         }
         (self.changed, self.moved) = (true, true);
-        if let Some((gone, _)) = before.filter(|(gone, _)| now.is_none_or(|(me, _)| me.id() != gone.id())) {
-            self.ring.update(gone.id(), None);
-        }
-        if let Some(node) = node {
-            self.ring.update(node.me().id(), Some(Member::of(node)));
-        }
+        self.ring.update(world.host(host).id(), node.map(Member::of));
     }
 
     fn judge(&mut self, world: &mut World) {

@@ -54,7 +54,7 @@ impl World {
         if let Some(attacker) = self.attacker.as_mut().filter(|_| to == Attacker::ADDR) {
             return attacker.hear(self.hosts[from].machine.addr, bytes);
         }
-        let (Some(host), Some(attacker)) = (self.places.get(&to).copied(), &mut self.attacker) else { return };
+        let (Some(host), Some(attacker)) = (self.host_at(to), &mut self.attacker) else { return };
         let after = attacker.rng().between(Duration::ZERO, REFLECTION);
         if !self.network.is_open(self.now, from, host) {
             return;

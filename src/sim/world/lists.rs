@@ -3,7 +3,7 @@
 use super::World;
 use crate::sim::network::Fate;
 use crate::time::Instant;
-use crate::wire::{Answer, Incarnation, Message, Peer, PeerList};
+use crate::wire::{Answer, Incarnation, Message, Peer, PeerList, Stamp};
 
 /// A successor list on its way to whom it may become the list of.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ struct InFlight {
     to: usize,
     from: Peer,
     transaction: [u8; 8],
-    list: PeerList,
+    list: Box<PeerList>,
     arrives: Instant,
 }
 
@@ -50,7 +50,8 @@ impl World {
 
     /// Notes the successor list that a datagram brings, if it brings one.
     pub(super) fn note_list(&mut self, from: usize, to: usize, bytes: &[u8], fates: &[Fate]) {
-        if let Ok(frame) = self.ring.decode(bytes)
+        if may_bring_list(bytes)
+            && let Ok(frame) = self.ring.decode(bytes)
             && let Message::Answer(Answer::Neighbours(answer)) = &frame.message
             && let (Some(list), Some(node)) = (&answer.successors, self.hosts[from].node())
             && frame.from != Incarnation::UNKNOWN
@@ -61,5 +62,41 @@ impl World {
             self.lists.in_flight.extend(answers);
             self.lists.sent = true;
         }
+    }
+}
+
+/// True unless the first bytes already tell that it is another kind of message. Every datagram is asked for its list,
+/// and few bring one.
+fn may_bring_list(bytes: &[u8]) -> bool {
+    /// What stands in a frame up to the message's fields; of an enumeration that is its number.
+    type Head = ([u8; 8], Incarnation, Incarnation, Option<Stamp>, u8, u8);
+    const NEIGHBOURS: (u8, u8) = (1, 3);
+    let head = bytes.get(1..).and_then(|body| postcard::take_from_bytes::<Head>(body).ok());
+    head.is_some_and(|((.., message, kind), _)| (message, kind) == NEIGHBOURS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+    use crate::rng::Rng;
+    use crate::sim::Attacker;
+    use crate::wire::{Place, RingKey};
+
+    #[test]
+    fn the_first_bytes_tell_which_messages_bring_a_list() {
+        let addr = ([10, 0, 0, 1], 4321).into();
+        let peer = Peer { place: Place { addr, id: Id::new(1) }, incarnation: Incarnation::new(1) };
+        let (ring, mut attacker) = (RingKey::new("sky"), Attacker::new("sky", 1, Rng::new(1)));
+        let (mut bring, mut others) = (0, 0);
+        for _ in 0..10_000 {
+            let shot = attacker.shoot(Instant::from_millis(1000), &[peer]).unwrap();
+            if let Ok(frame) = ring.decode(&shot.bytes) {
+                let brings = matches!(frame.message, Message::Answer(Answer::Neighbours(_)));
+                assert_eq!(may_bring_list(&shot.bytes), brings, "{frame:?}");
+                *if brings { &mut bring } else { &mut others } += 1;
+            }
+        }
+        assert!(bring > 50 && others > 1000, "{bring}, {others}");
     }
 }
