@@ -64,7 +64,8 @@ impl Id {
     }
 }
 
-/// Writes `ip:port`, as `Display` does: every place in a message is written, for which that takes longer than the hash.
+/// Writes `ip:port`, as `Display` does: with each place that is read or written its id is reckoned anew, and `Display`
+/// took longer for that than the hash.
 fn write_v4(text: &mut heapless::Vec<u8, 64>, addr: SocketAddrV4) -> Result<(), u8> {
     let [a, b, c, d] = addr.ip().octets().map(u16::from);
     for (number, before) in [(a, None), (b, Some(b'.')), (c, Some(b'.')), (d, Some(b'.')), (addr.port(), Some(b':'))] {

@@ -11,7 +11,7 @@ pub struct Successors {
     me: Id,
     capacity: usize,
     list: Box<[Peer]>,
-    /// Two hashes of it, which every exchange with a neighbour compares.
+    /// Two hashes of it, which exchanges with neighbours compare.
     digests: Digests,
 }
 
@@ -19,7 +19,7 @@ pub struct Successors {
 #[derive(Clone, Copy, Debug)]
 struct Digests {
     behind_head: u32,
-    kept_before: u32,
+    kept_by_predecessor: u32,
 }
 
 impl Successors {
@@ -68,7 +68,9 @@ impl Successors {
     /// itself.
     pub fn kept_by(&self, before: Id) -> u32 {
         let at = self.list.iter().position(|node| node.id() == before);
-        at.map_or(self.digests.kept_before, |at| Self::digest(&self.list[..at.min(self.capacity.saturating_sub(1))]))
+        at.map_or(self.digests.kept_by_predecessor, |at| {
+            Self::digest(&self.list[..at.min(self.capacity.saturating_sub(1))])
+        })
     }
 
     /// A hash of a list; its length is part of it, so that an empty list has a hash too.
@@ -88,7 +90,7 @@ impl Digests {
     fn of(list: &[Peer], capacity: usize) -> Self {
         let kept = list.len().min(capacity.saturating_sub(1));
         let behind_head = Successors::digest(list.get(1..).unwrap_or_default());
-        Self { behind_head, kept_before: Successors::digest(&list[..kept]) }
+        Self { behind_head, kept_by_predecessor: Successors::digest(&list[..kept]) }
     }
 }
 
@@ -130,7 +132,7 @@ mod tests {
     fn a_node_and_the_one_before_it_agree_on_the_list_that_both_keep() {
         let nodes = [2, 3, 4, 5, 6].map(peer);
         for after in 0..=nodes.len() {
-            for before in [1, 3, 5] {
+            for before in [1, 3, 5, 6] {
                 let mine = Successors::new(Id::new(2), 4).cut(nodes[1..].iter().copied().take(after));
                 let list = core::iter::once(nodes[0]).chain(mine.as_slice().iter().copied());
                 let theirs = Successors::new(Id::new(before), 4).cut(list);

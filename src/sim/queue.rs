@@ -31,17 +31,17 @@ type Scheduled = (Instant, u64, What);
 /// What is to happen, in few bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
-    /// [`Due::Wake`], the most frequent by far.
+    /// [`Due::Wake`], what most of the queue is.
     Wake(u32),
     /// What lies at this place.
     Kept(u32),
 }
 
-/// How far ahead what is near goes at first.
+/// How far ahead what is near goes at first, and at least.
 const STEP: Duration = Duration::from_millis(1);
 
-/// The queue. Its heap holds only what is near in time, and so stays within the processor's nearest memory however many
-/// nodes there are; what is far lies in no order until its time is near. What is large lies beside both, as they move
+/// The queue. Its heap holds only what is near in time, so that the queue of many nodes takes less of the processor's
+/// nearest memory; what is far lies in no order until its time is near. What is large lies beside both, as they move
 /// what they hold.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -49,6 +49,7 @@ pub(super) struct Queue {
     /// What is due after `horizon`.
     far: Vec<Scheduled>,
     horizon: Instant,
+    /// How far beyond the first of what is far the horizon goes next.
     step: Duration,
     dues: Vec<Due>,
     free: Vec<u32>,

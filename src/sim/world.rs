@@ -24,6 +24,9 @@ use lists::Lists;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
+/// An address as numbers; the last tells whether it is one of IPv6.
+type Address = (u128, u16, bool);
+
 /// The queue of happenings keeps room for so many.
 const HAPPENINGS_KEPT: usize = 1024;
 
@@ -107,7 +110,7 @@ pub struct World {
     /// Those of the guests stand behind all others.
     hosts: Vec<Host>,
     guests: usize,
-    places: BTreeMap<(u128, u16), usize>,
+    places: BTreeMap<Address, usize>,
     happenings: VecDeque<Happening>,
     config: Config,
     ring: RingKey,
@@ -188,7 +191,7 @@ impl World {
 
     /// The machine at an address.
     pub fn host_at(&self, addr: SocketAddr) -> Option<usize> {
-        self.places.get(&place(addr)).copied()
+        self.places.get(&numbers(addr)).copied()
     }
 
     /// The living process that a peer means: one of the same incarnation.
@@ -206,7 +209,7 @@ impl World {
     /// Adds a machine with nothing on it, and returns its number.
     pub fn add(&mut self, machine: Machine) -> usize {
         let number = self.hosts.len();
-        self.places.insert(place(machine.addr), number);
+        self.places.insert(numbers(machine.addr), number);
         self.hosts.push(Host::new(machine));
         number
     }
@@ -375,10 +378,9 @@ impl World {
 }
 
 /// An address as numbers, which are quick to compare: every datagram looks its receiver up.
-fn place(addr: SocketAddr) -> (u128, u16) {
-    let ip = match addr.ip() {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-        IpAddr::V6(ip) => ip,
-    };
-    (ip.to_bits(), addr.port())
+fn numbers(addr: SocketAddr) -> Address {
+    match addr.ip() {
+        IpAddr::V4(ip) => (ip.to_bits().into(), addr.port(), false),
+        IpAddr::V6(ip) => (ip.to_bits(), addr.port(), true),
+    }
 }

@@ -48,7 +48,7 @@ pub type Alternatives = heapless::Vec<Peer, ALTERNATIVES_MAX>;
 pub type FingerList = heapless::Vec<Finger, FINGERS_TOLD_MAX>;
 
 /// What a frame says. It is moved a dozen times on its way out of a datagram, so what is long and seldom there, such as
-/// a list that has changed, lies in a box: everything else is short, and comes and goes without an allocation.
+/// a list that has changed, lies in a box; everything else comes and goes without an allocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message<'a> {
     /// It asks.
