@@ -26,11 +26,18 @@ const ONCE_FOUND_A_FAULT: [u64; 62] = [
     1114, 1324, 1609, 1396, 5932, 13909, 15667,
 ];
 
-/// The same of whole commits' seeds: a tombstone was collected while a joiner pulled it. (The last two found faults of
-/// oracles: a joiner was asked for what its predecessor had taken over after it was asked; and a node counted as whole
-/// again while another, with a list that was not full, had yet to hear that it was back.)
-const OF_COMMITS: [u64; 5] =
-    [94_618_706_463_168, 94_618_706_464_288, 217_443_590_980_028, 139_061_297_467_418, 127_350_762_507_910];
+/// The same of whole commits' seeds: a tombstone was collected while a joiner pulled it. (The last three found
+/// faults of oracles: a joiner was asked for what its predecessor had taken over after it was asked; a node counted as
+/// whole again while another, with a list that was not full, had yet to hear that it was back; who named a dead life of
+/// a node was taken to name the next.)
+const OF_COMMITS: [u64; 6] = [
+    94_618_706_463_168,
+    94_618_706_464_288,
+    217_443_590_980_028,
+    139_061_297_467_418,
+    127_350_762_507_910,
+    255_833_787_957_424,
+];
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;

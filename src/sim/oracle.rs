@@ -138,7 +138,9 @@ pub fn judge(ring: &Ring, successors: usize) -> Judgement {
     let one_live = has_one_live_successor(ring);
     let holds = [
         one_live,
-        !based || skipped.iter().filter(|skipped| !**skipped).count() > successors,
+        !based
+            || skipped.iter().zip(misnamed(ring)).filter(|(skipped, misnamed)| !**skipped && !misnamed).count()
+                > successors,
         has_ordered_lists(ring),
         ring.members.is_empty() || (one_live && cycles.len() == 1),
         cycles.iter().all(|cycle| winding(ring, cycle) == 1),
@@ -156,9 +158,21 @@ pub fn has_one_live_successor(ring: &Ring) -> bool {
 }
 
 /// I2: there are more principals than a list is long. A principal is a member that nobody's list skips, nor one on its
-/// way. A ring that never had so many members is not judged: it counts all as good.
+/// way; of those that a list names by an earlier life none counts. A ring that never had so many members is not judged:
+/// it counts all as good.
 pub fn has_sufficient_principals(ring: &Ring, successors: usize) -> bool {
     judge(ring, successors).holds[1]
+}
+
+/// For each member whether some list names an earlier life of it: once that is dropped, the list goes past the member.
+fn misnamed(ring: &Ring) -> Vec<bool> {
+    let mut misnamed = vec![false; ring.members.len()];
+    for peer in ring.members.iter().flat_map(|member| &member.successors) {
+        if let Ok(at) = ring.members.binary_search_by_key(&peer.id(), |member| member.me.id()) {
+            misnamed[at] |= ring.members[at].me != *peer;
+        }
+    }
+    misnamed
 }
 
 /// For each member whether some list skips it: it lies between two neighbours of a list, or of one on its way.

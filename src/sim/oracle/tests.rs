@@ -75,6 +75,14 @@ fn too_few_principals_are_seen() {
 }
 
 #[test]
+fn a_list_that_names_a_dead_life_of_a_member_skips_the_next() {
+    let mut ring = ideal(&[0, 2, 5], 2);
+    assert!(has_sufficient_principals(&ring, 2));
+    ring.members[1].me.incarnation = Incarnation::new(2);
+    assert!(!has_sufficient_principals(&ring, 2));
+}
+
+#[test]
 fn lists_out_of_order_with_repetitions_or_with_their_owner_are_seen() {
     for list in [&[7, 5][..], &[5, 5], &[5, 2], &[2], &[5, 7, 5], &[5, 7, 2]] {
         let ring = with(ideal(&[0, 2, 5, 7, 11, 15], 3), member(2, 0, list));
