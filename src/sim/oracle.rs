@@ -134,13 +134,12 @@ pub struct Judgement {
 /// Judges a ring whose successor lists are this long.
 pub fn judge(ring: &Ring, successors: usize) -> Judgement {
     let (skipped, cycles) = (skipped(ring), cycles(ring));
+    let principals = skipped.iter().zip(misnamed(ring)).filter(|(skipped, misnamed)| !**skipped && !misnamed).count();
     let based = ring.members.len() > successors;
     let one_live = has_one_live_successor(ring);
     let holds = [
         one_live,
-        !based
-            || skipped.iter().zip(misnamed(ring)).filter(|(skipped, misnamed)| !**skipped && !misnamed).count()
-                > successors,
+        !based || principals > successors,
         has_ordered_lists(ring),
         ring.members.is_empty() || (one_live && cycles.len() == 1),
         cycles.iter().all(|cycle| winding(ring, cycle) == 1),

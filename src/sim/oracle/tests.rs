@@ -75,7 +75,7 @@ fn too_few_principals_are_seen() {
 }
 
 #[test]
-fn a_list_that_names_a_dead_life_of_a_member_skips_the_next() {
+fn whom_a_list_names_by_an_earlier_life_is_no_principal() {
     let mut ring = ideal(&[0, 2, 5], 2);
     assert!(has_sufficient_principals(&ring, 2));
     ring.members[1].me.incarnation = Incarnation::new(2);
