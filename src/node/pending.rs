@@ -134,10 +134,12 @@ pub(super) struct Pending {
 
 impl Pending {
     /// The round trip, if an answer that comes now tells it: of a request that was sent once. After a much longer time
-    /// than the timeout it would have been sent again, had we not been stopped: then the answer waited here.
+    /// than the timeout it would have been sent again, had we not been stopped: then the answer waited here. Who was
+    /// asked to hear another took the time that the other took, or until it gave up.
     pub fn round_trip(&self, now: Instant) -> Option<Duration> {
         let taken = now.since(self.started);
-        (self.copies == 1 && taken <= self.timeout + LATE).then_some(taken)
+        let at_once = !matches!(self.purpose, Purpose::Indirect { .. });
+        (at_once && self.copies == 1 && taken <= self.timeout + LATE).then_some(taken)
     }
 }
 
@@ -333,9 +335,9 @@ mod tests {
     #[test]
     fn an_answer_that_waited_until_we_went_on_says_nothing_of_its_way() {
         let place = Place { addr: ([10, 0, 0, 1], 1).into(), id: Id::new(1) };
-        let pending = |copies| Pending {
+        let sent_for = |purpose, copies| Pending {
             to: Peer { place, incarnation: Incarnation::UNKNOWN },
-            purpose: Purpose::Probe(Probe::Seed),
+            purpose,
             started: Instant::from_millis(1000),
             sent: 1,
             copies,
@@ -345,8 +347,12 @@ mod tests {
             datagram: Vec::new(),
         };
         let at = Instant::from_millis;
+        let pending = |copies| sent_for(Purpose::Probe(Probe::Seed), copies);
         assert_eq!(pending(1).round_trip(at(1007)), Some(Duration::from_millis(7)));
         assert_eq!(pending(2).round_trip(at(1007)), None, "which of the two was answered?");
         assert_eq!(pending(1).round_trip(at(1900)), None, "the timer would have come before it");
+        let (suspect, since, role) = (pending(1).to, at(1000), Role::Head);
+        let indirect = sent_for(Purpose::Indirect { suspect, since, role }, 1);
+        assert_eq!(indirect.round_trip(at(1140)), None, "that long it waited for another");
     }
 }
