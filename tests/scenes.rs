@@ -8,7 +8,7 @@
 //! ```
 
 use skynode::sim::Detail;
-use skynode::sim::swarm::scenes::{Stage, apart, halves, lapse, leaves, pairs, rush, split, strays};
+use skynode::sim::swarm::scenes::{Stage, apart, astray, halves, lapse, leaves, pairs, rush, split, strays};
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,6 +95,11 @@ fn rings_that_formed_apart_with_the_same_seeds_become_one() {
 }
 
 #[test]
+fn who_comes_astray_past_a_dead_node_gives_nobody_what_the_living_speak_for() {
+    play_all("astray", astray::stage, 100, &[]);
+}
+
+#[test]
 fn pairs_that_never_talk_cost_availability_only() {
     play_all("pairs", pairs::stage, 60, &[]);
 }
@@ -105,12 +110,12 @@ fn leaves_go_unnoticed() {
 }
 
 #[test]
-fn what_is_read_of_a_write_that_did_not_end_outlives_its_owner() {
+fn what_is_read_after_a_lapse_of_a_write_that_did_not_end_outlives_its_owner() {
     play_all("lapse", lapse::stage, 100, &[]);
 }
 
 #[test]
-fn the_last_copy_of_a_key_outlives_an_owner_that_has_just_taken_it() {
+fn of_strays_the_last_copy_outlives_an_owner_that_has_just_taken_it() {
     play_all("strays", strays::stage, 60, &[]);
 }
 

@@ -26,13 +26,15 @@ const ONCE_FOUND_A_FAULT: [u64; 62] = [
     1114, 1324, 1609, 1396, 5932, 13909, 15667,
 ];
 
-/// The same of whole commits' seeds: a tombstone was collected while a joiner pulled it. (The last three found
-/// faults of oracles: a joiner was asked for what its predecessor had taken over after it was asked; a node counted as
-/// whole again while another, with a list that was not full, had yet to hear that it was back; who named a dead life of
-/// a node was taken to name the next.)
-const OF_COMMITS: [u64; 6] = [
+/// The same of whole commits' seeds: a tombstone was collected while a joiner pulled it; a node from another ring came
+/// to one whose predecessor had just died, which then claimed what those between the two speak for. (The last three
+/// found faults of oracles: a joiner was asked for what its predecessor had taken over after it was asked; a node
+/// counted as whole again while another, with a list that was not full, had yet to hear that it was back; who named a
+/// dead life of a node was taken to name the next.)
+const OF_COMMITS: [u64; 7] = [
     94_618_706_463_168,
     94_618_706_464_288,
+    62_303_640_235_223,
     217_443_590_980_028,
     139_061_297_467_418,
     127_350_762_507_910,

@@ -12,6 +12,8 @@ pub enum Rule {
     SuccessorsConsent,
     /// A consent to another, or a claim past it, waits until the pledge that was given has run out or was released.
     WaitForPledges,
+    /// A claim grows past a lost predecessor for whoever dropped it too, or stood before it; for others after a while.
+    FormerClaim,
     /// While a pledge is unexpired, nobody else on that side is consented to, be it farther away or closer.
     OnePledgeASide,
     /// Before a node answers it asks around for what it claims.
@@ -54,10 +56,11 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
+        Self::FormerClaim,
         Self::OnePledgeASide,
         Self::Settling,
         Self::SilenceOfThree,

@@ -132,6 +132,12 @@ impl Node {
         self.counters.ring_changes += 1;
     }
 
+    /// Ends what it pledged to its successor: for simulations of one that comes from another ring.
+    #[cfg(feature = "std")]
+    pub(crate) const fn forget_pledge_to_successor(&mut self) {
+        self.rights.pledge_successor = None;
+    }
+
     /// True for a neighbour, and for this node itself.
     pub(super) fn is_near(&self, addr: SocketAddr) -> bool {
         let list = self.successors.as_slice().iter();

@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::id::Id;
+use crate::node::Node;
 use crate::routing::Fingers;
 use crate::wire::Peer;
 
@@ -29,6 +30,20 @@ impl World {
             }
             self.drain(*host);
         }
+    }
+
+    /// Has a member follow these, from its place on: as a node of a ring that formed apart, to which it has promised
+    /// nothing that stands in the way.
+    pub fn lead_astray(&mut self, host: usize, after: &[usize]) {
+        let peer = |host: &usize| self.hosts[*host].node().map(Node::me);
+        let after: Vec<Peer> = after.iter().filter_map(peer).collect();
+        if let Some(node) = &mut self.hosts[host].node
+            && let Some(predecessor) = node.predecessor()
+        {
+            node.put_between(predecessor, &after);
+            node.forget_pledge_to_successor();
+        }
+        self.drain(host);
     }
 
     /// Bends the ring into a loop that agrees with itself and goes round so many times: each member's successor is the

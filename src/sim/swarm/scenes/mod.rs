@@ -3,6 +3,7 @@
 //! taken. Most are beyond the bound that the promises hold within; then what both sides wrote must meet.
 
 pub mod apart;
+pub mod astray;
 pub mod halves;
 pub mod hostile;
 pub mod lapse;

@@ -1,0 +1,66 @@
+//! A node of a ring that formed apart zips its way back along this one, from predecessor to predecessor, just when a
+//! node dies: it comes to the next one beyond, whose predecessor nobody hears any more, and those between live.
+
+use super::{Config, Duration, Rng, Rules, Scene, Swarm, list_length, profile};
+
+/// What comes next.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Death,
+    Way,
+    Rest,
+    End,
+}
+
+struct Astray {
+    rng: Rng,
+    stage: Stage,
+    /// The ring, from the one whose predecessor dies on.
+    order: Vec<usize>,
+}
+
+/// Whoever notices the death soonest asks three times before, and another node last.
+const NOTICED: Duration = Duration::from_millis(1500);
+/// A little longer than pledges last.
+const REST: Duration = Duration::from_secs(6);
+
+/// 9 to 16 nodes, of which one dies, or two neighbours: the promises hold.
+pub fn stage(seed: u64) -> Swarm {
+    let mut rng = Rng::new(seed ^ 0x00A5_74A1);
+    let nodes = 9 + rng.index(8);
+    let profile = profile(nodes, list_length(nodes, &mut rng), &mut rng);
+    let rules = Rules { run_min: Duration::ZERO, ..Rules::default() };
+    Swarm::staged(seed, profile, Config::default(), rules, Box::new(Astray { rng, stage: Stage::Death, order: vec![] }))
+}
+
+impl Scene for Astray {
+    fn step(&mut self, run: &mut Swarm) -> Option<Duration> {
+        match self.stage {
+            Stage::Death => {
+                self.order = run.ring_order();
+                let n = self.order.len();
+                self.order.rotate_left(self.rng.index(n));
+                run.kill(self.order[n - 1]);
+                if self.rng.chance(0.5) {
+                    run.kill(self.order[n - 2]);
+                }
+                self.stage = Stage::Way;
+                Some(self.rng.between(Duration::ZERO, NOTICED))
+            }
+            Stage::Way => {
+                // At least two live between the stray and the dead.
+                let stray = self.rng.index(self.order.len() - 7) + 3;
+                // Its list skips those who live.
+                run.wronged();
+                run.world.lead_astray(self.order[stray], &self.order[..stray]);
+                self.stage = Stage::Rest;
+                Some(REST)
+            }
+            Stage::Rest => {
+                self.stage = Stage::End;
+                Some(REST)
+            }
+            Stage::End => None,
+        }
+    }
+}
