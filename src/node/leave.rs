@@ -279,6 +279,7 @@ impl Node {
                 // Whoever is before it now will say so.
                 (self.ring.predecessor_suspected, self.ring.predecessor_left) = (true, true);
                 if let Some(before) = predecessor.filter(|before| *before != self.me) {
+                    self.ring.before_predecessor = Some(before.id());
                     let manner = self.patient();
                     self.ask(before, Request::Hint, Purpose::Notice, manner);
                 }
