@@ -12,7 +12,7 @@ pub enum Rule {
     SuccessorsConsent,
     /// A consent to another, or a claim past it, waits until the pledge that was given has run out or was released.
     WaitForPledges,
-    /// A claim grows past a lost predecessor for whoever dropped it too, or stood before it; for others after a while.
+    /// A claim grows past a lost predecessor for who stood before it; for others when the living have had time to come.
     FormerClaim,
     /// While a pledge is unexpired, nobody else on that side is consented to, be it farther away or closer.
     OnePledgeASide,

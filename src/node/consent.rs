@@ -12,7 +12,7 @@
 //! On each side at most one pledge is unexpired. It ends early only by its holder's word: a `Release` newer than what
 //! the pledge rests on, or an answer to our own request by which the holder turns out to be another incarnation. Two
 //! nodes that speak for one id would need a node between them that three living neighbours dropped at once, or a node
-//! from another ring that never knew those between: that is what [`bound`](super::bound) is for.
+//! from another ring that went past those between: what [`reach`](super::reach) is about.
 
 use super::Node;
 use super::life::{Life, Unsettled};
@@ -62,8 +62,8 @@ impl Node {
             .map(|pledge| pledge.until.since(now))
     }
 
-    /// What the node would speak for: after its predecessor, or after a node nearer to it that still holds a pledge or
-    /// bounds the claim.
+    /// What the node would speak for: after its predecessor, or after a node nearer to it that still holds a pledge, or
+    /// as far as the claim reached before.
     pub(super) fn claim(&self, now: Instant) -> Option<Arc> {
         let me = self.me.id();
         if self.rights.alone_until.is_some() {
@@ -72,9 +72,9 @@ impl Node {
         let predecessor = self.predecessor?.id();
         let waits = self.config.keeps(Rule::WaitForPledges);
         let pledged = unexpired(&self.rights.pledge_predecessor, now).filter(|_| waits).map(|pledge| pledge.to.id());
-        let bound = self.rights.bound.and_then(|bound| bound.start(now));
+        let reach = self.rights.reach.and_then(|reach| reach.start(now));
         let nearest = |start, id: Id| if id.is_between(start, me) { id } else { start };
-        let start = [pledged, bound].into_iter().flatten().fold(predecessor, nearest);
+        let start = [pledged, reach].into_iter().flatten().fold(predecessor, nearest);
         Some(Arc::new(start, me))
     }
 
@@ -160,7 +160,7 @@ impl Node {
         for former in self.successors.as_slice().iter().chain(&old_predecessor).filter(|peer| !kept(peer)) {
             self.remembered.acquaint(*former);
         }
-        self.bound_claim(predecessor);
+        self.limit_reach(predecessor);
         self.predecessor = predecessor;
         self.successors = successors;
         let beyond = self.successors.as_slice().last().and_then(|last| self.fingers.first_beyond(last.id()));

@@ -22,13 +22,12 @@
 //! awaiting   coming back with what was saved                   list      all keys of the ring, page by page
 //! mirror     which address others see                          amid      born on a ring that stands, for simulations
 //! life       what happened, in words                           load      how full its tables are
-//! guest      clients without a place on the ring               bound     claims over those who may live
+//! guest      clients without a place on the ring               reach     no claim over those who may live
 //! ```
 
 mod amid;
 mod awaiting;
 mod birth;
-mod bound;
 mod census;
 mod client;
 mod collect;
@@ -53,6 +52,7 @@ mod pace;
 mod peers;
 mod pending;
 mod pull;
+mod reach;
 mod record;
 mod recover;
 mod refusals;

@@ -1,6 +1,6 @@
 //! Consents held, pledges given, and what is answered for: what [`consent`](super::consent) decides by.
 
-use super::bound::Bound;
+use super::reach::Reach;
 use crate::id::{Arc, Id};
 use crate::time::Instant;
 use crate::wire::{Peer, Stamp};
@@ -55,8 +55,8 @@ pub(super) struct Rights {
     pub pledge_predecessor: Option<Pledge>,
     /// "You are my successor."
     pub pledge_successor: Option<Pledge>,
-    /// How far back it may claim after it lost a predecessor.
-    pub bound: Option<Bound>,
+    /// How far back it may claim since it lost a predecessor.
+    pub reach: Option<Reach>,
     /// Alone on the ring, and sure of it until then: a lone node that slept longer may have been replaced.
     pub alone_until: Option<Instant>,
     /// It was alone and slept: silent until one that it knew answers.

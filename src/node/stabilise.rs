@@ -223,8 +223,8 @@ impl Node {
         let void_before = relation.void_before;
         if is_predecessor {
             self.ring.before_predecessor = Some(request.after);
-            self.unbind_claim(peer.id(), &request.dropped);
             self.told_of_dropped(&peer, &request.dropped);
+            self.extend_reach(peer.id(), request.after, &request.dropped);
             self.told_awaits(Beside::Predecessor, request.awaits);
             if request.consents && stamped >= void_before && stamped >= self.rights.of_predecessor.since {
                 let from = if self.config.keeps(Rule::Stamps) { stamped } else { now };

@@ -2,7 +2,6 @@
 
 use super::World;
 use crate::id::Id;
-use crate::node::Node;
 use crate::routing::Fingers;
 use crate::wire::Peer;
 
@@ -32,15 +31,13 @@ impl World {
         }
     }
 
-    /// Has a member follow these, from its place on: as a node of a ring that formed apart, to which it has promised
-    /// nothing that stands in the way.
-    pub fn lead_astray(&mut self, host: usize, after: &[usize]) {
-        let peer = |host: &usize| self.hosts[*host].node().map(Node::me);
-        let after: Vec<Peer> = after.iter().filter_map(peer).collect();
+    /// Has a member take these for the next: as a node of a ring that formed apart would, on its way back along this
+    /// one. So what it has pledged to the one that in truth follows is forgotten: that node would have pledged nothing.
+    pub fn lead_astray(&mut self, host: usize, after: &[Peer]) {
         if let Some(node) = &mut self.hosts[host].node
             && let Some(predecessor) = node.predecessor()
         {
-            node.put_between(predecessor, &after);
+            node.put_between(predecessor, after);
             node.forget_pledge_to_successor();
         }
         self.drain(host);

@@ -2,6 +2,8 @@
 //! node dies: it comes to the next one beyond, whose predecessor nobody hears any more, and those between live.
 
 use super::{Config, Duration, Rng, Rules, Scene, Swarm, list_length, profile};
+use crate::node::Node;
+use crate::wire::Peer;
 
 /// What comes next.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +18,7 @@ struct Astray {
     rng: Rng,
     stage: Stage,
     /// The ring, from the one whose predecessor dies on.
-    order: Vec<usize>,
+    order: Vec<Peer>,
 }
 
 /// Whoever notices the death soonest asks three times before, and another node last.
@@ -37,12 +39,13 @@ impl Scene for Astray {
     fn step(&mut self, run: &mut Swarm) -> Option<Duration> {
         match self.stage {
             Stage::Death => {
-                self.order = run.ring_order();
-                let n = self.order.len();
-                self.order.rotate_left(self.rng.index(n));
-                run.kill(self.order[n - 1]);
+                let mut order = run.ring_order();
+                let n = order.len();
+                order.rotate_left(self.rng.index(n));
+                self.order = order.iter().filter_map(|host| run.world.host(*host).node().map(Node::me)).collect();
+                run.kill(order[n - 1]);
                 if self.rng.chance(0.5) {
-                    run.kill(self.order[n - 2]);
+                    run.kill(order[n - 2]);
                 }
                 self.stage = Stage::Way;
                 Some(self.rng.between(Duration::ZERO, NOTICED))
@@ -50,9 +53,14 @@ impl Scene for Astray {
             Stage::Way => {
                 // At least two live between the stray and the dead.
                 let stray = self.rng.index(self.order.len() - 7) + 3;
+                // It may have come as far as the dead one while that lived.
+                let last = self.order.last().filter(|_| self.rng.chance(0.5));
+                let list: Vec<Peer> = last.iter().copied().chain(&self.order[..stray]).copied().collect();
                 // Its list skips those who live.
                 run.wronged();
-                run.world.lead_astray(self.order[stray], &self.order[..stray]);
+                if let Some(host) = run.world.host_at(self.order[stray].addr()) {
+                    run.world.lead_astray(host, &list);
+                }
                 self.stage = Stage::Rest;
                 Some(REST)
             }

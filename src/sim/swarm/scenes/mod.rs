@@ -1,6 +1,7 @@
 //! Scenes: rings that are cut in parts, that formed apart, that wind twice; pairs that cannot talk; nodes that leave
 //! one after another; many that join at one moment; an attacker; an owner that dies with what it has just told, or just
-//! taken. Most are beyond the bound that the promises hold within; then what both sides wrote must meet.
+//! taken; a node of another ring that goes past the living. Most are beyond the bound that the promises hold within;
+//! then what both sides wrote must meet.
 
 pub mod apart;
 pub mod astray;

@@ -1,0 +1,127 @@
+//! How far back a claim reaches once another node, farther away, stands in the place of the predecessor that was lost.
+//!
+//! Who stood before the lost one is the next. If it died too, whoever stood before it had it in its list, dropped it,
+//! and says so. A node that is neither may have come from a ring that formed apart: it went back along this one, as
+//! each node named it a closer one, until one did not answer. Those who live before that one speak for what lies
+//! between. So the claim does not grow for such a node until they have had the time to find out who is dead, and to
+//! come: one of them is a closer predecessor then, and no claim reaches past that.
+
+use super::Node;
+use crate::config::Rule;
+use crate::id::Id;
+use crate::time::Instant;
+use crate::wire::Peer;
+
+/// Where a claim begins at the earliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// The lost predecessor: so far the claim reached before.
+    after: Id,
+    /// Who stood before it, if that is known.
+    before: Option<Id>,
+    until: Instant,
+}
+
+impl Reach {
+    /// Where the claim begins at the earliest, as long as that holds.
+    pub fn start(&self, now: Instant) -> Option<Id> {
+        (self.until > now).then_some(self.after)
+    }
+
+    /// A predecessor was lost. While an earlier loss counts, who came to its place has yet to prove itself, and so has
+    /// what it said of those before it.
+    fn after_loss(earlier: Option<Self>, lost: Id, before: Option<Id>, me: Id, until: Instant) -> Self {
+        match earlier {
+            Some(earlier) => {
+                let after = if earlier.after.is_between(lost, me) { earlier.after } else { lost };
+                Self { after, before: earlier.before.or(Some(earlier.after)), until }
+            }
+            None => Self { after: lost, before, until },
+        }
+    }
+
+    /// True if this predecessor, which dropped these, is next to the lost one as far as is known.
+    fn extends_to(&self, predecessor: Id, dropped: &[Peer], me: Id) -> bool {
+        let known = self.before.unwrap_or(self.after);
+        predecessor == known || predecessor.is_between(known, me) || dropped.iter().any(|node| node.id() == known)
+    }
+}
+
+impl Node {
+    /// The predecessor is about to be replaced.
+    pub(super) fn limit_reach(&mut self, new: Option<Peer>) {
+        let (now, me) = (self.now.at, self.me.id());
+        let Some((old, new)) = self.predecessor.map(|old| old.id()).zip(new.map(|new| new.id())) else { return };
+        let until = now + self.config.notice_max().max(self.config.pledge());
+        if new.is_between(old, me) {
+            self.ring.passed_over = Some((old, until));
+        } else if old != new && self.config.keeps(Rule::FormerClaim) {
+            let earlier = self.rights.reach.filter(|reach| reach.until > now);
+            let passed_over = self.ring.passed_over.filter(|(_, until)| *until > now).map(|(id, _)| id);
+            let before = passed_over.or(self.ring.before_predecessor);
+            self.rights.reach = Some(Reach::after_loss(earlier, old, before, me, until));
+        }
+    }
+
+    /// The predecessor says who stands before it, and whom it dropped.
+    pub(super) fn extend_reach(&mut self, predecessor: Id, before: Id, dropped: &[Peer]) {
+        let me = self.me.id();
+        // A node that has just come from another ring names one of that, until it knows better.
+        self.ring.passed_over.take_if(|(id, _)| before == *id || before.is_between(*id, me));
+        if self.rights.reach.take_if(|reach| reach.extends_to(predecessor, dropped, me)).is_some() {
+            self.settle();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Incarnation, Place};
+
+    const ME: Id = Id::new(100);
+    const UNTIL: Instant = Instant::from_millis(1);
+
+    fn lost(earlier: Option<Reach>, lost: u128, before: Option<u128>) -> Reach {
+        Reach::after_loss(earlier, Id::new(lost), before.map(Id::new), ME, UNTIL)
+    }
+
+    fn extends(reach: Reach, predecessor: u128, dropped: &[u128]) -> bool {
+        let node = |id: &u128| Peer {
+            place: Place { addr: ([10, 0, 0, *id as u8], 1).into(), id: Id::new(*id) },
+            incarnation: Incarnation::UNKNOWN,
+        };
+        let dropped: alloc::vec::Vec<Peer> = dropped.iter().map(node).collect();
+        reach.extends_to(Id::new(predecessor), &dropped, ME)
+    }
+
+    #[test]
+    fn the_place_of_a_lost_predecessor_is_for_those_who_stood_before_it() {
+        let reach = lost(None, 90, Some(80));
+        assert!(extends(reach, 80, &[]), "it stood before the lost one");
+        assert!(extends(reach, 85, &[]), "it came in between");
+        assert!(extends(reach, 70, &[80, 90]), "it stood before that one, which is dead too");
+        assert!(!extends(reach, 70, &[]), "who knows whence it comes");
+        assert!(!extends(reach, 70, &[90]), "it went past 80 and met a dead one");
+        let untold = lost(None, 90, None);
+        assert!(extends(untold, 80, &[90]), "it stood before it");
+        assert!(!extends(untold, 80, &[]), "the lost one had not told of it yet");
+    }
+
+    #[test]
+    fn the_claim_grows_for_others_once_the_living_have_had_their_time() {
+        let reach = lost(None, 90, Some(80));
+        assert_eq!(reach.start(Instant::ZERO), Some(Id::new(90)));
+        assert_eq!(reach.start(UNTIL), None);
+    }
+
+    #[test]
+    fn who_comes_and_goes_meanwhile_proves_nothing() {
+        // 60 took the place of 90, and is lost as well; or a nearer one came beside it, named it, and is.
+        assert_eq!(lost(Some(lost(None, 90, Some(80))), 60, Some(50)), lost(None, 90, Some(80)));
+        let nearer = lost(Some(lost(None, 90, Some(80))), 95, Some(60));
+        assert_eq!(nearer.start(Instant::ZERO), Some(Id::new(95)));
+        assert!(!extends(nearer, 60, &[95]));
+        assert!(extends(nearer, 80, &[]));
+    }
+}
