@@ -2,8 +2,8 @@
 //!
 //! It joins like any other, or raises the ring together with others that wait as well, and awaits those who stood
 //! beside it. Until it has seen them on its ring it answers for nothing and consents to nobody; nor does one that joins
-//! beside it. What ends that is to see them all, or two neighbours of which neither awaits anybody: then the ring is
-//! whole without them, and has taken this node in.
+//! beside it. What ends that is to see them all, or two neighbours of which neither awaits anybody, and at least one
+//! has settled: then the ring is whole without them, and has taken this node in.
 //!
 //! Why that is enough: suppose that of the last group of a key nobody has come back. Whoever stood beside that group is
 //! awaiting one of it, and so on either side of the gap stands one that consents to nobody: nobody in the gap speaks.
@@ -100,21 +100,25 @@ impl Node {
         };
         let told = self.ring.awaits[from as usize];
         match &self.awaiting {
-            None if self.beside.is_empty() || self.beside.iter().any(|place| place.id == peer.id()) => Awaits::Nobody,
+            None if !self.is_established() => Awaits::Unsettled,
+            None if self.beside.iter().any(|place| place.id == peer.id()) => Awaits::Nobody,
             None => Awaits::NobodyAndNew,
-            Some(awaiting) if told == Some(Awaits::Nobody) && !awaiting.is_of_before() => Awaits::Nobody,
-            Some(_) if told == Some(Awaits::NobodyAndNew) => Awaits::Nobody,
-            Some(_) => Awaits::Others,
+            Some(awaiting) => match told {
+                Some(told @ (Awaits::Nobody | Awaits::Unsettled)) if !awaiting.is_of_before() => told,
+                Some(Awaits::NobodyAndNew) => Awaits::Nobody,
+                _ => Awaits::Others,
+            },
         }
     }
 
     /// A neighbour tells whether it awaits others. If neither does, this node is as good as a joiner between them.
     pub(super) fn told_awaits(&mut self, by: Beside, awaits: Awaits) {
         let news = self.ring.awaits[by as usize].replace(awaits) != Some(awaits);
-        if self.awaiting.is_none() {
-            return;
-        }
-        if self.ring.awaits.iter().all(|told| told.is_some_and(|told| told != Awaits::Others)) {
+        let Some(awaiting) = &self.awaiting else { return };
+        let both_await_nobody = self.ring.awaits.iter().all(|told| told.is_some_and(|told| told != Awaits::Others));
+        // One that comes back must hear of the ring that went on, not only of others that come back to it.
+        let went_on = !awaiting.is_of_before() || self.ring.awaits != [Some(Awaits::Unsettled); 2];
+        if both_await_nobody && went_on {
             self.awaits_no_more(Life::Whole);
         } else if news {
             self.tell_beside();

@@ -294,6 +294,9 @@ impl Node {
         let first = !consent.had || consent.until.is_none_or(|known| known <= now);
         consent.until = Some(until);
         consent.had = true;
+        if side == Pledged::Successor {
+            self.ring.follows = self.successors.head().map(|head| head.id());
+        }
         if first {
             // The link was made, or made again: our own consent need not wait for the next round.
             self.stabilise_soon(Duration::from_millis(1));

@@ -239,6 +239,7 @@ impl Node {
         self.remembered.forget_question();
         self.ring.forget_review();
         self.rights.established = false;
+        self.ring.follows = None;
         self.me.incarnation = Incarnation::new(self.rng.next_u64() as u32);
     }
 }

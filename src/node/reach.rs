@@ -1,7 +1,7 @@
 //! How far back a claim reaches once another node, farther away, stands in the place of the predecessor that was lost.
 //!
-//! Who stood before the lost one is the next. If it died too, whoever stood before it had it in its list, dropped it,
-//! and says so. A node that is neither may have come from a ring that formed apart: it went back along this one, as
+//! Who stood before the lost one is the next. If it is gone too, whoever stood before it once had its consent, and says
+//! so. A node that is neither may have come from a ring that formed apart: it went back along this one, as
 //! each node named it a closer one, until one did not answer. Those who live before that one speak for what lies
 //! between. So the claim does not grow for such a node until they have had the time to find out who is dead, and to
 //! come: one of them is a closer predecessor then, and no claim reaches past that.
@@ -40,10 +40,10 @@ impl Reach {
         }
     }
 
-    /// True if this predecessor, which dropped these, is next to the lost one as far as is known.
-    fn extends_to(&self, predecessor: Id, dropped: &[Peer], me: Id) -> bool {
+    /// True if this predecessor, to which that one had consented, is next to the lost one as far as is known.
+    fn extends_to(&self, predecessor: Id, follows: Option<Id>, me: Id) -> bool {
         let known = self.before.unwrap_or(self.after);
-        predecessor == known || predecessor.is_between(known, me) || dropped.iter().any(|node| node.id() == known)
+        predecessor == known || predecessor.is_between(known, me) || follows == Some(known)
     }
 }
 
@@ -63,12 +63,12 @@ impl Node {
         }
     }
 
-    /// The predecessor says who stands before it, and whom it dropped.
-    pub(super) fn extend_reach(&mut self, predecessor: Id, before: Id, dropped: &[Peer]) {
+    /// The predecessor says who stands before it, and whom it stood before.
+    pub(super) fn extend_reach(&mut self, predecessor: Id, before: Id, follows: Option<Id>) {
         let me = self.me.id();
         // A node that has just come from another ring names one of that, until it knows better.
         self.ring.passed_over.take_if(|(id, _)| before == *id || before.is_between(*id, me));
-        if self.rights.reach.take_if(|reach| reach.extends_to(predecessor, dropped, me)).is_some() {
+        if self.rights.reach.take_if(|reach| reach.extends_to(predecessor, follows, me)).is_some() {
             self.settle();
         }
     }
@@ -77,7 +77,6 @@ impl Node {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Incarnation, Place};
 
     const ME: Id = Id::new(100);
     const UNTIL: Instant = Instant::from_millis(1);
@@ -86,26 +85,22 @@ mod tests {
         Reach::after_loss(earlier, Id::new(lost), before.map(Id::new), ME, UNTIL)
     }
 
-    fn extends(reach: Reach, predecessor: u128, dropped: &[u128]) -> bool {
-        let node = |id: &u128| Peer {
-            place: Place { addr: ([10, 0, 0, *id as u8], 1).into(), id: Id::new(*id) },
-            incarnation: Incarnation::UNKNOWN,
-        };
-        let dropped: alloc::vec::Vec<Peer> = dropped.iter().map(node).collect();
-        reach.extends_to(Id::new(predecessor), &dropped, ME)
+    fn extends(reach: Reach, predecessor: u128, follows: Option<u128>) -> bool {
+        reach.extends_to(Id::new(predecessor), follows.map(Id::new), ME)
     }
 
     #[test]
     fn the_place_of_a_lost_predecessor_is_for_those_who_stood_before_it() {
         let reach = lost(None, 90, Some(80));
-        assert!(extends(reach, 80, &[]), "it stood before the lost one");
-        assert!(extends(reach, 85, &[]), "it came in between");
-        assert!(extends(reach, 70, &[80, 90]), "it stood before that one, which is dead too");
-        assert!(!extends(reach, 70, &[]), "who knows whence it comes");
-        assert!(!extends(reach, 70, &[90]), "it went past 80 and met a dead one");
+        assert!(extends(reach, 80, None), "it stood before the lost one");
+        assert!(extends(reach, 85, None), "it came in between");
+        assert!(extends(reach, 70, Some(80)), "it stood before that one, which is gone too");
+        assert!(!extends(reach, 70, None), "who knows whence it comes");
+        assert!(!extends(reach, 70, Some(60)), "it comes from elsewhere");
+        assert!(!extends(reach, 70, Some(90)), "it stood before the lost one once, and 80 did later");
         let untold = lost(None, 90, None);
-        assert!(extends(untold, 80, &[90]), "it stood before it");
-        assert!(!extends(untold, 80, &[]), "the lost one had not told of it yet");
+        assert!(extends(untold, 80, Some(90)), "it stood before it");
+        assert!(!extends(untold, 80, None), "the lost one had not told of it yet");
     }
 
     #[test]
@@ -121,7 +116,7 @@ mod tests {
         assert_eq!(lost(Some(lost(None, 90, Some(80))), 60, Some(50)), lost(None, 90, Some(80)));
         let nearer = lost(Some(lost(None, 90, Some(80))), 95, Some(60));
         assert_eq!(nearer.start(Instant::ZERO), Some(Id::new(95)));
-        assert!(!extends(nearer, 60, &[95]));
-        assert!(extends(nearer, 80, &[]));
+        assert!(!extends(nearer, 60, Some(95)));
+        assert!(extends(nearer, 80, None));
     }
 }

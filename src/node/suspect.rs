@@ -32,6 +32,8 @@ pub(super) struct Suspicions {
     pub silent: Option<Box<Quiet>>,
     /// Where the predecessor's arc begins, as it told us: we hold copies of that arc.
     pub before_predecessor: Option<Id>,
+    /// The last head that consented to this node as its predecessor.
+    pub follows: Option<Id>,
     /// The predecessor that a closer one took the place of, until that one names it, or one nearer, or for so long.
     pub passed_over: Option<(Id, Instant)>,
     /// Exchanges in a row in which the successor's and the predecessor's store differed from ours.

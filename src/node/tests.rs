@@ -391,7 +391,8 @@ mod strangers {
     fn stabilise(stamp: Stamp) -> Request<'static> {
         let (consents, after, digest, list, dropped) = (true, Id::new(0), 0, 0, heapless::Vec::new());
         let (place, awaits, keeping) = (stranger().place, Awaits::Nobody, Keeping::default());
-        Request::Stabilise(Stabilise { place, consents, stamp, after, digest, list, dropped, awaits, keeping })
+        let follows = None;
+        Request::Stabilise(Stabilise { place, consents, stamp, after, follows, digest, list, dropped, awaits, keeping })
     }
 
     #[test]

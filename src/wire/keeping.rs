@@ -33,4 +33,6 @@ pub enum Awaits {
     NobodyAndNew,
     /// It awaits others, or waits with one who does.
     Others,
+    /// It awaits nobody, but has not settled since it was started: whom it saw may await others, and have gone again.
+    Unsettled,
 }

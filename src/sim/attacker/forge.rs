@@ -205,6 +205,7 @@ impl Material {
                 consents: rng.chance(0.5),
                 stamp,
                 after: self.id(rng),
+                follows: rng.chance(0.5).then(|| self.id(rng)),
                 digest: rng.next_u64(),
                 list: rng.next_u64() as u32,
                 dropped: self.peers(rng, DROPPED_MAX),
@@ -271,7 +272,7 @@ impl Material {
     }
 
     fn awaits(rng: &mut Rng) -> Awaits {
-        [Awaits::Nobody, Awaits::NobodyAndNew, Awaits::Others][rng.index(3)]
+        [Awaits::Nobody, Awaits::NobodyAndNew, Awaits::Others, Awaits::Unsettled][rng.index(4)]
     }
 
     fn keeping(rng: &mut Rng) -> Keeping {

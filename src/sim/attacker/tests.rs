@@ -71,7 +71,7 @@ fn forges_every_kind_of_message_well_tagged_and_some_that_are_flawed() {
     let (nodes, ring) = (nodes(), RingKey::new("sky"));
     let mut attacker = Attacker::new("sky", 1000, Rng::new(1));
     let (mut kinds, mut flawed) = (BTreeMap::<u64, u64>::new(), 0);
-    for _ in 0..30_000 {
+    for _ in 0..100_000 {
         let shot = attacker.shoot(Instant::from_millis(1000), &nodes).unwrap();
         match ring.decode(&shot.bytes) {
             Ok(frame) => *kinds.entry(kind_of(&frame.message)).or_default() += 1,
