@@ -109,7 +109,7 @@ impl Config {
         self.consent + self.consent / 20
     }
 
-    /// The longest time that a node takes to find out that its successor is dead, and to turn to the next.
+    /// The longest time that a node takes to find out that its successor is dead, and to turn to the next, which lives.
     pub fn notice_max(&self) -> Duration {
         // Each try waits twice as long as the one before it.
         let tries = (1 << self.tries.min(8)) - 1;

@@ -66,7 +66,7 @@ fn stabilise(dropped: &[u8]) -> Stabilise {
         consents: true,
         stamp: stamp(),
         after: id(0x99),
-        follows: (!dropped.is_empty()).then(|| id(0x33)),
+        stood_before: (!dropped.is_empty()).then(|| id(0x33)),
         digest: 0x0102_0304,
         list: 0x0506,
         dropped: peers(dropped),
@@ -153,6 +153,10 @@ fn requests() -> Vec<Row> {
              3333333333333333333300000003000a000004e121014444444444444444444444444444444400000004000a00 \
              0005e121015555555555555555555555555555555500000005010101",
             "fc52ef0f9ae357e4"),
+        row(Stabilise(skynode::wire::Stabilise { awaits: Awaits::Unsettled(id(0x44)), ..stabilise(&[]) }),
+            "0003000a000001e12101111111111111111111111111111111110103efdbb8fad29d3f23999999999999999999 \
+             999999999999990084868808860a0003444444444444444444444444444444440101",
+            "c32bb81d1ec3b714"),
         row(Release { side: Pledged::Predecessor, stamp: stamp(), closer: None },
             "0004 00 03efdbb8fad29d3f23 00",
             "1753524ee04f7354"),

@@ -2,8 +2,10 @@
 //!
 //! It joins like any other, or raises the ring together with others that wait as well, and awaits those who stood
 //! beside it. Until it has seen them on its ring it answers for nothing and consents to nobody; nor does one that joins
-//! beside it. What ends that is to see them all, or two neighbours of which neither awaits anybody, and at least one
-//! has settled: then the ring is whole without them, and has taken this node in.
+//! beside it. What ends that is to see them all, or two neighbours of which neither awaits anybody: then the ring is
+//! whole without them, and has taken this node in. The word of one that has not settled either since it was started
+//! counts only if nobody but the missing one stood between the two: whom it saw itself may await others, and have gone
+//! again.
 //!
 //! Why that is enough: suppose that of the last group of a key nobody has come back. Whoever stood beside that group is
 //! awaiting one of it, and so on either side of the gap stands one that consents to nobody: nobody in the gap speaks.
@@ -16,6 +18,7 @@ use super::record::Neighbourhood;
 use super::stabilise::Beside;
 use super::timers::Timer;
 use crate::config::Rule;
+use crate::id::Id;
 use crate::wire::{Awaits, Peer, Place, Request};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -30,6 +33,15 @@ pub(super) struct Awaiting {
     beside: Neighbourhood,
     /// Others that it knew, who may know its ring.
     others: Vec<SocketAddr>,
+}
+
+/// Who stood on a side.
+fn stood(beside: &[Place], side: Beside) -> Option<Id> {
+    let place = match side {
+        Beside::Predecessor => beside.first(),
+        Beside::Successor => beside.last(),
+    };
+    place.map(|place| place.id)
 }
 
 impl Awaiting {
@@ -100,11 +112,14 @@ impl Node {
         };
         let told = self.ring.awaits[from as usize];
         match &self.awaiting {
-            None if !self.is_established() => Awaits::Unsettled,
-            None if self.beside.iter().any(|place| place.id == peer.id()) => Awaits::Nobody,
-            None => Awaits::NobodyAndNew,
+            None => match stood(&self.beside, to) {
+                None => Awaits::Nobody,
+                Some(id) if !self.is_established() => Awaits::Unsettled(id),
+                Some(_) if self.beside.iter().any(|place| place.id == peer.id()) => Awaits::Nobody,
+                Some(_) => Awaits::NobodyAndNew,
+            },
             Some(awaiting) => match told {
-                Some(told @ (Awaits::Nobody | Awaits::Unsettled)) if !awaiting.is_of_before() => told,
+                Some(told @ (Awaits::Nobody | Awaits::Unsettled(_))) if !awaiting.is_of_before() => told,
                 Some(Awaits::NobodyAndNew) => Awaits::Nobody,
                 _ => Awaits::Others,
             },
@@ -115,10 +130,20 @@ impl Node {
     pub(super) fn told_awaits(&mut self, by: Beside, awaits: Awaits) {
         let news = self.ring.awaits[by as usize].replace(awaits) != Some(awaits);
         let Some(awaiting) = &self.awaiting else { return };
-        let both_await_nobody = self.ring.awaits.iter().all(|told| told.is_some_and(|told| told != Awaits::Others));
-        // One that comes back must hear of the ring that went on, not only of others that come back to it.
-        let went_on = !awaiting.is_of_before() || self.ring.awaits != [Some(Awaits::Unsettled); 2];
-        if both_await_nobody && went_on {
+        let (head, predecessor) = (self.successors.head(), self.predecessor);
+        let whole = |side: Beside, neighbour: Option<Peer>, other: Option<Peer>| {
+            let former = stood(&awaiting.beside, side);
+            match self.ring.awaits[side as usize] {
+                None | Some(Awaits::Others) => false,
+                // Nobody but this node, and who it misses on that side, stood between it and one of its neighbours.
+                Some(Awaits::Unsettled(id)) if former.is_some() => {
+                    let known = [Some(self.me.id()), former, other.map(|peer| peer.id())];
+                    known.contains(&Some(id)) || former == neighbour.map(|peer| peer.id())
+                }
+                Some(_) => true,
+            }
+        };
+        if whole(Beside::Successor, head, predecessor) && whole(Beside::Predecessor, predecessor, head) {
             self.awaits_no_more(Life::Whole);
         } else if news {
             self.tell_beside();

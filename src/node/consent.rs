@@ -295,7 +295,7 @@ impl Node {
         consent.until = Some(until);
         consent.had = true;
         if side == Pledged::Successor {
-            self.ring.follows = self.successors.head().map(|head| head.id());
+            self.ring.stood_before = self.successors.head().map(|head| head.id());
         }
         if first {
             // The link was made, or made again: our own consent need not wait for the next round.

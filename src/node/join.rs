@@ -204,6 +204,7 @@ impl Node {
         self.birth.tries = 0;
         self.ring.row.clear();
         self.ring.silent = None;
+        self.ring.stood_before = Some(successor.id());
         self.rights.alone_until = None;
         self.rights.of_predecessor = Consent::default();
         self.rights.of_successor = Consent::default();
@@ -239,7 +240,7 @@ impl Node {
         self.remembered.forget_question();
         self.ring.forget_review();
         self.rights.established = false;
-        self.ring.follows = None;
+        self.ring.stood_before = None;
         self.me.incarnation = Incarnation::new(self.rng.next_u64() as u32);
     }
 }

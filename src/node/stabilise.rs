@@ -84,7 +84,7 @@ impl Node {
             consents: consent.is_some(),
             stamp: self.stamper.make(self.now.at, to.addr()),
             after,
-            follows: self.ring.follows.filter(|id| *id != to.id()),
+            stood_before: self.ring.stood_before.filter(|id| *id != to.id()),
             digest: self.store.digest(Arc::new(after, to.id())),
             list,
             dropped: self.ring.told_on(),
@@ -225,7 +225,7 @@ impl Node {
         if is_predecessor {
             self.ring.before_predecessor = Some(request.after);
             self.told_of_dropped(&peer, &request.dropped);
-            self.extend_reach(peer.id(), request.after, request.follows);
+            self.extend_reach(peer.id(), request.after, request.stood_before);
             self.told_awaits(Beside::Predecessor, request.awaits);
             if request.consents && stamped >= void_before && stamped >= self.rights.of_predecessor.since {
                 let from = if self.config.keeps(Rule::Stamps) { stamped } else { now };

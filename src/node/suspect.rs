@@ -32,9 +32,10 @@ pub(super) struct Suspicions {
     pub silent: Option<Box<Quiet>>,
     /// Where the predecessor's arc begins, as it told us: we hold copies of that arc.
     pub before_predecessor: Option<Id>,
-    /// The last head that consented to this node as its predecessor.
-    pub follows: Option<Id>,
-    /// The predecessor that a closer one took the place of, until that one names it, or one nearer, or for so long.
+    /// The last head that consented to this node as its predecessor, or that it joined before.
+    pub stood_before: Option<Id>,
+    /// The former predecessor, in whose place a closer one came that names neither it nor a nearer one as the one
+    /// before it; until then.
     pub passed_over: Option<(Id, Instant)>,
     /// Exchanges in a row in which the successor's and the predecessor's store differed from ours.
     pub differed: [u8; 2],

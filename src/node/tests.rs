@@ -391,8 +391,19 @@ mod strangers {
     fn stabilise(stamp: Stamp) -> Request<'static> {
         let (consents, after, digest, list, dropped) = (true, Id::new(0), 0, 0, heapless::Vec::new());
         let (place, awaits, keeping) = (stranger().place, Awaits::Nobody, Keeping::default());
-        let follows = None;
-        Request::Stabilise(Stabilise { place, consents, stamp, after, follows, digest, list, dropped, awaits, keeping })
+        let stood_before = None;
+        Request::Stabilise(Stabilise {
+            place,
+            consents,
+            stamp,
+            after,
+            stood_before,
+            digest,
+            list,
+            dropped,
+            awaits,
+            keeping,
+        })
     }
 
     #[test]

@@ -275,8 +275,8 @@ pub struct Stabilise {
     pub stamp: Stamp,
     /// The id of my predecessor: the arcs that we share end at you and begin after it.
     pub after: Id,
-    /// Who was the last to consent to me as its predecessor, if not you: I stood before that node.
-    pub follows: Option<Id>,
+    /// Who was the last to consent to me as its predecessor, or to be joined before, if not you.
+    pub stood_before: Option<Id>,
     /// The sum of what I hold of them.
     pub digest: u64,
     /// A hash of the list that I have from you.

@@ -146,7 +146,7 @@ impl Giver {
             consents: true,
             stamp: self.stamper.make(now, self.node.addr()),
             after: self.node.id(),
-            follows: None,
+            stood_before: None,
             digest: goods().sums(Arc::new(self.node.id(), self.node.id())).total(),
             list: 0,
             dropped: Default::default(),

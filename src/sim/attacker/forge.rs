@@ -205,11 +205,11 @@ impl Material {
                 consents: rng.chance(0.5),
                 stamp,
                 after: self.id(rng),
-                follows: rng.chance(0.5).then(|| self.id(rng)),
+                stood_before: rng.chance(0.5).then(|| self.id(rng)),
                 digest: rng.next_u64(),
                 list: rng.next_u64() as u32,
                 dropped: self.peers(rng, DROPPED_MAX),
-                awaits: Self::awaits(rng),
+                awaits: self.awaits(rng),
                 keeping: Self::keeping(rng),
             }),
             4 => Request::Release { side, stamp, closer: rng.chance(0.5).then(|| self.peer(rng)) },
@@ -271,8 +271,8 @@ impl Material {
         }
     }
 
-    fn awaits(rng: &mut Rng) -> Awaits {
-        [Awaits::Nobody, Awaits::NobodyAndNew, Awaits::Others, Awaits::Unsettled][rng.index(4)]
+    fn awaits(&self, rng: &mut Rng) -> Awaits {
+        [Awaits::Nobody, Awaits::NobodyAndNew, Awaits::Others, Awaits::Unsettled(self.id(rng))][rng.index(4)]
     }
 
     fn keeping(rng: &mut Rng) -> Keeping {
@@ -302,7 +302,7 @@ impl Material {
                     wait_ms: rng.next_u64() as u16,
                     dropped: self.peers(rng, DROPPED_MAX),
                     matched: rng.chance(0.5),
-                    awaits: Self::awaits(rng),
+                    awaits: self.awaits(rng),
                     keeping: Self::keeping(rng),
                 })
             }
