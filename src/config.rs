@@ -109,13 +109,6 @@ impl Config {
         self.consent + self.consent / 20
     }
 
-    /// The longest time that a node takes to find out that its successor is dead, and to turn to the next, which lives.
-    pub fn notice_max(&self) -> Duration {
-        // Each try waits twice as long as the one before it.
-        let tries = (1 << self.tries.min(8)) - 1;
-        self.stabilise_max + self.timeout_max * tries + self.indirect
-    }
-
     /// The same with every number inside the range that the protocol was checked for.
     pub fn checked(mut self) -> Self {
         self.successors = self.successors.clamp(SUCCESSORS_MIN, SUCCESSORS_MAX);
@@ -138,7 +131,6 @@ mod tests {
         let config = Config::default();
         assert!(config.consent >= config.stabilise_max * 3);
         assert!(config.pledge() > config.consent);
-        assert_eq!(config.notice_max(), Duration::from_millis(700 + 1000 + 2000 + 4000 + 600));
     }
 
     #[test]

@@ -3,9 +3,7 @@
 //! It joins like any other, or raises the ring together with others that wait as well, and awaits those who stood
 //! beside it. Until it has seen them on its ring it answers for nothing and consents to nobody; nor does one that joins
 //! beside it. What ends that is to see them all, or two neighbours of which neither awaits anybody: then the ring is
-//! whole without them, and has taken this node in. The word of one that has not settled either since it was started
-//! counts only if nobody but the missing one stood between the two: whom it saw itself may await others, and have gone
-//! again.
+//! whole without them, and has taken this node in.
 //!
 //! Why that is enough: suppose that of the last group of a key nobody has come back. Whoever stood beside that group is
 //! awaiting one of it, and so on either side of the gap stands one that consents to nobody: nobody in the gap speaks.
@@ -18,7 +16,6 @@ use super::record::Neighbourhood;
 use super::stabilise::Beside;
 use super::timers::Timer;
 use crate::config::Rule;
-use crate::id::Id;
 use crate::wire::{Awaits, Peer, Place, Request};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -33,15 +30,6 @@ pub(super) struct Awaiting {
     beside: Neighbourhood,
     /// Others that it knew, who may know its ring.
     others: Vec<SocketAddr>,
-}
-
-/// Who stood on a side.
-fn stood(beside: &[Place], side: Beside) -> Option<Id> {
-    let place = match side {
-        Beside::Predecessor => beside.first(),
-        Beside::Successor => beside.last(),
-    };
-    place.map(|place| place.id)
 }
 
 impl Awaiting {
@@ -112,38 +100,21 @@ impl Node {
         };
         let told = self.ring.awaits[from as usize];
         match &self.awaiting {
-            None => match stood(&self.beside, to) {
-                None => Awaits::Nobody,
-                Some(id) if !self.is_established() => Awaits::Unsettled(id),
-                Some(_) if self.beside.iter().any(|place| place.id == peer.id()) => Awaits::Nobody,
-                Some(_) => Awaits::NobodyAndNew,
-            },
-            Some(awaiting) => match told {
-                Some(told @ (Awaits::Nobody | Awaits::Unsettled(_))) if !awaiting.is_of_before() => told,
-                Some(Awaits::NobodyAndNew) => Awaits::Nobody,
-                _ => Awaits::Others,
-            },
+            None if self.beside.is_empty() || self.beside.iter().any(|place| place.id == peer.id()) => Awaits::Nobody,
+            None => Awaits::NobodyAndNew,
+            Some(awaiting) if told == Some(Awaits::Nobody) && !awaiting.is_of_before() => Awaits::Nobody,
+            Some(_) if told == Some(Awaits::NobodyAndNew) => Awaits::Nobody,
+            Some(_) => Awaits::Others,
         }
     }
 
     /// A neighbour tells whether it awaits others. If neither does, this node is as good as a joiner between them.
     pub(super) fn told_awaits(&mut self, by: Beside, awaits: Awaits) {
         let news = self.ring.awaits[by as usize].replace(awaits) != Some(awaits);
-        let Some(awaiting) = &self.awaiting else { return };
-        let (head, predecessor) = (self.successors.head(), self.predecessor);
-        let whole = |side: Beside, neighbour: Option<Peer>, other: Option<Peer>| {
-            let former = stood(&awaiting.beside, side);
-            match self.ring.awaits[side as usize] {
-                None | Some(Awaits::Others) => false,
-                // Nobody but this node, and who it misses on that side, stood between it and one of its neighbours.
-                Some(Awaits::Unsettled(id)) if former.is_some() => {
-                    let known = [Some(self.me.id()), former, other.map(|peer| peer.id())];
-                    known.contains(&Some(id)) || former == neighbour.map(|peer| peer.id())
-                }
-                Some(_) => true,
-            }
-        };
-        if whole(Beside::Successor, head, predecessor) && whole(Beside::Predecessor, predecessor, head) {
+        if self.awaiting.is_none() {
+            return;
+        }
+        if self.ring.awaits.iter().all(|told| told.is_some_and(|told| told != Awaits::Others)) {
             self.awaits_no_more(Life::Whole);
         } else if news {
             self.tell_beside();

@@ -55,16 +55,18 @@ impl Node {
         let (now, me) = (self.now.at, self.me.id());
         let Some((old, new)) = self.predecessor.zip(new).filter(|(old, new)| old.id() != new.id()) else { return };
         self.ring.passed_over.take_if(|(id, until)| *id == new.id() || *until <= now);
-        let notice = self.config.notice_max();
+        let time = self.config.pledge() * 2;
         if new.id().is_between(old.id(), me) {
-            self.ring.passed_over = Some((old.id(), now + notice));
+            self.ring.passed_over = Some((old.id(), now + time));
         } else if self.config.keeps(Rule::FormerClaim) {
             let before = self.ring.before_predecessor.unwrap_or(old.id());
             let known = self.ring.passed_over.map_or([old.id(), before], |(id, _)| [id; 2]);
             let earlier = self.rights.reach.filter(|reach| reach.until > now);
             // Those before it miss it since then, and this node may have slept.
-            let heard = self.peers.get(&old).and_then(|relation| relation.heard_request).unwrap_or(now);
-            self.rights.reach = Some(Reach::after_loss(earlier, old.id(), known, me, heard + notice));
+            let heard = self.peers.get(&old).and_then(|relation| relation.heard_request);
+            let came = (!self.ring.predecessor_left).then_some(self.rights.of_predecessor.since);
+            let heard = heard.or(came).unwrap_or(now);
+            self.rights.reach = Some(Reach::after_loss(earlier, old.id(), known, me, heard + time));
         }
     }
 

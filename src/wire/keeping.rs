@@ -1,6 +1,5 @@
 //! What neighbours tell each other all the time: how they keep what they hold, and whom they await.
 
-use crate::id::Id;
 use serde::{Deserialize, Serialize};
 
 /// How a node keeps what it holds.
@@ -34,6 +33,4 @@ pub enum Awaits {
     NobodyAndNew,
     /// It awaits others, or waits with one who does.
     Others,
-    /// It awaits nobody, but has not settled since it was started; on this side that one stood beside it.
-    Unsettled(Id),
 }

@@ -209,7 +209,7 @@ impl Material {
                 digest: rng.next_u64(),
                 list: rng.next_u64() as u32,
                 dropped: self.peers(rng, DROPPED_MAX),
-                awaits: self.awaits(rng),
+                awaits: Self::awaits(rng),
                 keeping: Self::keeping(rng),
             }),
             4 => Request::Release { side, stamp, closer: rng.chance(0.5).then(|| self.peer(rng)) },
@@ -271,8 +271,8 @@ impl Material {
         }
     }
 
-    fn awaits(&self, rng: &mut Rng) -> Awaits {
-        [Awaits::Nobody, Awaits::NobodyAndNew, Awaits::Others, Awaits::Unsettled(self.id(rng))][rng.index(4)]
+    fn awaits(rng: &mut Rng) -> Awaits {
+        [Awaits::Nobody, Awaits::NobodyAndNew, Awaits::Others][rng.index(3)]
     }
 
     fn keeping(rng: &mut Rng) -> Keeping {
@@ -302,7 +302,7 @@ impl Material {
                     wait_ms: rng.next_u64() as u16,
                     dropped: self.peers(rng, DROPPED_MAX),
                     matched: rng.chance(0.5),
-                    awaits: self.awaits(rng),
+                    awaits: Self::awaits(rng),
                     keeping: Self::keeping(rng),
                 })
             }
