@@ -4,7 +4,8 @@
 //! joined before it, and says so. A node that is neither may have come from a ring that formed apart: it went back
 //! along this one, as each node named it a closer one, until one did not answer. Those who live before that one speak
 //! for what lies between. So the claim does not grow for such a node until they have had the time to find out who is
-//! dead, and to come: one of them is a closer predecessor then, and no claim reaches past that.
+//! dead, and to come: twice that of a pledge, since the lost one was heard. One of them is a closer predecessor then,
+//! and no claim reaches past that.
 
 use super::Node;
 use crate::config::Rule;

@@ -275,7 +275,7 @@ pub struct Stabilise {
     pub stamp: Stamp,
     /// The id of my predecessor: the arcs that we share end at you and begin after it.
     pub after: Id,
-    /// Who was the last to consent to me as its predecessor, or to be joined before, if not you.
+    /// Whom I stood before, if not you: the last that consented to me as its predecessor, or that I joined before.
     pub stood_before: Option<Id>,
     /// The sum of what I hold of them.
     pub digest: u64,

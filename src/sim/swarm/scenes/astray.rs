@@ -10,7 +10,6 @@ use crate::wire::Peer;
 enum Stage {
     Death,
     Way,
-    Rest,
     End,
 }
 
@@ -23,8 +22,8 @@ struct Astray {
 
 /// Whoever notices the death soonest asks three times before, and another node last.
 const NOTICED: Duration = Duration::from_millis(1500);
-/// A little longer than pledges last.
-const REST: Duration = Duration::from_secs(6);
+/// Twice as long as a claim waits for those who live, and longer.
+const REST: Duration = Duration::from_secs(12);
 
 /// 9 to 16 nodes, of which one dies, or two neighbours: the promises hold.
 pub fn stage(seed: u64) -> Swarm {
@@ -61,10 +60,6 @@ impl Scene for Astray {
                 if let Some(host) = run.world.host_at(self.order[stray].addr()) {
                     run.world.lead_astray(host, &list);
                 }
-                self.stage = Stage::Rest;
-                Some(REST)
-            }
-            Stage::Rest => {
                 self.stage = Stage::End;
                 Some(REST)
             }
