@@ -27,7 +27,7 @@ const NODE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("node");
 const FORMAT: &str = "format";
 const RECORD: &str = "record";
 /// The format that this program reads and writes.
-const VERSION: &[u8] = &[2];
+const VERSION: &[u8] = &[3];
 
 /// Everything is in memory beside it, so the database need not keep much.
 const CACHE: usize = 4 << 20;

@@ -198,7 +198,7 @@ const _: () = assert!(37 + 3 + PART_SIZE <= FRAME_MAX);
 const _: () = assert!(TRANSFERS_WAITING < TRANSFERS_MAX - TRANSFERS_RESERVE);
 const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PARTS_MAX && PARTS_WAITING < PARTS_MAX);
 const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);
-const _: () = assert!(37 + 40 + (SUCCESSORS_MAX + 2) * PEER_SIZE <= FRAME_MAX);
+const _: () = assert!(37 + 40 + 28 + (1 + SUCCESSORS_MAX + DROPPED_MAX) * PEER_SIZE <= FRAME_MAX);
 const _: () = assert!(37 + 3 + FINGERS_TOLD_MAX * (1 + PEER_SIZE) <= FRAME_MAX);
 const _: () =
     assert!(37 + 40 + 18 + 2 * VERSION_SIZE + ITEMS_MAX * ITEM_SIZE + (ALTERNATIVES_MAX + 1) * PEER_SIZE <= FRAME_MAX);

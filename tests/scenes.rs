@@ -8,7 +8,7 @@
 //! ```
 
 use skynode::sim::Detail;
-use skynode::sim::swarm::scenes::{Stage, apart, astray, halves, lapse, leaves, pairs, rush, split, strays};
+use skynode::sim::swarm::scenes::{Stage, apart, astray, halves, lapse, leaves, outage, pairs, rush, split, strays};
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -92,6 +92,11 @@ fn halves_are_silent_at_their_edges_until_reopened() {
 #[test]
 fn rings_that_formed_apart_with_the_same_seeds_become_one() {
     play_all("apart", apart::stage, 60, &[]);
+}
+
+#[test]
+fn in_an_outage_who_was_cut_off_or_had_gone_before_raises_no_second_ring() {
+    play_all("outage", outage::stage, 100, &[313]);
 }
 
 #[test]

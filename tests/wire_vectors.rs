@@ -77,6 +77,7 @@ fn stabilise(dropped: &[u8]) -> Stabilise {
 
 fn neighbours(predecessor: Named, successors: Option<PeerList>, dropped: &[u8]) -> Neighbours {
     let (dropped, keeping) = (peers(dropped), Keeping::default());
+    let awaits = if dropped.is_empty() { Awaits::Others } else { Awaits::Unsure { after: id(0x55), term: 300 } };
     Neighbours {
         predecessor,
         successors: successors.map(Box::new),
@@ -84,7 +85,7 @@ fn neighbours(predecessor: Named, successors: Option<PeerList>, dropped: &[u8]) 
         wait_ms: 2625,
         dropped,
         matched: true,
-        awaits: Awaits::Others,
+        awaits,
         keeping,
     }
 }
@@ -262,8 +263,8 @@ fn answers() -> Vec<Row> {
         row(Neighbours(neighbours(Named::You, Some(peers(&[2, 3])), &[4])),
             "0103010102000a000002e121012222222222222222222222222222222200000002000a000003e1210133333333 \
              3333333333333333333333330000000300c11401000a000004e121014444444444444444444444444444444400 \
-             00000401020000",
-            "d42c2837f2449b32"),
+             000004010355555555555555555555555555555555ac020000",
+            "ac282478cb54d323"),
         row(Neighbours(neighbours(Named::Other(peer(1)), Some(peers(&[])), &[])),
             "010302000a000001e121011111111111111111111111111111111100000001010000c1140001020000",
             "e3d90d1b3c9ec683"),

@@ -48,6 +48,9 @@ pub enum Rule {
     SaveBeforeTelling,
     /// A node that comes back with what it saved awaits those who stood beside it.
     AwaitFormerNeighbours,
+    /// For one that comes back the ring is whole by the word of a neighbour that has settled, not by that of others
+    /// that come back.
+    WitnessesHaveSettled,
     /// A stray is dropped only once the whole group of its owner is known to hold it.
     DropWhenConfirmed,
     /// Where tombstones were collected a floor stays, and nothing under it is taken.
@@ -56,7 +59,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -78,6 +81,7 @@ impl Rule {
         Self::AskedAfterPointer,
         Self::SaveBeforeTelling,
         Self::AwaitFormerNeighbours,
+        Self::WitnessesHaveSettled,
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
     ];

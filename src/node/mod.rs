@@ -152,6 +152,8 @@ pub struct Node {
     collector: collect::Collector,
     /// Who stood beside it when it settled last.
     beside: record::Neighbourhood,
+    /// The terms that it spoke under itself, or was about to.
+    spoke_under: Stretches<u64>,
     saving: Option<Box<save::Saving>>,
     awaiting: Option<Box<awaiting::Awaiting>>,
     settling: Option<Box<settle::Settling>>,
@@ -204,6 +206,7 @@ impl Node {
         if let Some(record) = &record {
             node.terms = Stretches::rising().restored(record.terms());
             node.floors = record.floors();
+            node.spoke_under = Stretches::rising().restored(record.spoke_under());
             node.clock_ms = node.clock_ms.max(record.clock_ms());
         }
         node.beside = beside.clone();
@@ -252,6 +255,7 @@ impl Node {
             floors: floors::Floors::default(),
             collector: collect::Collector::default(),
             beside: record::Neighbourhood::new(),
+            spoke_under: Stretches::rising(),
             saving: None,
             awaiting: None,
             settling: None,

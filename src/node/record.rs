@@ -26,6 +26,8 @@ pub struct Record {
     pub(super) beside: Neighbourhood,
     /// Others that it knew.
     pub(super) others: heapless::Vec<SocketAddr, SUCCESSORS_MAX>,
+    /// The terms that it spoke under itself, or was about to.
+    spoke_under: Saved<u64>,
     terms: Saved<u64>,
     /// The floors that it knew of.
     known: Saved<Version>,
@@ -38,7 +40,8 @@ impl Record {
     /// Reads what [`Record::to_bytes`] wrote; `None` if that cannot have been it.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (record, rest) = postcard::take_from_bytes::<Self>(bytes).ok()?;
-        let bounded = record.terms.iter().all(|(_, term)| *term <= TERM_MAX) && record.clock_ms <= TIME_MAX_MS;
+        let mut terms = record.terms.iter().chain(&record.spoke_under);
+        let bounded = terms.all(|(_, term)| *term <= TERM_MAX) && record.clock_ms <= TIME_MAX_MS;
         let sound = record.known.iter().chain(&record.firm).all(|(_, floor)| floor.is_sound());
         (rest.is_empty() && bounded && sound).then_some(record)
     }
@@ -69,6 +72,10 @@ impl Record {
         &self.terms
     }
 
+    pub(super) fn spoke_under(&self) -> &[(Id, u64)] {
+        &self.spoke_under
+    }
+
     pub(super) fn floors(&self) -> Floors {
         let Floors { known, firm } = Floors::default();
         Floors { known: known.restored(&self.known), firm: firm.restored(&self.firm) }
@@ -93,6 +100,7 @@ impl Node {
             id: self.me.id(),
             beside: self.beside.clone(),
             others: successors.take(SUCCESSORS_MAX).collect(),
+            spoke_under: saved(&self.spoke_under),
             terms: saved(&self.terms),
             known: saved(&self.floors.known),
             firm: saved(&self.floors.firm),
@@ -132,6 +140,7 @@ mod tests {
             id: Id::new(7),
             beside: [1, 2].map(|n| Place { addr: addr(n), id: Id::new(n.into()) }).into_iter().collect(),
             others: core::iter::once(addr(3)).collect(),
+            spoke_under: core::iter::once((Id::new(1), 5)).collect(),
             terms: [(Id::new(1), 5), (Id::new(9), 6)].into_iter().collect(),
             known: core::iter::once((Id::new(3), floor(7))).collect(),
             firm: core::iter::once((Id::new(4), floor(6))).collect(),

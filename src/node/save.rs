@@ -58,7 +58,9 @@ impl Node {
     /// Hands out what is to be saved next, unless the batch before is still being saved. Whoever takes it says how that
     /// ended: see [`Node::handle_saved`].
     pub fn poll_save(&mut self) -> Option<Batch> {
-        let changed = core::mem::take(&mut self.terms.changed) | self.floors.take_changed();
+        let changed = core::mem::take(&mut self.terms.changed)
+            | core::mem::take(&mut self.spoke_under.changed)
+            | self.floors.take_changed();
         let waits = self.timers.is_set(Timer::Save);
         let saving = self.saving.as_mut()?;
         saving.record_changed |= changed;

@@ -70,6 +70,7 @@ impl Node {
             // Alone: there is nobody to ask.
             let term = (term + 1).min(TERM_MAX);
             self.terms.raise(part, term);
+            self.spoke_under.raise(part, term);
             return self.settled(part, term);
         };
         let back = Asking { candidates: alloc::vec![neighbours.0], ..Asking::default() };
@@ -165,6 +166,7 @@ impl Node {
         if !self.still_settling(now) {
             return self.abort_settling();
         }
+        self.spoke_under.raise(arc, term);
         let manner = self.patient();
         let floors = floors.into_iter().map(|(arc, floor)| self.tell_floor(arc, floor));
         let requests: Vec<Request<'_>> = core::iter::once(Request::Settle { arc, term }).chain(floors).collect();

@@ -154,7 +154,9 @@ impl Node {
     /// The silence is over. Of those dropped here these are still missing.
     fn break_silence(&mut self, why: Life, missing: &[Peer]) {
         self.unsettle(Unsettled::Silent);
-        self.timers.cancel(Timer::Reopen);
+        if !self.recalls() {
+            self.timers.cancel(Timer::Reopen);
+        }
         if self.ring.silent.take().is_some_and(|quiet| quiet.told_by.is_none()) {
             self.ring.row = missing.iter().copied().take(DROPPED_MAX).collect();
         }

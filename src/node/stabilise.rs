@@ -342,7 +342,7 @@ impl Node {
 }
 
 /// Which neighbour.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beside {
     Successor = 0,
     Predecessor = 1,

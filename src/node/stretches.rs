@@ -52,10 +52,18 @@ impl<T: Level> Stretches<T> {
 
     /// The level of one id.
     pub fn at(&self, id: Id) -> T {
+        self.around(id).map_or(T::default(), |(_, level)| *level)
+    }
+
+    /// The level of one id, and after which other it begins.
+    pub fn since(&self, id: Id) -> (Id, T) {
+        self.around(id).map_or((id, T::default()), |(start, level)| (start.plus(u128::MAX), *level))
+    }
+
+    fn around(&self, id: Id) -> Option<&(Id, T)> {
         let before = self.stretches.partition_point(|(start, _)| *start <= id);
         // Before the first start the last stretch goes on: the ring wraps.
-        let stretch = before.checked_sub(1).or(self.stretches.len().checked_sub(1));
-        stretch.and_then(|i| self.stretches.get(i)).map_or(T::default(), |(_, level)| *level)
+        before.checked_sub(1).map_or(self.stretches.last(), |i| self.stretches.get(i))
     }
 
     /// The levels of the arc's parts, in no order.
@@ -192,6 +200,9 @@ mod tests {
                     (0..16).filter(inside).for_each(|n| plain[n as usize] = plain[n as usize].max(term));
                 }
                 (0..16).for_each(|n| assert_eq!(terms.at(at(n)), plain[n as usize]));
+                let (start, level) = terms.since(at(3));
+                let before = (0..16).filter(|n| Arc::new(start, at(3)).contains(at(*n)));
+                before.for_each(|n| assert_eq!(plain[n as usize], level));
                 let parts = terms.parts(arc);
                 for n in 0..16 {
                     let found = parts.iter().find(|(part, _)| part.contains(at(n))).map_or(0, |(_, level)| *level);
@@ -226,6 +237,7 @@ mod tests {
         let me = Id::new(77);
         terms.raise(Arc::new(me, me), 3);
         assert_eq!((terms.at(me), terms.at(Id::new(0)), terms.len()), (3, 3, 1));
+        assert_eq!(terms.since(me), (me, 3));
         assert_eq!(terms.parts(Arc::new(me, me)), [(Arc::new(me, me), 3)]);
     }
 }

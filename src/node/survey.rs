@@ -17,7 +17,8 @@ impl Node {
             consented: self.has_predecessors_consent(self.now.at),
             silent: self.may_be_cut_off(),
             awaiting: self.awaiting.is_some(),
-            term: self.terms.highest(arc),
+            // Under what it failed to settle nobody else is to speak: it would tell so when it is started again.
+            term: self.terms.highest(arc).max(self.spoke_under.highest(arc)),
             footing: self.floors.at_beginning(arc),
             holding: self.holding(arc, digest),
         }

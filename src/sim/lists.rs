@@ -103,14 +103,17 @@ impl Lists {
     }
 
     /// What of a key's last lists does not fit what the last reads of it found. A write that nobody waited for any more
-    /// may have come between the two: then a list may have what was there before.
+    /// may have come between the two: then a list may have what was there before, or not the key at all if that was a
+    /// tombstone. (Whether it was its history says: see [`Self::judge`].)
     pub fn misfit(&self, key: usize, found: &BTreeSet<Option<Version>>, keys: &Keys) -> Option<String> {
         let listed = self.last.get(&key)?;
         // What may end meanwhile was counted as not found.
         let sure = found.len() == 1 && found.first().is_some_and(Option::is_some);
         let before = self.last_asked.and_then(|at| keys.acknowledged_before(key, at));
         let read = found.first().copied().flatten();
-        let fits = |version: &Option<Version>| *version == read || (before..read).contains(version);
+        let was_there = |version: &Option<Version>| version.is_none() || *version >= before;
+        let fits =
+            |version: &Option<Version>| *version == read || (before < read && *version < read && was_there(version));
         (sure && !listed.iter().all(fits))
             .then(|| format!("key {key}: {listed:?} was listed in the end, and {found:?} read"))
     }
@@ -124,5 +127,35 @@ impl Lists {
         let overdue: Vec<u64> = self.asked.iter().filter(|(_, asked)| late(asked)).map(|(&tag, _)| tag).collect();
         let taken = overdue.iter().filter_map(|tag| self.asked.remove(tag));
         taken.map(|asked| format!("the list of {asked:?}: no answer")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(time_ms: u64) -> Option<Version> {
+        Some(Version { term: 1, time_ms, writer: 1 })
+    }
+
+    /// Whether a list that has this version of a key fits reads of that one, if somebody was told of version 1 before.
+    fn fits(listed: Option<Version>, read: Option<Version>) -> bool {
+        let mut keys = Keys::new(vec![b"key".to_vec().into()]);
+        keys.acknowledge(Instant::ZERO, 0, Version { term: 1, time_ms: 1, writer: 1 });
+        let last = [(0, BTreeSet::from([listed]))].into();
+        let lists = Lists { last, last_asked: Some(Instant::from_millis(1)), ..Lists::default() };
+        lists.misfit(0, &BTreeSet::from([read]), &keys).is_none()
+    }
+
+    #[test]
+    fn the_last_list_has_what_is_read_or_what_was_there_before_a_late_write() {
+        assert!(fits(version(1), version(1)));
+        assert!(!fits(None, version(1)), "it was left out");
+        assert!(!fits(version(0), version(1)), "it is older than what somebody was told of");
+        for listed in [None, version(1), version(2), version(3)] {
+            assert!(fits(listed, version(3)), "{listed:?}: version 1 may be a tombstone, 2 and 3 came late");
+        }
+        assert!(!fits(version(0), version(3)));
+        assert!(!fits(version(4), version(3)), "nobody reads it");
     }
 }

@@ -1,5 +1,6 @@
 //! What neighbours tell each other all the time: how they keep what they hold, and whom they await.
 
+use crate::id::Id;
 use serde::{Deserialize, Serialize};
 
 /// How a node keeps what it holds.
@@ -33,4 +34,13 @@ pub enum Awaits {
     NobodyAndNew,
     /// It awaits others, or waits with one who does.
     Others,
+    /// It cannot tell whether the ring is whole: it has yet to settle, as has the node on its other side; or this
+    /// neighbour has gone past the one that it settled beside.
+    Unsure {
+        /// From here on to its own place it spoke, or was about to, before it was started again; or did the next of
+        /// those beside it that are unsure as well.
+        after: Id,
+        /// The highest term that this neighbour's place was spoken for under so; 0 if it was not.
+        term: u64,
+    },
 }

@@ -209,7 +209,7 @@ impl Material {
                 digest: rng.next_u64(),
                 list: rng.next_u64() as u32,
                 dropped: self.peers(rng, DROPPED_MAX),
-                awaits: Self::awaits(rng),
+                awaits: self.awaits(rng),
                 keeping: Self::keeping(rng),
             }),
             4 => Request::Release { side, stamp, closer: rng.chance(0.5).then(|| self.peer(rng)) },
@@ -271,8 +271,9 @@ impl Material {
         }
     }
 
-    fn awaits(rng: &mut Rng) -> Awaits {
-        [Awaits::Nobody, Awaits::NobodyAndNew, Awaits::Others][rng.index(3)]
+    fn awaits(&self, rng: &mut Rng) -> Awaits {
+        let unsure = Awaits::Unsure { after: id_of(rng), term: self.term(rng) };
+        [Awaits::Nobody, Awaits::NobodyAndNew, Awaits::Others, unsure][rng.index(4)]
     }
 
     fn keeping(rng: &mut Rng) -> Keeping {
@@ -302,7 +303,7 @@ impl Material {
                     wait_ms: rng.next_u64() as u16,
                     dropped: self.peers(rng, DROPPED_MAX),
                     matched: rng.chance(0.5),
-                    awaits: Self::awaits(rng),
+                    awaits: self.awaits(rng),
                     keeping: Self::keeping(rng),
                 })
             }

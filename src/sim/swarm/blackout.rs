@@ -34,7 +34,7 @@ impl Swarm {
     }
 
     /// All die, and all that ever lived come back: whoever is awaited may be one of these.
-    fn black_out(&mut self) {
+    pub(super) fn black_out(&mut self) {
         self.world.log.tell(Detail::Lives, self.world.now(), format_args!("BLACKOUT"));
         self.wronged();
         self.orphaned.clear();

@@ -1,7 +1,7 @@
 //! Scenes: rings that are cut in parts, that formed apart, that wind twice; pairs that cannot talk; nodes that leave
 //! one after another; many that join at one moment; an attacker; an owner that dies with what it has just told, or just
-//! taken; a node of another ring that goes past the living. Most are beyond the bound that the promises hold within;
-//! then what both sides wrote must meet.
+//! taken; a node of another ring that goes past the living; an outage of all while two are cut off. Most are beyond the
+//! bound that the promises hold within; then what both sides wrote must meet.
 
 pub mod apart;
 pub mod astray;
@@ -9,6 +9,7 @@ pub mod halves;
 pub mod hostile;
 pub mod lapse;
 pub mod leaves;
+pub mod outage;
 pub mod pairs;
 pub mod rush;
 pub mod split;
@@ -19,7 +20,7 @@ mod asks;
 #[cfg(test)]
 mod winding;
 
-use super::{Rules, Scene, Swarm};
+use super::{Plan, Rules, Scene, Swarm};
 use crate::config::Config;
 use crate::rng::Rng;
 use crate::sim::chaos::Profile;
