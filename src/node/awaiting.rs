@@ -260,6 +260,8 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{Net, addr};
+    use super::super::{Config, Identity, Store};
     use super::*;
     use crate::id::Id;
 
@@ -295,5 +297,23 @@ mod tests {
             assert!(awaiting.is_over([UNSURE, UNSURE]));
             assert!(!awaiting.is_over([OTHERS, UNSURE]));
         }
+    }
+
+    #[test]
+    fn the_time_to_reopen_ends_when_the_ring_is_found() {
+        let mut net = Net::new();
+        (1..=3).for_each(|n| net.start(n));
+        net.run(20_000);
+        let record = net.nodes[&addr(2)].record();
+        net.nodes.remove(&addr(2));
+        net.run(10_000);
+        let config = Config { reopen_after: Some(Duration::from_secs(20)), ..Config::default() };
+        let (identity, saved) = (Identity { addr: addr(2), id: None }, (Store::new(1 << 20), Some(record)));
+        let node = Node::with_disk(config, identity, true, [2; 32], net.now, saved);
+        assert!(node.recalls() && node.timers.is_set(Timer::Reopen));
+        net.nodes.insert(addr(2), node);
+        net.run(10_000);
+        let node = &net.nodes[&addr(2)];
+        assert!(node.is_established() && !node.timers.is_set(Timer::Reopen));
     }
 }
