@@ -193,6 +193,16 @@ impl Swarm {
         if let Some(host) = self.world.hosts().iter().find(unready) {
             return Some(format!("{} is not ready", host.addr()));
         }
+        // Who has lost its predecessor may not claim what that had yet, though it is ready for what it claims.
+        let held_back = |host: &&Host| {
+            let node = host.node().filter(|_| self.phase != Phase::Forming);
+            node.and_then(|node| Some((node, node.predecessor()?))).is_some_and(|(node, predecessor)| {
+                node.spoken(host.local(self.world.now()).at) != Some(Arc::new(predecessor.id(), host.id()))
+            })
+        };
+        if let Some(host) = self.world.hosts().iter().find(held_back) {
+            return Some(format!("{} has yet to claim all of its arc", host.addr()));
+        }
         if let Some((host, _)) = self.world.members().find(|(_, node)| node.is_leaving()) {
             return Some(format!("{host} has yet to leave"));
         }
