@@ -62,3 +62,30 @@ fn transfers_on_their_seeds() {
 fn saved_on_its_seeds() {
     replay("saved", saved::saved);
 }
+
+/// They are of the layout that messages have now: else the fuzzer would begin with what is refused.
+#[test]
+fn seeds_of_messages_are_understood_but_for_those_that_are_flawed() {
+    let flawed = |name: &str| {
+        let flaw = ["raw-other", "raw-ping-with-a-flipped", "raw-too", "trailing", "truncated", "unknown"];
+        name.contains("beyond") || name.contains("overflows") || flaw.iter().any(|flaw| name.starts_with(flaw))
+    };
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/decode");
+    for seed in std::fs::read_dir(folder).expect("the folder of the seeds") {
+        let seed = seed.expect("a file in it");
+        let name = seed.file_name().into_string().expect("a name");
+        let input = std::fs::read(seed.path()).expect("a seed that can be read");
+        assert_eq!(decode::is_understood(&input), !flawed(&name), "{name}");
+    }
+}
+
+/// The same of the layout that records have.
+#[test]
+fn seeds_with_a_record_hold_one() {
+    for seed in ["a-record-that-awaits-nobody", "entries-and-a-record", "with-seeds-and-a-disk-that-fails"] {
+        let file = format!("{}/fuzz/seeds/saved/{seed}", env!("CARGO_MANIFEST_DIR"));
+        let bytes = std::fs::read(file).expect("a seed that can be read");
+        let mut ends = (0..bytes.len()).filter_map(|at| skynode::node::Record::from_bytes(&bytes[at..]));
+        assert!(ends.any(|record| record.ring() == "sky"), "{seed}");
+    }
+}
