@@ -104,7 +104,7 @@ impl Lists {
 
     /// What of a key's last lists does not fit what the last reads of it found. A write that nobody waited for any more
     /// may have come between the two: then a list may have what was there before, or not the key at all if that was a
-    /// tombstone. (Whether it was its history says: see [`Self::judge`].)
+    /// tombstone. Whether it was shows in the key's history: see [`Self::judge`].
     pub fn misfit(&self, key: usize, found: &BTreeSet<Option<Version>>, keys: &Keys) -> Option<String> {
         let listed = self.last.get(&key)?;
         // What may end meanwhile was counted as not found.

@@ -32,7 +32,7 @@ const NOTICED: Duration = Duration::from_secs(12);
 /// The last has its power back, and has asked around.
 const BACK: Duration = Duration::from_secs(16);
 
-/// 9 to 14 nodes, of which one to three go before and at most two are cut off: the promises hold.
+/// 9 to 14 nodes, of which one to three go before and two that stay are cut off: no id may have two speakers.
 pub fn stage(seed: u64) -> Swarm {
     let mut rng = Rng::new(seed ^ 0x0007_A6E5);
     let nodes = 9 + rng.index(6);
@@ -49,6 +49,7 @@ impl Outage {
         order.rotate_left(self.rng.index(n));
         order.truncate(3 + self.rng.index(3));
         if self.rng.chance(0.2) {
+            // The ends are neighbours then, and those that go stand on one side of them.
             order.rotate_left(1);
         }
         self.ends = vec![order[0], order[order.len() - 1]];
