@@ -167,6 +167,9 @@ pub const AHEAD_MAX_MS: u64 = 86_400_000;
 /// Steps of a lookup, before it is given up: far beyond log2 of any ring.
 pub const LOOKUP_STEPS_MAX: usize = 160;
 
+/// Seeds that a node keeps, and addresses that it tries at one time, however many the names stand for.
+pub const SEEDS_MAX: usize = 32;
+
 /// Nodes that one printing of the ring visits, unless asked for fewer.
 pub const WALK_MAX: usize = 1000;
 

@@ -8,7 +8,9 @@
 //! ```
 
 use skynode::sim::Detail;
-use skynode::sim::swarm::scenes::{Stage, apart, astray, halves, lapse, leaves, outage, pairs, rush, split, strays};
+use skynode::sim::swarm::scenes::{
+    Stage, apart, astray, founding, halves, lapse, leaves, outage, pairs, rush, split, strays,
+};
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -130,4 +132,13 @@ fn a_rush_of_nodes_that_start_at_one_moment_on_one_machine_are_soon_a_ring() {
     // Waiting for a pledge to run out takes 2.6 s: nobody has to.
     let slow = figures.values().flatten().find(|seconds| **seconds > 2.0);
     assert_eq!(slow, None, "a ring of nodes that started at once took that many seconds");
+}
+
+#[test]
+fn founding_nodes_with_the_same_seeds_are_one_ring_as_soon_as_the_last_has_started() {
+    let figures = play_all("founding", founding::stage, 400, &[]);
+    // Of five or more that join at one moment one in some hundred waits for a pledge to run out.
+    let of_few = figures.iter().filter(|(name, _)| (2..=4).any(|seeds| name.contains(&format!("until {seeds} seeds"))));
+    let slow = of_few.flat_map(|(_, values)| values).find(|seconds| **seconds > 0.5);
+    assert_eq!(slow, None, "it took that many seconds");
 }

@@ -26,6 +26,7 @@ pub(super) fn checked<S: AsRef<str>>(seeds: &[S]) -> Result<Vec<String>, Error> 
 /// The addresses that they have now: at least one, or nothing can be reached.
 pub(super) async fn addresses(seeds: &[String]) -> Result<Vec<SocketAddr>, Error> {
     let (found, unknown) = udp::resolved(seeds).await;
+    let found = found.concat();
     if found.is_empty() {
         let unknown: Vec<String> = unknown.iter().map(|(seed, why)| format!("{seed}: {why}")).collect();
         return Err(Error::Unreachable(format!("no address is known: {}; are the names right?", unknown.join("; "))));

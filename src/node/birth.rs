@@ -1,17 +1,20 @@
 //! Birth: who creates a ring, and how the seeds are tried.
 //!
-//! A node without seeds creates a ring at once. A node with seeds never does, but tries them for ever; only one that is
-//! its own seed creates the ring when no other seed turns out to be on one. Of three seeds or more it must have heard
-//! most, itself included: otherwise one that starts while it is cut off would found a second ring beside the first.
+//! A node without seeds creates a ring at once. A node with seeds never does, but tries them for ever; only a
+//! *founder*, a node that is its own seed, creates the ring when no other seed turns out to be on one. Where all seeds
+//! have answered, and none knows of a ring, the founder with the lowest id does so [at once](super::seeds). Where a
+//! seed is missing, founders wait for it for four seconds. Of three seeds or more a founder must have heard most,
+//! itself included: otherwise one that starts while it is cut off would found a second ring beside the first.
 
 use super::Node;
 use super::command::Event;
 use super::life::Life;
 use super::pending::{Probe, Purpose};
+use super::seeds::{Choice, SAID_HOLDS, Said, Seeds};
 use super::timers::Timer;
+use crate::limits::SEEDS_MAX;
 use crate::time::Instant;
 use crate::wire::{Peer, Place, Request};
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -33,10 +36,14 @@ pub(super) struct Birth {
     pub member_heard: Option<Instant>,
     /// When a seed with a lower id was heard that will create the ring instead.
     lower_founder: Option<Instant>,
+    /// The seeds, and what each said.
+    seeds: Seeds,
     /// When the seeds were asked last.
     asked: Option<Instant>,
-    /// How many other seeds were named last.
-    others: usize,
+    /// When their addresses were wanted last.
+    wanted: Option<Instant>,
+    /// How often those that are about to be on a ring were asked whether they are, in this round.
+    followed: u32,
     /// Those that answered in the last round, and are on no ring.
     heard: Vec<Place>,
     /// The lack of seeds was told.
@@ -87,6 +94,8 @@ impl Node {
     pub(super) fn want_seeds(&mut self) {
         let tries = (!self.is_member()).then_some(self.birth.tries);
         if self.birth.seeds_given {
+            self.birth.wanted = Some(self.now.at);
+            self.birth.followed = 0;
             self.emit(Event::SeedsWanted { tries });
         }
         if self.recalls() && !self.is_member() {
@@ -106,22 +115,98 @@ impl Node {
         self.timers.set_earlier(Timer::Join, self.now.at + SEEDS_PAUSE_MIN);
     }
 
-    /// The addresses of the seeds.
-    pub(super) fn try_seeds(&mut self, addrs: &[SocketAddr]) {
+    /// The addresses of the seeds, those of each by themselves.
+    pub(super) fn try_seeds(&mut self, seeds: &[Vec<SocketAddr>]) {
+        let addrs: Vec<SocketAddr> = seeds.iter().flatten().copied().collect();
         if !self.seeks_ring() {
-            return self.reunite_through(addrs);
+            return self.reunite_through(&addrs);
         }
+        self.birth.seeds.name(seeds);
         let others: Vec<SocketAddr> = addrs.iter().copied().filter(|addr| *addr != self.me.addr()).collect();
         self.birth.other_seeds |= !others.is_empty();
-        self.birth.others = others.iter().collect::<BTreeSet<_>>().len().min(SEEDS_MAX);
         if others.len() < addrs.len() {
             self.is_own_seed();
-            if others.is_empty() && !self.birth.member && !self.recalls() {
+            let only = others.is_empty() && !self.birth.seeds.lacks_address();
+            if only && !self.birth.member && !self.recalls() {
                 return self.create_ring();
             }
         }
         self.birth.asked = Some(self.now.at);
         self.ask_seeds(&others);
+    }
+
+    /// The asker may be a seed that has just started: it is asked back at once, so that neither waits for the other's
+    /// next round.
+    pub(super) fn ask_back(&mut self, asker: SocketAddr) {
+        let now = self.now.at;
+        if self.birth.member || !self.birth.seeds_given || self.is_guest() || asker == self.me.addr() {
+            return;
+        }
+        if self.birth.seeds.has(asker) {
+            if !self.birth.seeds.is_known(now, asker) {
+                self.ask_seed_anew(asker);
+            }
+        } else if self.birth.seeds.lacks_address() && self.birth.wanted.is_some_and(|at| now.since(at) >= NAMES_PAUSE) {
+            // It may be the one whose name did not resolve yet.
+            self.birth.wanted = Some(now);
+            self.emit(Event::SeedsWanted { tries: Some(self.birth.tries.saturating_sub(1)) });
+        }
+    }
+
+    /// Asks a seed, unless it was asked just now. What it was asked before may have come before it had started.
+    fn ask_seed_anew(&mut self, addr: SocketAddr) {
+        let lately = self.now.at - ASKED_JUST_NOW;
+        let asked = self
+            .requests
+            .any_since(lately, |to, purpose| to.addr() == addr && matches!(purpose, Purpose::Probe(Probe::Seed)));
+        if !asked {
+            self.ask_stranger(addr, Request::Ping, Purpose::Probe(Probe::Seed));
+        }
+    }
+
+    /// What this node says of itself when it is asked as a seed.
+    pub(super) fn said_of_me(&self) -> Said {
+        Said {
+            place: self.me.place,
+            member: self.is_member() && !self.has_parted(),
+            founder: self.birth.founder,
+            recalls: self.recalls(),
+            knows_ring: self.birth.member || self.joining.is_under_way() || self.has_heard_of_ring(),
+        }
+    }
+
+    fn has_heard_of_ring(&self) -> bool {
+        self.birth.member_heard.is_some_and(|at| self.now.at.since(at) < RING_LOST)
+    }
+
+    /// Does what the seeds' answers lead to: once all have said that they know of no ring, one of them creates it.
+    fn follow_seeds(&mut self) {
+        if self.birth.member || self.is_guest() || self.leaving.is_some() {
+            return;
+        }
+        match self.birth.seeds.choose(self.now.at, self.said_of_me()) {
+            Choice::Wait => {}
+            Choice::Again(old) => old.into_iter().for_each(|addr| self.ask_seed_anew(addr)),
+            Choice::Found => self.create_ring(),
+            Choice::Follow(_) if self.birth.followed < FOLLOWS_MAX => {
+                if !self.timers.is_set(Timer::Founder) {
+                    let longest = FOLLOW_PAUSE * 2u32.pow(self.birth.followed);
+                    let pause = self.rng.between(FOLLOW_PAUSE / 4, longest);
+                    self.birth.followed += 1;
+                    self.timers.set(Timer::Founder, self.now.at + pause);
+                }
+            }
+            Choice::Follow(_) => {}
+        }
+    }
+
+    /// Those that are about to be on a ring are asked whether they are.
+    pub(super) fn ask_founder(&mut self) {
+        if !self.birth.member
+            && let Choice::Follow(addrs) = self.birth.seeds.choose(self.now.at, self.said_of_me())
+        {
+            addrs.into_iter().for_each(|addr| self.ask_seed_anew(addr));
+        }
     }
 
     /// Asks who lives there, and whether it is on a ring.
@@ -141,17 +226,19 @@ impl Node {
         }
     }
 
-    /// A seed is alive.
-    pub(super) fn seed_answered(&mut self, seed: Peer, member: bool, founder: bool, recalls: bool) {
+    /// A seed that was asked at this address is alive, and says this of itself.
+    pub(super) fn seed_answered(&mut self, asked: SocketAddr, seed: Peer, said: Said) {
         if self.is_guest() {
             // One that is on no ring is tried again.
-            return if member {
+            return if said.member {
                 self.contact_answered(seed)
             };
         }
+        self.birth.seeds.heard(self.now.at, asked, said);
         if seed == self.me {
             self.is_own_seed();
-        } else if member {
+            self.follow_seeds();
+        } else if said.member {
             self.birth.member_heard = Some(self.now.at);
             if self.seeks_ring() {
                 self.meet_ring(seed);
@@ -164,12 +251,13 @@ impl Node {
                 self.birth.heard.push(seed.place);
             }
             // Whoever was on a ring goes before those who have nothing.
-            if founder && (!recalls, seed.id()) < (!self.recalls(), self.me.id()) {
+            if said.founder && (!said.recalls, seed.id()) < (!self.recalls(), self.me.id()) {
                 self.birth.lower_founder = Some(self.now.at);
             }
             if self.rights.slept {
                 self.remembered.add(self.now.at, seed);
             }
+            self.follow_seeds();
         }
     }
 
@@ -193,7 +281,7 @@ impl Node {
             return self.timers.set(Timer::Found, now + SEEDS_ROUND);
         };
         let ended = self.birth.asked.is_some_and(|at| at >= begun && now.since(at) >= SEEDS_ROUND);
-        let (heard, seeds) = (self.birth.heard.len() + 1, self.birth.others + 1);
+        let (heard, seeds) = self.birth.seeds.count(self.me.addr(), begun);
         let needed = if seeds > 2 { seeds / 2 + 1 } else { 1 };
         let enough = match &self.awaiting {
             Some(awaiting) if awaiting.is_of_before() => {
@@ -221,11 +309,19 @@ const SEEDS_PAUSE_MIN: Duration = Duration::from_secs(1);
 const SEEDS_PAUSE_MAX: Duration = Duration::from_secs(15);
 
 /// By then every seed that was asked has answered, or not answered three times.
-const SEEDS_ROUND: Duration = Duration::from_millis(1200);
+const SEEDS_ROUND: Duration = SAID_HOLDS;
+
+/// A question to a seed that is younger than this is still on its way.
+const ASKED_JUST_NOW: Duration = Duration::from_millis(8);
+
+/// The pause between two tries to resolve names because somebody unknown asked.
+const NAMES_PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest first pause before those that are about to be on a ring are asked whether they are; each may be twice as
+/// long as the one before, until the next round comes. Drawn, so that not all join at one moment, in each other's way.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(20);
+const FOLLOWS_MAX: u32 = 7;
 
 /// A node that is its own seed creates a ring in place of one that was not heard of for so long. The seeds are tried
 /// several times meanwhile.
 const RING_LOST: Duration = Duration::from_secs(60);
-
-/// Addresses tried at one time, however many the names stand for.
-const SEEDS_MAX: usize = 32;

@@ -78,8 +78,9 @@ pub enum Command {
         /// How many at most, up to `limits::LIST_MAX`.
         limit: usize,
     },
-    /// The addresses that the seeds' names stand for, in answer to [`Event::SeedsWanted`]. No reply.
-    Seeds(Vec<SocketAddr>),
+    /// The addresses that each seed's name stands for, none where it does not resolve, in answer to
+    /// [`Event::SeedsWanted`]. No reply.
+    Seeds(Vec<Vec<SocketAddr>>),
     /// Leave the ring: hand over what is held here, then say good-bye. → `Done` at once; [`Event::Left`] tells the end.
     Leave,
     /// End the silence of a node that may be cut off: the operator knows that the others are dead, or takes the risk of

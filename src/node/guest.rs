@@ -100,7 +100,7 @@ impl Node {
         let (heard, until) = (self.may_coordinate(), self.now.at + self.config.deadline);
         let Some(guest) = &mut self.guest else { return };
         match command {
-            Command::Seeds(addrs) => self.ask_seeds(&addrs),
+            Command::Seeds(seeds) => self.ask_seeds(&seeds.concat()),
             Command::Leave => {
                 // It has nothing to hand over.
                 self.emit(Event::Reply(ticket, Reply::Done));

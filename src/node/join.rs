@@ -71,6 +71,7 @@ impl Node {
 
     pub(super) fn enter_rounds(&mut self) {
         self.timers.cancel(Timer::Found);
+        self.timers.cancel(Timer::Founder);
         let at = self.now.at;
         let first = self.jitter(1, 100);
         self.timers.set(Timer::Round, at + first);

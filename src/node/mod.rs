@@ -23,6 +23,7 @@
 //! mirror     which address others see                          amid      born on a ring that stands, for simulations
 //! life       what happened, in words                           load      how full its tables are
 //! guest      clients without a place on the ring               reach     no claim over those who may live
+//! seeds      which seed founds the ring
 //! ```
 
 mod amid;
@@ -59,6 +60,7 @@ mod refusals;
 mod reunion;
 mod rights;
 mod save;
+mod seeds;
 mod serve;
 mod settle;
 mod silence;
@@ -306,6 +308,7 @@ impl Node {
                 Timer::Stabilise => self.stabilise(),
                 Timer::Join => self.join_again(),
                 Timer::Found => self.found_ring(),
+                Timer::Founder => self.ask_founder(),
                 Timer::Recover => self.recover(),
                 Timer::Reunion => self.reunite(),
                 Timer::Fingers => self.fix_fingers(),
@@ -315,8 +318,7 @@ impl Node {
                 Timer::Pulls => self.paced_on(),
                 Timer::Reopen => self.reopen_now(),
                 Timer::Awaited => self.look_for_awaited(),
-                // The driver will ask.
-                Timer::Save => {}
+                Timer::Save => {} // The driver will ask.
                 Timer::Leave => self.leave_on(),
                 Timer::LeaveEnd => self.leave_ended(),
                 Timer::TellList => self.tell_list(),

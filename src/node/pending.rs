@@ -244,6 +244,11 @@ impl Requests {
         self.table.values().any(|pending| like(&pending.to, &pending.purpose))
     }
 
+    /// The same of those that were first sent since.
+    pub fn any_since(&self, since: Instant, mut like: impl FnMut(&Peer, &Purpose) -> bool) -> bool {
+        self.table.values().any(|pending| pending.started >= since && like(&pending.to, &pending.purpose))
+    }
+
     /// Takes out all requests for such a purpose without a word.
     pub fn abandon(&mut self, timers: &mut Timers, mut like: impl FnMut(&Purpose) -> bool) {
         self.table.retain(|transaction, pending| {

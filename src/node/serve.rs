@@ -5,6 +5,7 @@ use super::command::{Command, Event, Ticket};
 use super::lookup::Found;
 use super::owned::{OwnedEntry, OwnedWrite};
 use super::pending::{Manner, Pending, Probe, Purpose, Silence};
+use super::seeds::Said;
 use super::speak::Asked;
 use crate::limits::{RELAYS_EACH_MAX, RELAYS_MAX};
 use crate::time::Instant;
@@ -16,7 +17,10 @@ impl Node {
     /// Takes a request for this incarnation; if it may change something, its sender's address is proven.
     pub(super) fn serve(&mut self, asked: &Asked, request: Request<'_>) {
         match request {
-            Request::Ping => self.answer(asked, self.pong()),
+            Request::Ping => {
+                self.answer(asked, self.pong());
+                self.ask_back(asked.source);
+            }
             Request::PingFor(target) => self.relay_ping(asked, target),
             Request::Walk => self.answer(asked, Answer::Step(self.step_of_me())),
             Request::Mirror => self.answer(asked, Answer::Mirrored(asked.source)),
@@ -81,11 +85,12 @@ impl Node {
                 self.stabilised(to, pending.started, said, stamp, answer);
             }
             (Purpose::Candidate, Answer::Neighbours(answer)) => self.candidate_answered(to, stamp, answer),
-            (Purpose::Probe(probe), Answer::Pong { place, member, founder, recalls }) => {
+            (Purpose::Probe(probe), Answer::Pong { place, member, founder, recalls, knows_ring }) => {
                 // A seed may have been asked under another address than its own; the others are known by theirs.
                 let addr = if probe == Probe::Seed { place.addr } else { to.addr() };
                 let peer = Peer { place: Place { addr, ..place }, ..to };
-                self.probe_answered(probe, peer, (member, founder, recalls), pending);
+                let said = Said { place: peer.place, member, founder, recalls, knows_ring };
+                self.probe_answered(probe, peer, said, pending);
             }
             (Purpose::Relay(asked), pong @ Answer::Pong { .. }) => self.answer(&asked, pong),
             (Purpose::Indirect { suspect, since, role }, Answer::Pong { member: true, .. }) => {
@@ -162,7 +167,7 @@ impl Node {
     /// Begins what a command asks for.
     pub(super) fn start_command(&mut self, ticket: Ticket, command: Command) {
         match command {
-            Command::Seeds(addrs) => self.try_seeds(&addrs),
+            Command::Seeds(seeds) => self.try_seeds(&seeds),
             Command::Walk { from, max } => self.start_walk(ticket, from, max),
             Command::Fingers { of } => self.start_fingers(ticket, of),
             Command::List { from, after, limit } => self.start_list(ticket, from, after, limit),
@@ -176,12 +181,8 @@ impl Node {
     }
 
     fn pong(&self) -> Answer<'static> {
-        Answer::Pong {
-            place: self.me.place,
-            member: self.is_member() && !self.has_parted(),
-            founder: self.birth.founder,
-            recalls: self.recalls(),
-        }
+        let Said { place, member, founder, recalls, knows_ring } = self.said_of_me();
+        Answer::Pong { place, member, founder, recalls, knows_ring }
     }
 
     /// Pings a node for another one, which suspects at most a few at a time; more would be traffic for others' sake.
@@ -228,10 +229,10 @@ impl Node {
         Freshness { term: self.terms.at(id), time_ms: self.next_tick() }
     }
 
-    fn probe_answered(&mut self, probe: Probe, peer: Peer, said: (bool, bool, bool), pending: &Pending) {
-        let (member, founder, recalls) = said;
+    fn probe_answered(&mut self, probe: Probe, peer: Peer, said: Said, pending: &Pending) {
+        let member = said.member;
         match probe {
-            Probe::Seed => self.seed_answered(peer, member, founder, recalls),
+            Probe::Seed => self.seed_answered(pending.to.addr(), peer, said),
             Probe::Remembered => self.remembered_answered(peer, member),
             Probe::Last => self.last_answered(peer, member),
             Probe::Next => {}

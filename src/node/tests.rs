@@ -86,7 +86,7 @@ impl Net {
                     match event {
                         Event::Reply(ticket, reply) => self.replies.push((ticket, reply)),
                         Event::SeedsWanted { .. } => {
-                            let seeds = self.seeds.clone();
+                            let seeds = self.seeds.iter().map(|seed| vec![*seed]).collect();
                             self.nodes.get_mut(&from).unwrap().handle_command(self.now, Command::Seeds(seeds));
                         }
                         Event::Left { .. } => {}
@@ -298,6 +298,33 @@ mod birth {
             net.assert_ideal();
             assert!(net.all_ready());
         }
+    }
+
+    #[test]
+    fn seeds_that_all_answer_found_their_ring_without_waiting_for_each_other() {
+        for pause in [0, 1, 1000, 2500] {
+            let mut net = Net::new();
+            net.seeds = vec![addr(1), addr(2), addr(3)];
+            (1..=3).for_each(|n| {
+                net.run(pause);
+                net.start_as(n, true);
+            });
+            net.run(500);
+            net.assert_ideal();
+            assert!(net.all_ready(), "{pause} ms apart");
+        }
+    }
+
+    #[test]
+    fn while_a_seed_is_missing_the_others_wait_for_it_before_they_found_their_ring() {
+        let mut net = Net::new();
+        net.seeds = vec![addr(1), addr(2), addr(3)];
+        net.start_as(1, true);
+        net.start_as(2, true);
+        net.run(3900);
+        assert!(net.nodes.values().all(|node| !node.is_member()));
+        net.run(6000);
+        net.assert_ideal();
     }
 
     #[test]

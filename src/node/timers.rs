@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Join,
     /// A node that is its own seed creates the ring.
     Found,
+    /// Seeds that are about to be on a ring are asked whether they are.
+    Founder,
     /// The probe of a remembered node.
     Recover,
     /// The next lookup of the own id.

@@ -38,7 +38,7 @@ pub async fn seen_address(
     for number in 1u32.. {
         info!("asks {} which address of this node they see (try {number})", seeds.join(", "));
         let length = mirror.question(&mut buffer);
-        for addr in seeds::addresses(seeds, log::Level::Warn).await {
+        for addr in seeds::addresses(seeds, log::Level::Warn).await.into_iter().flatten() {
             // Whatever the reason, no route to it or a full buffer: it is asked again at the next try.
             let _ = socket.get_ref().send_to(&buffer[..length], if is_v6 { as_v6(addr) } else { addr });
         }

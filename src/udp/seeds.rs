@@ -28,8 +28,8 @@ pub async fn resolve<T>(seeds: Vec<String>, tries: Receiver<Option<u32>>, handle
     future::pending().await
 }
 
-/// All addresses that the seeds have now; what could not be resolved in time is told on this level.
-pub async fn addresses(seeds: &[String], level: Level) -> Vec<SocketAddr> {
+/// The addresses that each seed has now; what could not be resolved in time is told on this level.
+pub async fn addresses(seeds: &[String], level: Level) -> Vec<Vec<SocketAddr>> {
     let (found, unknown) = resolved(seeds).await;
     for (seed, why) in unknown {
         log!(level, "the address of {seed} is not known, it will be looked up again: {why}");
@@ -37,17 +37,17 @@ pub async fn addresses(seeds: &[String], level: Level) -> Vec<SocketAddr> {
     found
 }
 
-/// All addresses that the seeds have now, and the seeds that could not be resolved in time, with the reason.
-pub async fn resolved(seeds: &[String]) -> (Vec<SocketAddr>, Vec<(&String, io::Error)>) {
-    let (mut found, mut unknown, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
-    for seed in seeds {
+/// The addresses that each seed has now, and the seeds that could not be resolved in time, with the reason.
+pub async fn resolved(seeds: &[String]) -> (Vec<Vec<SocketAddr>>, Vec<(&String, io::Error)>) {
+    let (mut found, mut unknown, mut tasks) = (vec![Vec::new(); seeds.len()], Vec::new(), Vec::new());
+    for (seed, found) in seeds.iter().zip(&mut found) {
         match seed.parse::<SocketAddr>() {
             Ok(addr) => found.push(addr),
-            Err(_) => tasks.push((seed, look_up(seed.clone()))),
+            Err(_) => tasks.push((seed, found, look_up(seed.clone()))),
         }
     }
     let deadline = std::time::Instant::now() + RESOLVE_TIME;
-    for (seed, task) in tasks {
+    for (seed, found, task) in tasks {
         let late = async {
             Timer::at(deadline).await;
             Err(io::ErrorKind::TimedOut.into())

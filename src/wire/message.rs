@@ -194,6 +194,8 @@ pub enum Answer<'a> {
         founder: bool,
         /// I was on a ring before, and have saved what I held: I go before founders that have nothing.
         recalls: bool,
+        /// I am joining a ring, or have heard of one: none is to be created without it.
+        knows_ring: bool,
     },
     /// The successor of the id.
     Found {

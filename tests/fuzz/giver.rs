@@ -211,7 +211,7 @@ impl Giver {
         let version = Version { term: 1, time_ms: 9000, writer: 7 };
         Some(match *request {
             Request::Ping | Request::PingFor(_) => {
-                Answer::Pong { place: me.place, member: true, founder: false, recalls: false }
+                Answer::Pong { place: me.place, member: true, founder: false, recalls: false, knows_ring: true }
             }
             Request::FindSuccessor(id) => {
                 let of_node = self.joined && Arc::new(me.id(), node.id()).contains(id);

@@ -86,7 +86,7 @@ fn live_on(flags: u8, keys: Vec<Box<[u8]>>, (store, record): (Store, Option<Reco
             match event {
                 Event::Reply(..) => replies += 1,
                 Event::SeedsWanted { .. } => {
-                    node.handle_command(now(clock), Command::Seeds(vec![([10, 0, 0, 2], 4321).into()]));
+                    node.handle_command(now(clock), Command::Seeds(vec![vec![([10, 0, 0, 2], 4321).into()]]));
                 }
                 Event::Life(_) | Event::Left { .. } => {}
             }

@@ -76,7 +76,7 @@ impl Ask {
             Self::Fingers { of } => Command::Fingers { of: Some(addr(*of)) },
             Self::List => Command::List { from: Id::new(0), after: Some(key), limit: 9 },
             Self::Reopen => Command::Reopen,
-            Self::Seeds { of } => Command::Seeds(of.iter().map(|&place| addr(place)).collect()),
+            Self::Seeds { of } => Command::Seeds(of.iter().map(|&place| vec![addr(place)]).collect()),
         }
     }
 }

@@ -193,7 +193,7 @@ impl Run {
         while let Some(event) = self.node.poll_event() {
             match event {
                 Event::SeedsWanted { .. } => {
-                    self.node.handle_command(now(self.clock), Command::Seeds(vec![addr(2)]));
+                    self.node.handle_command(now(self.clock), Command::Seeds(vec![vec![addr(2)]]));
                 }
                 Event::Reply(ticket, reply) => {
                     let (_, key) = self.asked.remove(&ticket).expect("it was asked once");

@@ -286,7 +286,7 @@ impl Material {
         match rng.below(ANSWERS) {
             0 => {
                 let (member, founder, recalls) = (rng.chance(0.5), rng.chance(0.5), rng.chance(0.5));
-                Answer::Pong { place: from.place, member, founder, recalls }
+                Answer::Pong { place: from.place, member, founder, recalls, knows_ring: member != founder }
             }
             1 => {
                 let fresh = Freshness { term: self.term(rng), time_ms: version.time_ms };

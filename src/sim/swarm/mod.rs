@@ -293,7 +293,10 @@ impl Swarm {
             }
             Happening::Life { host, life } => match life {
                 Life::Dropped(peer) => self.dropped(host, peer),
-                Life::Created => self.raised(),
+                Life::Created => {
+                    self.raised();
+                    self.with_scene(|scene, run| scene.created(run, host));
+                }
                 Life::Joined { .. } => {
                     self.look_at_joiner(host);
                     self.beset(host);

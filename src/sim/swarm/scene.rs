@@ -41,6 +41,9 @@ pub trait Scene: Send {
     /// The next step; returns the pause until the one after it, `None` to end all faults.
     fn step(&mut self, run: &mut Swarm) -> Option<Duration>;
 
+    /// A node has created a ring.
+    fn created(&mut self, _run: &mut Swarm, _host: usize) {}
+
     /// A command has ended.
     fn replied(&mut self, _run: &mut Swarm, _tag: u64, _reply: Option<&Reply>) {}
 

@@ -85,7 +85,7 @@ impl World {
                 }
             }
             Event::SeedsWanted { tries } => {
-                let command = Box::new(Command::Seeds(self.hosts[host].seeds.clone()));
+                let command = Box::new(Command::Seeds(self.hosts[host].seeds.iter().map(|seed| vec![*seed]).collect()));
                 let after = self.chance.between(Duration::from_millis(1), Duration::from_millis(50));
                 self.log.tell(Detail::Lives, self.now, format_args!("{host} wants seeds, try {tries:?}"));
                 self.schedule(self.now + after, Due::Input { host, input: Input::Command { tag: None, command } });
