@@ -36,7 +36,7 @@ const RECORD: &str = "record";
 const VERSION: &[u8] = &[3];
 
 /// How often the file is looked at while there is nothing to save.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(2);
 
 /// A directory that is open: no other process can open it.
 #[derive(Debug)]

@@ -239,3 +239,29 @@ fn the_thread_tells_of_a_lost_file_once_though_there_is_nothing_to_save() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn what_was_written_to_a_file_that_was_removed_meanwhile_is_not_saved() {
+    // The file grows once the first look is over, and long before all is on the disk; still, whoever removes it then may
+    // come too late.
+    let noticed = (0..20).any(|_| {
+        let scratch = Scratch::new();
+        let (mut disk, mut store, _) = scratch.open().unwrap();
+        store.keep_journal();
+        for key in 0..16u8 {
+            put(&mut store, &[key], 1, Some(&[7; 1 << 20]));
+        }
+        let file = scratch.0.join(FILE);
+        let length = |file: &Path| fs::metadata(file).unwrap().len();
+        let (before, batch) = (length(&file), batch(&mut store));
+        thread::scope(|scope| {
+            let saved = scope.spawn(|| disk.save(&batch));
+            while length(&file) == before {
+                thread::yield_now();
+            }
+            fs::remove_file(&file).unwrap();
+            matches!(saved.join().unwrap(), Err(Fault::Lost(Lost::Gone)))
+        })
+    });
+    assert!(noticed);
+}
