@@ -120,7 +120,7 @@ impl Disk {
         Ok((Self { file, database: Some(database), works: true }, store, record))
     }
 
-    /// Writes a batch, all of it or nothing; it is on the disk when this returns, in the file that the next start finds.
+    /// Writes a batch, all of it or nothing; it is on the disk when this returns, where the next start finds it.
     ///
     /// # Errors
     /// The disk is full, or broken, or the file is not what it was. What was written does not count, and the next call

@@ -62,8 +62,8 @@ pub enum Lost {
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ELSE: &str = "Else stop the node and start it again: it takes over what its neighbours hold. If it is the \
-                            only node, save its entries with skyctl export first";
+        const ELSE: &str = "Else stop the node and start it again: it takes over what its neighbours hold. If it is \
+                            the only node, save its entries with skyctl export first";
         match self {
             Self::Gone => {
                 write!(f, "the file was removed or moved. Put the same file back, and the node goes on. {ELSE}")
@@ -283,7 +283,7 @@ mod tests {
         let replace = "other users can replace files in /d (rights 777): chmod 700 /d";
         assert_eq!(at((0o644, 7), (0o755, 7)).as_deref(), Some(read));
         assert_eq!(at((0o600, 7), (0o777, 7)).as_deref(), Some(replace));
-        assert_eq!(at((0o644, 7), (0o777, 7)).unwrap(), format!("{read}; {replace}").replace("777)", "777)"));
+        assert_eq!(at((0o644, 7), (0o777, 7)).unwrap(), format!("{read}; {replace}"));
         assert!(at((0o640, 7), (0o710, 7)).is_some(), "those of its group can");
         assert!(at((0o600, 8), (0o700, 7)).unwrap().contains("chown 7 /d/f (now 8)"));
         assert!(at((0o600, 7), (0o700, 8)).unwrap().contains("chown 7 /d (now 8)"));

@@ -242,8 +242,8 @@ fn the_thread_tells_of_a_lost_file_once_though_there_is_nothing_to_save() {
 
 #[test]
 fn what_was_written_to_a_file_that_was_removed_meanwhile_is_not_saved() {
-    // The file grows once the first look is over, and long before all is on the disk; still, whoever removes it then may
-    // come too late.
+    // The file grows once the first look is over, and long before all is on the disk; still, a thread that removes it
+    // then may come too late.
     let noticed = (0..20).any(|_| {
         let scratch = Scratch::new();
         let (mut disk, mut store, _) = scratch.open().unwrap();

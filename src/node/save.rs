@@ -101,8 +101,8 @@ impl Node {
         }
     }
 
-    /// The driver has seen that nothing can be saved, while there was nothing to save: the record is, and as that fails,
-    /// the node takes no writes until it can save again.
+    /// The driver has seen that nothing can be saved, while there was nothing to save: the record is to be, and as that
+    /// fails, the node takes no writes until it can save again.
     pub fn handle_doubt(&mut self) {
         if let Some(saving) = &mut self.saving {
             saving.record_changed = true;
