@@ -1,21 +1,27 @@
 //! The directory in which a node saves what it holds: a database with its entries and its record. A thread of its own
 //! writes it, so that the node goes on meanwhile; what was changed while one batch is written makes the next.
 
+mod file;
+
+pub use file::Lost;
+
 use crate::node::{Batch, Record};
 use crate::store::{Saved, Store};
-use log::{error, info};
+use file::DataFile;
+use log::{error, info, warn};
 use redb::{
-    AccessGuard, Builder, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError,
+    AccessGuard, Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError,
     TableDefinition, TableError,
 };
 use smol::channel::{self, Receiver, Sender};
-use std::fs;
+use std::fmt;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::mem;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread;
-
-/// The file in the directory.
-const FILE: &str = "sky.redb";
+use std::time::Duration;
 
 /// All of an entry but its value, by its place: 16 bytes of its id, then its key.
 const HEADS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("heads");
@@ -29,90 +35,167 @@ const RECORD: &str = "record";
 /// The format that this program reads and writes.
 const VERSION: &[u8] = &[3];
 
-/// Everything is in memory beside it, so the database need not keep much.
-const CACHE: usize = 4 << 20;
+/// How often the file is looked at while there is nothing to save.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// A directory that is open: no other process can open it.
 #[derive(Debug)]
 pub struct Disk {
-    path: PathBuf,
-    /// None after an error, until it is opened anew.
+    file: DataFile,
+    /// None if it could not be opened anew after an error.
     database: Option<Database>,
+    /// The database has met no error.
+    works: bool,
+}
+
+/// Why nothing can be saved.
+#[derive(Debug)]
+pub enum Fault {
+    /// The file is not what it was.
+    Lost(Lost),
+    /// The disk is full, or broken.
+    Database(redb::Error),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(lost) => lost.fmt(f),
+            Self::Database(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<redb::Error> for Fault {
+    fn from(error: redb::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// What the thread that writes has to tell.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The batch of this number is saved.
+    Saved(u64),
+    /// The batch could not be saved; and why, in words.
+    Failed(Batch, Arc<str>),
+    /// Nothing was to be saved, but nothing could be: the next batch will fail.
+    Doubtful,
 }
 
 /// The way to the thread that writes.
 #[derive(Debug)]
 pub struct Saver {
     /// Takes one batch at a time.
-    pub batches: Sender<Batch>,
-    /// Tells how each ended: its number, or the batch back if it could not be saved.
-    pub outcomes: Receiver<Result<u64, Batch>>,
+    pub batches: SyncSender<Batch>,
+    /// Tells how each ended.
+    pub outcomes: Receiver<Outcome>,
 }
 
 impl Disk {
-    /// Opens a directory, which is made if it is not there, and puts what was saved back into a store.
+    /// Opens a directory, which is made if it is not there, and puts what was saved back into a store. What is made can
+    /// be read by its user alone; what is there keeps its rights, and if others can read it, the log says so.
     ///
     /// # Errors
     /// What is wrong, and what to do about it: the directory cannot be used, another node has it, it is damaged.
     pub fn open(dir: &Path, memory_max: usize) -> Result<(Self, Store, Option<Record>), String> {
-        fs::create_dir_all(dir).map_err(|error| format!("cannot make the directory {}: {error}", dir.display()))?;
-        let path = dir.join(FILE);
-        let database = open_database(&path).map_err(|error| match error {
+        let mut file = DataFile::open(dir)?;
+        let path = file.path();
+        let database = file.database().map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => {
                 format!("{} is in use by another node: give each node a directory of its own", dir.display())
             }
             DatabaseError::Storage(StorageError::Io(error)) if !is_damage(&error) => {
                 format!("cannot open {}: {error}", path.display())
             }
-            error => damaged(&path, &error.to_string()),
+            error => damaged(path, &error.to_string()),
         })?;
-        let (store, record) = load(&database, memory_max).map_err(|why| damaged(&path, &why))?;
-        Ok((Self { path, database: Some(database) }, store, record))
+        let (store, record) = load(&database, memory_max).map_err(|why| damaged(path, &why))?;
+        if let Some(exposure) = file.exposure() {
+            warn!("{exposure}");
+        }
+        file.end().map_err(|error| format!("cannot read {}: {error}", file.path().display()))?;
+        Ok((Self { file, database: Some(database), works: true }, store, record))
     }
 
-    /// Writes a batch, all of it or nothing; it is on the disk when this returns.
+    /// Writes a batch, all of it or nothing; it is on the disk when this returns, where the next start finds it.
     ///
     /// # Errors
-    /// The disk is full, or broken. Nothing was written, and the next call tries anew.
-    pub fn save(&mut self, batch: &Batch) -> Result<(), redb::Error> {
-        let database = match self.database.take() {
+    /// The disk is full, or broken, or the file is not what it was. What was written does not count, and the next call
+    /// tries anew.
+    pub fn save(&mut self, batch: &Batch) -> Result<(), Fault> {
+        self.file.look().map_err(Fault::Lost)?;
+        // After an error it is kept up to here: without it another process could have the file.
+        let database = match self.database.take_if(|_| self.works) {
             Some(database) => database,
-            None => open_database(&self.path)?,
+            None => {
+                self.database = None;
+                self.file.database().map_err(redb::Error::from)?
+            }
         };
-        write(&database, batch)?;
-        self.database = Some(database);
-        Ok(())
+        self.file.begin();
+        let written = write(&database, batch).and_then(|()| self.file.end().map_err(redb::Error::Io));
+        (self.database, self.works) = (Some(database), written.is_ok());
+        written?;
+        // It may have been removed meanwhile.
+        self.file.look().map_err(Fault::Lost)
     }
 
     /// Starts the thread that writes.
     ///
     /// # Errors
     /// The system has no room for a thread.
-    pub fn start(mut self) -> io::Result<Saver> {
-        let (batches, next) = channel::bounded::<Batch>(1);
+    pub fn start(self) -> io::Result<Saver> {
+        let (batches, next) = mpsc::sync_channel(1);
         let (done, outcomes) = channel::bounded(1);
-        thread::Builder::new().name(String::from("disk")).spawn(move || {
-            let mut failed = false;
-            while let Ok(batch) = next.recv_blocking() {
-                let outcome = self.save(&batch);
-                // Every try is logged only when it ends otherwise than the one before.
-                match &outcome {
-                    Err(error) if !failed => error!("cannot save to {}: {error}", self.path.display()),
-                    Ok(()) if failed => info!("saves to {} again", self.path.display()),
-                    _ => {}
-                }
-                failed = outcome.is_err();
-                if done.send_blocking(outcome.map(|()| batch.number).map_err(|_| batch)).is_err() {
-                    return;
-                }
-            }
-        })?;
+        thread::Builder::new().name(String::from("disk")).spawn(move || self.run(&next, &done))?;
         Ok(Saver { batches, outcomes })
+    }
+
+    /// Saves what comes until nothing more can come, and looks after the file meanwhile.
+    fn run(mut self, next: &mpsc::Receiver<Batch>, done: &Sender<Outcome>) {
+        let (mut fault, mut doubted) = (None, false);
+        loop {
+            let outcome = match next.recv_timeout(LOOK) {
+                Ok(batch) => {
+                    let saved = self.save(&batch);
+                    let kind = saved.as_ref().err().map(mem::discriminant);
+                    let why = saved.err().map(|why| format!("cannot save to {}: {why}", self.file.path().display()));
+                    // Every try is logged only when it ends otherwise than the one before.
+                    match &why {
+                        Some(why) if kind != fault => error!("{why}"),
+                        None if fault.is_some() => info!("saves to {} again", self.file.path().display()),
+                        _ => {}
+                    }
+                    (fault, doubted) = (kind, false);
+                    why.map_or(Outcome::Saved(batch.number), |why| Outcome::Failed(batch, why.into()))
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let doubtful = fault.is_none() && self.file.look().is_err();
+                    if !doubtful || mem::replace(&mut doubted, true) {
+                        doubted = doubtful;
+                        continue;
+                    }
+                    Outcome::Doubtful
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if done.send_blocking(outcome).is_err() {
+                return;
+            }
+        }
     }
 }
 
-fn open_database(path: &Path) -> Result<Database, DatabaseError> {
-    Builder::new().set_cache_size(CACHE).create(path)
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // To close the database is to write to its file, which may hold what another program has put there.
+        if self.file.look().is_err() {
+            mem::forget(self.database.take());
+        }
+    }
 }
 
 /// True of errors that say that the file is no database, or not a whole one.

@@ -7,6 +7,7 @@ use crate::node::{Attempt, Command, Held, Life, Reply, Status, Unavailable};
 use core::fmt;
 use core::time::Duration;
 use smol::channel::{self, Receiver, Sender};
+use std::sync::Arc;
 
 /// Requests that wait for the node's task at one time; who comes next waits before sending.
 pub const REQUESTS_MAX: usize = 256;
@@ -58,6 +59,8 @@ pub struct Snapshot {
     pub driver: DriverCounters,
     /// How long the driver has run the node.
     pub uptime: Duration,
+    /// Why the node cannot save, in words, since its last try failed.
+    pub disk_fault: Option<Arc<str>>,
 }
 
 /// What a driver counts beside the node's own counters.

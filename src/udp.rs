@@ -12,10 +12,10 @@ pub use address::{outward_address, seen_address};
 pub(crate) use seeds::resolved;
 pub use sockets::{Http, Sockets, bind};
 
-use crate::disk::Saver;
+use crate::disk::{Outcome, Saver};
 use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
-use crate::node::{Batch, Census, Event, Life, Node, Reply, Status, Ticket};
+use crate::node::{Census, Event, Life, Node, Reply, Status, Ticket};
 use crate::time::{Instant, Now};
 use log::{Level, info, log, warn};
 use smol::channel::{self, Receiver, Sender};
@@ -23,6 +23,7 @@ use smol::{Async, Timer, future};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 /// Datagrams, and requests, that one turn takes: enough that waiting for more costs little beside them, few enough that
@@ -75,6 +76,8 @@ pub struct Driver {
     watchers: Vec<Sender<Life>>,
     /// Where the node saves what it holds, if it does.
     saver: Option<Saver>,
+    /// Why it cannot, since the last batch that it could not save.
+    fault: Option<Arc<str>>,
     /// Once the node has left: whether it handed over all that it held.
     left: Option<bool>,
     /// When the entries were counted last, and what they came to.
@@ -90,7 +93,7 @@ enum Wake {
     Socket,
     Timer,
     Request(Request),
-    Saved(Result<u64, Batch>),
+    Saved(Outcome),
 }
 
 /// How long the census of a node holds, for each of its entries: fifty times as long as it takes.
@@ -118,6 +121,7 @@ impl Driver {
             seeds,
             watchers: Vec::new(),
             saver,
+            fault: None,
             left: None,
             census: None,
             started: now().at,
@@ -238,7 +242,8 @@ impl Driver {
             // Who asked may be gone; the answer is dropped then.
             Request::Status(to) => {
                 let status = self.status(now.at);
-                let _ = to.try_send(Snapshot { status, driver: self.counters, uptime: now.at.since(self.started) });
+                let (uptime, disk_fault) = (now.at.since(self.started), self.fault.clone());
+                let _ = to.try_send(Snapshot { status, driver: self.counters, uptime, disk_fault });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));
@@ -260,9 +265,19 @@ impl Driver {
         self.node.status_with(now, census)
     }
 
-    /// The disk has done with a batch.
-    fn saved(&mut self, outcome: Result<u64, Batch>, wanted: &Sender<Option<u32>>) {
-        self.node.handle_saved(now(), outcome);
+    /// The disk has done with a batch, or would fail with the next.
+    fn saved(&mut self, outcome: Outcome, wanted: &Sender<Option<u32>>) {
+        match outcome {
+            Outcome::Saved(number) => {
+                self.fault = None;
+                self.node.handle_saved(now(), Ok(number));
+            }
+            Outcome::Failed(batch, why) => {
+                self.fault = Some(why);
+                self.node.handle_saved(now(), Err(batch));
+            }
+            Outcome::Doubtful => self.node.handle_doubt(),
+        }
         self.hand_out(wanted);
     }
 
@@ -271,8 +286,9 @@ impl Driver {
         let Some(saver) = self.saver.take() else { return };
         while self.node.is_saving() {
             match saver.outcomes.recv().await {
-                Ok(outcome @ Ok(_)) => self.node.handle_saved(now(), outcome),
-                _ => return,
+                Ok(Outcome::Saved(number)) => self.node.handle_saved(now(), Ok(number)),
+                Ok(Outcome::Doubtful) => {}
+                Ok(Outcome::Failed(..)) | Err(_) => return,
             }
             if let Some(batch) = self.node.poll_save() {
                 let _ = saver.batches.try_send(batch);

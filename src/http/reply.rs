@@ -234,7 +234,8 @@ pub fn readiness(snapshot: &Snapshot) -> Response {
     let status = &snapshot.status;
     let detail = match (status.state, status.silenced) {
         (State::Settled, _) if status.fails_to_save => {
-            let detail = "The node answers reads, but takes no writes: it cannot save them. Its log says why.";
+            let why = snapshot.disk_fault.as_deref().unwrap_or("cannot save them");
+            let detail = format!("The node answers reads, but takes no writes: it {why}.");
             return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
         }
         (State::Settled, _) => return Response::line(Status::Ok, "ready"),

@@ -101,6 +101,14 @@ impl Node {
         }
     }
 
+    /// The driver has seen that nothing can be saved, while there was nothing to save: the record is to be, and as that
+    /// fails, the node takes no writes until it can save again.
+    pub fn handle_doubt(&mut self) {
+        if let Some(saving) = &mut self.saving {
+            saving.record_changed = true;
+        }
+    }
+
     /// Answers that waited are sent: those to batches that are saved; or, as nothing can be saved, all.
     fn say_held(&mut self) {
         let Some(saving) = &mut self.saving else { return };

@@ -6,7 +6,8 @@ use crate::ring::{History, await_all, one_at_a_time};
 use skynode::rng::Rng;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -274,4 +275,161 @@ fn a_node_whose_disk_is_full_takes_no_writes_and_answers_all_the_same() {
     await_all(&[&node]);
     assert_eq!(node.client().get("/storage/more").text(), "1");
     assert_eq!(node.client().get("/storage/key0").body, value);
+}
+
+/// Every file and directory below one, itself included, with its rights.
+fn rights_below(dir: &Path) -> Vec<(PathBuf, bool, u32)> {
+    let is = fs::metadata(dir).expect("it is there");
+    let mut all = vec![(dir.to_owned(), is.is_dir(), is.permissions().mode() & 0o7777)];
+    if is.is_dir() {
+        for entry in fs::read_dir(dir).expect("it is ours") {
+            all.extend(rights_below(&entry.expect("it is ours").path()));
+        }
+    }
+    all
+}
+
+fn set_rights(path: &Path, rights: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(rights)).expect("it is ours");
+}
+
+#[test]
+fn what_a_node_makes_is_its_users_own_under_any_umask() {
+    for umask in ["000", "022", "077", "277", "777"] {
+        let scratch = Scratch::new();
+        let run = format!("umask {umask}; exec {} \"$@\"", env!("CARGO_BIN_EXE_skynode"));
+        let flag = scratch.flag("deep/below/node");
+        let node = Node::run(Command::new("sh").args(["-c", &run, "sh"]), own_addr(), &flag);
+        await_all(&[&node]);
+        assert_eq!(node.client().put("key", b"value").status, 201);
+        let all = rights_below(&scratch.0.join("deep"));
+        assert_eq!(all.len(), 4, "{all:?}");
+        for (path, is_dir, rights) in all {
+            assert_eq!(rights, if is_dir { 0o700 } else { 0o600 }, "umask {umask}: {rights:o} {}", path.display());
+        }
+        assert_eq!(node.lines_with("WARN"), 0);
+    }
+}
+
+#[test]
+fn what_is_there_keeps_its_rights_and_one_line_tells_if_others_can_read_it() {
+    let scratch = Scratch::new();
+    let dir = scratch.0.join("node");
+    fs::create_dir(&dir).expect("it is ours");
+    set_rights(&dir, 0o755);
+    let mut node = Node::start(reserved_addr(), &scratch.flag("node"));
+    await_all(&[&node]);
+    let file = dir.join("sky.redb");
+    assert_eq!(rights_below(&dir), [(dir.clone(), true, 0o755), (file.clone(), false, 0o600)]);
+    assert_eq!(node.lines_with("WARN"), 0, "others see that there is a file, and cannot read it");
+    set_rights(&file, 0o644);
+    node.restart();
+    await_all(&[&node]);
+    assert_eq!(node.client().put("key", b"value").status, 201);
+    assert_eq!(rights_below(&dir), [(dir.clone(), true, 0o755), (file.clone(), false, 0o644)]);
+    assert_eq!(node.lines_with(&format!("chmod 600 {}", file.display())), 1);
+    assert_eq!(node.lines_with("WARN"), 1);
+}
+
+/// Waits until a node says of its data file that it is lost: in its log, to whom asks, and in its figures.
+fn await_lost(node: &Node, file: &Path, why: &str) {
+    eventually(Duration::from_secs(5), || {
+        let ready = node.client().get("/readyz");
+        let told = ready.text().contains(why) && ready.text().contains(file.to_str().expect("text"));
+        if ready.status == 503 && told { Ok(()) } else { Err(format!("{} {}", ready.status, ready.text())) }
+    });
+    assert_eq!(node.lines_with(&format!("ERROR [skynode::disk] cannot save to {}: ", file.display())), 1);
+    assert_eq!(node.client().get("/node").json()["disk"], "fails");
+    assert!(node.client().get("/metrics").text().contains("sky_disk_state{state=\"fails\"} 1"));
+}
+
+#[test]
+fn a_data_file_that_was_removed_is_missed_by_a_node_at_rest_and_none_is_made_for_it() {
+    let scratch = Scratch::new();
+    let node = Node::start(own_addr(), &scratch.flag("node"));
+    await_all(&[&node]);
+    assert_eq!(node.client().put("key", b"value").status, 201);
+    let file = scratch.0.join("node/sky.redb");
+    fs::remove_file(&file).expect("it is there");
+    await_lost(&node, &file, "removed or moved");
+    assert_eq!(node.client().put("key", b"other").status, 507);
+    assert_eq!(node.client().ask("DELETE", "/storage/key", "", None).status, 507);
+    assert_eq!(node.client().get("/storage/key").text(), "value");
+    fs::remove_dir(scratch.0.join("node")).expect("nothing is in it");
+    assert_eq!(node.client().put("key", b"other").status, 507);
+    assert!(!scratch.0.join("node").exists());
+    let mut node = node;
+    node.signal("-TERM");
+    assert!(node.await_end(PATIENCE).success());
+    assert!(!scratch.0.join("node").exists());
+}
+
+#[test]
+fn no_write_is_acknowledged_from_the_moment_on_at_which_the_data_file_is_gone() {
+    let scratch = Scratch::new();
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let flag = scratch.flag(&number.to_string());
+            scope.spawn(move || {
+                let node = Node::start(own_addr(), &flag);
+                await_all(&[&node]);
+                let mut client = node.client();
+                assert_eq!(client.put("before", b"1").status, 201);
+                fs::remove_file(Path::new(&flag[1]).join("sky.redb")).expect("it is there");
+                let answer = client.put("after", b"1");
+                assert!(matches!(answer.status, 504 | 507), "{answer:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_data_file_that_was_replaced_is_noticed_and_the_node_goes_on_when_it_is_put_back() {
+    let scratch = Scratch::new();
+    let mut node = Node::start(reserved_addr(), &scratch.flag("node"));
+    await_all(&[&node]);
+    assert_eq!(node.client().put("key", b"value").status, 201);
+    let (file, away) = (scratch.0.join("node/sky.redb"), scratch.0.join("node/away"));
+    fs::rename(&file, &away).expect("it is there");
+    fs::copy(&away, &file).expect("it is ours");
+    let copy = fs::read(&file).expect("it is ours");
+    await_lost(&node, &file, "another file");
+    assert_eq!(node.client().put("key", b"other").status, 507);
+    assert!(fs::read(&file).expect("it is ours") == copy, "the other file is left alone");
+    fs::rename(&away, &file).expect("it is there");
+    await_all(&[&node]);
+    node.await_line("saves again");
+    assert_eq!(node.client().get("/node").json()["disk"], "works");
+    assert_eq!(node.client().put("key", b"after").status, 204);
+    node.restart();
+    await_all(&[&node]);
+    assert_eq!(node.client().get("/storage/key").text(), "after");
+}
+
+#[test]
+fn a_node_of_a_ring_that_lost_its_data_file_gets_all_back_from_its_neighbours() {
+    let _alone = one_at_a_time();
+    let scratch = Scratch::new();
+    let mut nodes = start_saving_ring(&scratch, 3);
+    await_all(&refs(&nodes));
+    for n in 0..20 {
+        assert_eq!(nodes[0].client().put(&format!("key{n}"), b"value").field("Sky-Copies"), Some("3"));
+    }
+    let file = scratch.0.join("2/sky.redb");
+    fs::remove_file(&file).expect("it is there");
+    await_lost(&nodes[2], &file, "removed or moved");
+    // It holds a copy of everything, so nothing is written, whoever owns the key.
+    for node in &nodes {
+        let refused = || node.client().put("more", b"1").status;
+        eventually(PATIENCE, || if refused() == 507 { Ok(()) } else { Err(String::from("not refused")) });
+        assert_eq!(node.client().get("/storage/key7").text(), "value");
+    }
+    nodes[2].restart();
+    await_all(&refs(&nodes));
+    eventually(PATIENCE, || {
+        let held = nodes[2].client().get("/node").json()["entries"].as_u64();
+        if held >= Some(20) { Ok(()) } else { Err(format!("{held:?}")) }
+    });
+    assert_eq!(nodes[1].client().put("more", b"1").field("Sky-Copies"), Some("3"));
+    assert!(file.exists());
 }

@@ -6,8 +6,10 @@ use crate::ring::{await_all, one_at_a_time, start_ring};
 use skynode::http::parse::{escape, unescape};
 use skynode::id::Id;
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
@@ -148,6 +150,24 @@ fn all_entries_are_listed_through_every_node_and_move_to_another_ring() {
     assert_eq!(client.get("/storage/key/new").body, b"new");
     let over = skyctl(&node, &["import", "--file", path.to_str().unwrap()], b"");
     assert!(over.status.success(), "{}", told(&over));
+    // All values are in it: it is its user's own, unless one with other rights was there.
+    let rights = |path: &Path| std::fs::metadata(path).expect("it was written").permissions().mode() & 0o777;
+    let set = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+    assert_eq!(rights(&path), 0o600);
+    let part = PathBuf::from(format!("{}.part", path.display()));
+    std::fs::write(&part, "of an export that did not end").expect("it can be written");
+    set(&part, 0o644);
+    for wanted in [0o640, 0o600] {
+        set(&path, wanted);
+        let again = skyctl(&node, &["export", "--file", path.to_str().unwrap()], b"");
+        assert!(again.status.success() && !part.exists(), "{}", told(&again));
+        assert_eq!(rights(&path), wanted);
+    }
+    std::fs::remove_file(&path).expect("it was written");
+    std::fs::write(&part, "of an export that did not end").expect("it can be written");
+    set(&part, 0o644);
+    assert!(skyctl(&node, &["export", "--file", path.to_str().unwrap()], b"").status.success());
+    assert_eq!(rights(&path), 0o600);
     std::fs::remove_file(&path).expect("it was written");
 }
 

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use skynode::http::parse::unescape;
 use skynode::id::Id;
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -27,8 +28,9 @@ use std::process::ExitCode;
             a value that is no UTF-8 is in base64, as key_base64 or value_base64; without ttl_s it lives for ever.",
     note = "An entry that is written meanwhile is there as it was at some moment, one that is deleted may be missing,\n\
             one that is new may be there or not: this is no picture of one moment. The ttl_s is what is left of it.",
-    note = "A file is written beside its place and put there when it is whole. While a stretch of the ring has nobody\n\
-            who answers for it, the export waits for a minute, and then fails rather than leave something out.",
+    note = "A file is written beside its place and put there when it is whole. It has the rights of the one that was\n\
+            there; if there was none, only you can read it. While a stretch of the ring has nobody who answers for\n\
+            it, the export waits for a minute, and then fails rather than leave something out.",
     error_code(0, "Everything was written."),
     error_code(1, "Something could not be read or written; the keys are named on the standard error."),
     error_code(2, "The command line was wrong."),
@@ -80,10 +82,12 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
         Some(path) => {
             let (part, is_final) = part_of(path);
             let told = |why| Failure::Other(format!("{}: {why}", part.display()));
-            let mut file = BufWriter::new(File::create(&part).map_err(told)?);
+            let mut file = BufWriter::new(create(&part, is_final).map_err(told)?);
             let sum = export(&mut client, &mut file, &mut progress)?;
-            file.into_inner().map_err(|why| told(why.into_error()))?.sync_all().or_else(not_a_file).map_err(told)?;
+            let file = file.into_inner().map_err(|why| told(why.into_error()))?;
+            file.sync_all().or_else(not_a_file).map_err(told)?;
             if !is_final && sum.failed == 0 {
+                keep_rights(&file, path);
                 std::fs::rename(&part, path).map_err(told)?;
             }
             sum
@@ -113,6 +117,26 @@ fn part_of(path: &Path) -> (PathBuf, bool) {
     let mut name = OsString::from(path);
     name.push(".part");
     (name.into(), false)
+}
+
+/// Opens what is written to. It is to hold every value of the ring, so only its user can read it.
+fn create(part: &Path, is_final: bool) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(part)?;
+    if !is_final {
+        // One that an export left behind which did not end.
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+/// Where the file is to take the place of another, the group of that one and its rights pass over to it.
+fn keep_rights(file: &File, place: &Path) {
+    if let Ok(there) = place.metadata()
+        && fchown(file, None, Some(there.gid())).is_ok()
+    {
+        // If that is not granted it stays its user's own.
+        let _ = file.set_permissions(Permissions::from_mode(there.mode() & 0o777));
+    }
 }
 
 /// Pipes and devices cannot be synced, and need not be.

@@ -521,7 +521,7 @@ fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Val
         value_max: VALUE_MAX,
         counters: Default::default(),
     };
-    let snapshot = Snapshot { status, driver: Default::default(), uptime: Duration::from_secs(5) };
+    let snapshot = Snapshot { status, driver: Default::default(), uptime: Duration::from_secs(5), disk_fault: None };
     (reply::readiness(&snapshot), serde_json::to_value(json::node(&snapshot)).unwrap())
 }
 
