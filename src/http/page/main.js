@@ -14,14 +14,17 @@ const LINKED = 8; // other nodes named when this one has left
 
 const element = id => document.getElementById(id);
 const state = { own: null, nodes: [], others: [], me: null, selected: null, told: null, keys: [], more: null, target: null, lookup: null,
-  seen: null, lost: false, asked: false };
+  seen: null, lost: false, asked: false, leaves: false };
 
 const ring = new Ring(element('picture'), select);
 const data = new Data(found => {
   state.lookup = found;
   draw();
 });
-const log = new Log(element('events'), () => soon());
+const log = new Log(element('events'), word => {
+  state.leaves ||= word === 'leaving';
+  soon();
+});
 
 function select(addr) {
   state.selected = addr;
@@ -75,7 +78,7 @@ function lose(lost) {
   if (!lost) state.seen = new Date();
   if (lost === state.lost) return;
   state.lost = lost;
-  const left = lost && (state.asked || state.own?.state === 'leaving');
+  const left = lost && (state.asked || state.leaves || state.own?.state === 'leaving');
   log.add(left ? 'this node has left the ring, as asked' : lost ? 'no connection to this node' : 'connected to this node again', lost && !left);
   document.body.classList.toggle('stale', lost);
   const notice = element('lost');
@@ -84,7 +87,7 @@ function lose(lost) {
   notice.replaceChildren(...(left ? farewell() : [`No connection; retrying. ${state.seen ? `Shown is the state of ${state.seen.toLocaleTimeString()}.` : ''}`]));
   badge(left ? 'left' : lost ? 'no connection' : '…', 'gone');
   if (lost && state.own) draw();
-  if (!lost) state.asked = false;
+  if (!lost) state.asked = state.leaves = false;
 }
 
 function farewell() {
