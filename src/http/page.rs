@@ -13,7 +13,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Targets, what they are, and what they hold.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 11] = [
     ("/", HTML, include_str!("page/index.html")),
     ("/page/style.css", STYLE, include_str!("page/style.css")),
     ("/page/main.js", SCRIPT, include_str!("page/main.js")),
@@ -22,7 +22,9 @@ const FILES: [(&str, &str, &str); 9] = [
     ("/page/details.js", SCRIPT, include_str!("page/details.js")),
     ("/page/log.js", SCRIPT, include_str!("page/log.js")),
     ("/page/place.js", SCRIPT, include_str!("page/place.js")),
+    ("/page/question.js", SCRIPT, include_str!("page/question.js")),
     ("/page/ring.js", SCRIPT, include_str!("page/ring.js")),
+    ("/page/value.js", SCRIPT, include_str!("page/value.js")),
 ];
 
 /// The file of the page under this target.

@@ -12,6 +12,9 @@ export async function ask(method, target, { body, headers, patience = 8000 } = {
   }
 }
 
+// A number with what it counts: 1 node, 2,000 nodes.
+export const count = (number, one, more = `${one}s`) => `${number.toLocaleString('en')} ${number === 1 ? one : more}`;
+
 // The bytes as text; null if they are none.
 export function text(bytes) {
   try {
@@ -31,7 +34,7 @@ export function json(answer) {
 
 // What an answer that is no success says, in its own sentence.
 export function reason(answer) {
-  if (answer.status === 0) return 'The node does not answer: what became of this is not known.';
+  if (answer.status === 0) return 'No connection to this node: what became of this is not known.';
   try {
     return JSON.parse(text(answer.bytes)).detail;
   } catch {

@@ -1,5 +1,6 @@
 // The panel about one node.
 
+import { count } from '/page/api.js';
 import { share } from '/page/ring.js';
 
 const element = id => document.getElementById(id);
@@ -58,7 +59,7 @@ function show(rows) {
   list.replaceChildren(...terms);
 }
 
-function link(addr) {
+export function link(addr) {
   const made = document.createElement('a');
   made.href = `http://${addr}/`;
   made.textContent = `http://${addr}/`;
@@ -66,17 +67,17 @@ function link(addr) {
 }
 
 // A node as the walk of the ring found it, and, for the node that serves this page, as it tells of itself.
-export function describe(node, own, fingers, told) {
+export function describe(node, own, fingers, told, lost) {
   const names = fingers.map(({ addr, exponents }) => `${addr} (${exponents})`).join('; ');
-  element('leave').disabled = !own;
-  element('leave').title = own ? '' : 'Only its own page can have a node leave.';
-  if (!node) return show([['state', 'It is gone, or was not reached.']]);
+  element('leave').disabled = !own || lost;
+  element('leave').title = own ? '' : 'A node can be asked to leave on its own page only.';
+  if (!node) return show([['state', 'gone, or not reached']]);
   const start = node.predecessorId;
   const rows = [
     ['address', node.addr],
     ['its page', own ? 'this one' : link(node.addr)],
     ['id', node.id],
-    ['state', own ? own.state : node.spoken ? 'not reached, but others speak of it' : node.settled ? 'settled' : 'not settled'],
+    ['state', own ? own.state : node.spoken ? 'not reached, but a neighbour of another node' : node.settled ? 'settled' : 'not settled'],
     ['why silent', own?.silenced],
     ['owns', node.spoken ? '' : hundredths(start ? share(start, node.id) : 1)],
     ['predecessor', node.predecessor ?? (node.spoken ? '' : 'none')],
@@ -84,11 +85,11 @@ export function describe(node, own, fingers, told) {
     [told ? 'fingers' : 'fingers belong at', names],
   ];
   if (own) {
-    rows.push(['holds', `${own.owned} owned, ${own.copied} copies, ${own.tombstones} tombstones; ${own.bytes} bytes`],
+    rows.push(['holds', `${own.owned} owned, ${count(own.copied, 'copy', 'copies')}, ${count(own.tombstones, 'tombstone')}; ${count(own.bytes, 'byte')}`],
       ['short of copies', own.under_copied], ['strays', own.strays], ['term', own.term],
       ['disk', own.disk], ['version', own.version]);
   } else if (!node.spoken) {
-    rows.push(['holds', `${node.entries} entries`]);
+    rows.push(['holds', count(node.entries, 'entry', 'entries')]);
   }
   show(rows);
 }

@@ -6,7 +6,7 @@ export class Log {
   #list;
   #heard;
 
-  // `heard` is called when the node says something.
+  // `heard` is called when the node says something, with the word for what happened.
   constructor(list, heard) {
     this.#list = list;
     this.#heard = heard;
@@ -28,9 +28,9 @@ export class Log {
   #listen() {
     const source = new EventSource('/events');
     source.addEventListener('life', event => {
-      const { text, warning, unix_ms } = JSON.parse(event.data);
+      const { event: word, text, warning, unix_ms } = JSON.parse(event.data);
       this.add(`this node ${text}`, warning, unix_ms);
-      this.#heard();
+      this.#heard(word);
     });
     source.addEventListener('state', event => {
       const { text, unix_ms } = JSON.parse(event.data);

@@ -1,24 +1,30 @@
 // The page of a node: looks at the ring again and again, and shows what it finds.
 
-import { ask, load, reason } from '/page/api.js';
+import { ask, count, load, reason } from '/page/api.js';
 import { Data } from '/page/data.js';
-import { complete, describe, fold } from '/page/details.js';
+import { complete, describe, fold, link } from '/page/details.js';
 import { Log } from '/page/log.js';
+import { confirmed } from '/page/question.js';
 import { Ring } from '/page/ring.js';
 
 const PAUSE = 1000; // milliseconds between two looks at the ring
 const PATIENCE = 4000;
 const PAGE = 200; // keys
+const LINKED = 8; // other nodes named when this one has left
 
 const element = id => document.getElementById(id);
-const state = { own: null, nodes: [], me: null, selected: null, told: null, keys: [], more: null, target: null, lookup: null, lost: false };
+const state = { own: null, nodes: [], others: [], me: null, selected: null, told: null, keys: [], more: null, target: null, lookup: null,
+  seen: null, lost: false, asked: false, leaves: false };
 
 const ring = new Ring(element('picture'), select);
 const data = new Data(found => {
   state.lookup = found;
   draw();
 });
-const log = new Log(element('events'), () => soon());
+const log = new Log(element('events'), word => {
+  state.leaves ||= word === 'leaving';
+  soon();
+});
 
 function select(addr) {
   state.selected = addr;
@@ -56,7 +62,7 @@ function draw() {
     fingers: new Map(fingers.map(({ id, exponents }) => [id, exponents])) });
   element('keys-note').textContent = state.more === null || !element('show-keys').checked ? '' :
     'More keys are held here than a picture can show: see the list.';
-  describe(node, selected === me ? own : null, fingers, told !== null);
+  describe(node, selected === me ? own : null, fingers, told !== null, state.lost);
 }
 
 // Tells of those who came and went since the last look.
@@ -67,12 +73,34 @@ function compare(before, after) {
   for (const addr of old) if (!now.has(addr)) log.add(`${addr} is on the ring no more`, true);
 }
 
+// Whether the node answers. One that was leaving when it was last seen, and answers no more, has left as it was asked to.
 function lose(lost) {
-  const notice = element('lost');
-  if (lost !== state.lost) log.add(lost ? 'this node does not answer' : 'this node answers again', lost);
+  if (!lost) state.seen = new Date();
+  if (lost === state.lost) return;
   state.lost = lost;
+  const left = lost && (state.asked || state.leaves || state.own?.state === 'leaving');
+  log.add(left ? 'this node has left the ring, as asked' : lost ? 'no connection to this node' : 'connected to this node again', lost && !left);
+  document.body.classList.toggle('stale', lost);
+  const notice = element('lost');
   notice.hidden = !lost;
-  notice.textContent = lost ? 'This node does not answer: what you see is how it was. It is asked again and again.' : '';
+  notice.classList.toggle('bad', !left);
+  notice.replaceChildren(...(left ? farewell() : [`No connection; retrying. ${state.seen ? `Shown is the state of ${state.seen.toLocaleTimeString()}.` : ''}`]));
+  badge(left ? 'left' : lost ? 'no connection' : '…', 'gone');
+  if (lost && state.own) draw();
+  if (!lost) state.asked = state.leaves = false;
+}
+
+function farewell() {
+  const asked = state.asked ? 'You asked this node to leave, and it has.' : 'This node was asked to leave, and it has.';
+  if (!state.others.length) return [`${asked} It was the only node of its ring.`];
+  const shown = state.others.slice(0, LINKED);
+  const more = state.others.length - shown.length;
+  return [`${asked} Go on at `, ...shown.flatMap((addr, index) => [index ? ', ' : '', link(addr)]), more ? ` and ${more} more.` : '.'];
+}
+
+function badge(text, kind) {
+  element('state').textContent = text;
+  element('state').className = `badge ${kind}`;
 }
 
 async function look() {
@@ -83,15 +111,17 @@ async function look() {
   state.me = own.addr;
   state.selected ??= own.addr;
   element('me').textContent = own.addr;
-  element('state').textContent = own.state;
-  element('state').className = `badge ${own.state}`;
+  badge(own.state, own.state);
+  data.limit = own.limits.value_bytes;
   document.title = `Sky ${own.addr}`;
   if (walk) {
     const nodes = nodesOf(walk);
     if (state.nodes.length) compare(state.nodes, nodes);
     state.nodes = nodes;
-    const count = nodes.filter(node => !node.spoken).length;
-    element('count').textContent = `${count} ${count === 1 ? 'node' : 'nodes'}${walk.next ? ', and more' : ''}`;
+    const others = nodes.filter(node => node.addr !== own.addr && !node.spoken).map(node => node.addr);
+    // One that is leaving may know nobody any more, but the others are still there.
+    if (others.length || own.state !== 'leaving') state.others = others;
+    element('count').textContent = `${count(nodes.filter(node => !node.spoken).length, 'node')}${walk.next ? ', and more' : ''}`;
   } else {
     element('count').textContent = 'cannot be walked round just now';
   }
@@ -135,7 +165,7 @@ async function lookAtKeys() {
 
 function row(held) {
   const made = document.createElement('tr');
-  const cells = [held.key ?? held.path, held.bytes, held.owned ? 'owned' : 'copy', held.version].map(() => document.createElement('td'));
+  const cells = Array.from({ length: 4 }, () => document.createElement('td'));
   if (held.key === null) {
     cells[0].textContent = `${held.path} (no text)`;
   } else {
@@ -149,6 +179,7 @@ function row(held) {
   cells[1].textContent = held.bytes;
   cells[2].textContent = held.owned ? 'owned' : 'copy';
   cells[3].textContent = held.version;
+  cells[3].title = held.version;
   made.append(...cells);
   return made;
 }
@@ -186,17 +217,15 @@ async function turnTo(target) {
 element('next').addEventListener('click', () => turnTo(state.more || null));
 element('first').addEventListener('click', () => turnTo(null));
 
-element('leave').addEventListener('click', () => {
-  const question = element('question');
-  element('question-text').textContent = `Have ${state.me} hand over what it holds, leave the ring and end?` +
-    (state.nodes.length > 1 ? '' : ' It is the only node: what it holds ends with it.');
-  question.returnValue = 'no';
-  question.onclose = async () => {
-    if (question.returnValue !== 'yes') return;
-    const answer = await ask('POST', '/leave');
-    log.add(answer.ok ? 'this node was asked to leave' : reason(answer), !answer.ok);
-  };
-  question.showModal();
+element('leave').addEventListener('click', async () => {
+  const kept = state.own.disk === 'none' ? 'ends with it' : 'stays on its disk until it is started again';
+  const question = state.others.length ? `Have ${state.me} hand over what it holds, leave the ring and end?` :
+    `Have ${state.me} end? It is the only node: what it holds ${kept}.`;
+  if (!await confirmed(question, 'Leave the ring')) return;
+  const answer = await ask('POST', '/leave');
+  state.asked ||= answer.ok;
+  log.add(answer.ok ? 'this node was asked to leave' : reason(answer), !answer.ok);
+  soon();
 });
 
 live();

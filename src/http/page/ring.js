@@ -1,5 +1,6 @@
 // The picture of the ring.
 
+import { count } from '/page/api.js';
 import { R, angle, at, chord, span, spread, stretch } from '/page/place.js';
 
 const LABELS_MAX = 32; // more would stand on each other: then only those of some nodes are shown
@@ -121,7 +122,7 @@ export class Ring {
       if (this.#nodes.children[index] !== group) this.#nodes.insertBefore(group, this.#nodes.children[index] ?? null);
       const kinds = { me: node.addr === me, selected: node.addr === selected, unsettled: !node.settled && !node.spoken, spoken: node.spoken, quiet };
       group.setAttribute('class', ['node', ...Object.keys(kinds).filter(kind => kinds[kind])].join(' '));
-      const state = node.spoken ? 'others speak of it' : node.settled ? `${node.entries} entries` : 'not settled';
+      const state = node.spoken ? 'not reached' : node.settled ? count(node.entries, 'entry', 'entries') : 'not settled';
       const about = `${node.addr}${kinds.me ? ', this node' : ''}, id ${node.id.slice(0, 8)}, ${state}`;
       group.setAttribute('aria-label', about);
       group.setAttribute('aria-pressed', kinds.selected);
