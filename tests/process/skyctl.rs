@@ -110,6 +110,7 @@ fn exit_codes_tell_what_became_of_it() {
     ends_with(2, addr, &["put", "k", "v", "--file", "/dev/null"]);
     ends_with(2, addr, &["get", "k", "--node", "there"]);
     ends_with(2, addr, &["bench", "--reads", "2"]);
+    ends_with(2, addr, &["ls", "--after", ""]);
     ends_with(2, addr, &["up", "0"]);
     ends_with(3, addr, &["put", "k", "v", "--min-copies", "2"]);
     ends_with(3, addr, &["get", "k", "--ring", "other", "--timeout", "0.3"]);
