@@ -34,6 +34,7 @@ mod seeds;
 mod value;
 mod write;
 
+pub use crate::limits::{Beyond, Limited};
 pub use crate::node::{Hop, OwnedKey, RingNode, Unavailable};
 pub use crate::wire::{Operation, OperationId, Peer, Version};
 pub use error::Error;

@@ -1,5 +1,9 @@
 //! Every capacity, with its unit and its reason, and the relations between them checked when the crate is compiled.
 
+mod beyond;
+
+pub use beyond::{Beyond, Limited, grouped};
+
 /// The largest datagram, in bytes of UDP payload: IPv6's minimum MTU of 1,280 less 40 (IPv6) and 8 (UDP).
 pub const DATAGRAM_MAX: usize = 1232;
 

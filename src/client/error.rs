@@ -1,6 +1,6 @@
 //! What may become of an operation that is not done.
 
-use crate::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S, VALUE_MAX};
+use crate::limits::{Beyond, KEY_MAX, Limited};
 use crate::node::{Reply, Unavailable};
 use crate::wire::{Operation, Version};
 use std::fmt;
@@ -22,8 +22,9 @@ pub enum Error {
         /// This one has so many.
         length: usize,
     },
-    /// The value has more than 1 MiB, or its media type more than 96 bytes, or it is to live longer than ten years.
-    TooLarge,
+    /// The value has more than 1 MiB, or more than its owner takes, or its media type has more than 96 bytes, or it is
+    /// to live longer than ten years: which of these, and by how much.
+    TooLarge(Beyond),
     /// The operation that is repeated is none that a node can have named, or is the name of another write.
     Invented,
     /// The condition does not hold: the key exists in this version, or not at all.
@@ -49,7 +50,8 @@ impl Error {
         match reply {
             Reply::Conflict { version } => Self::Conflict { version },
             Reply::NotFound => Self::Conflict { version: None },
-            Reply::TooLarge => Self::TooLarge,
+            // Of what the client could check itself nothing was sent.
+            Reply::TooLarge => Self::TooLarge(Beyond { what: Limited::Value, given: None, limit: None }),
             Reply::Invented => Self::Invented,
             Reply::Unknown { operation } => Self::Unknown { operation },
             Reply::Unavailable(Unavailable::NotMember) => Self::Unreachable(
@@ -69,6 +71,12 @@ impl Error {
     }
 }
 
+impl From<Beyond> for Error {
+    fn from(beyond: Beyond) -> Self {
+        Self::TooLarge(beyond)
+    }
+}
+
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Socket(error)
@@ -81,11 +89,7 @@ impl fmt::Display for Error {
             Self::Seed(text) | Self::Unreachable(text) => f.write_str(text),
             Self::Socket(error) => write!(f, "the system has no socket for a client: {error}"),
             Self::Key { length } => write!(f, "a key has 1 to {KEY_MAX} bytes, this one has {length}"),
-            Self::TooLarge => write!(
-                f,
-                "nothing was changed: a value has at most {VALUE_MAX} bytes, its media type {KIND_MAX}, its time to \
-                 live {TTL_MAX_S} seconds"
-            ),
+            Self::TooLarge(beyond) => write!(f, "{beyond}: nothing was changed"),
             Self::Invented => {
                 f.write_str("nothing was changed: no node has named this write so, give each write a name of its own")
             }
@@ -138,7 +142,11 @@ mod tests {
     fn errors_say_whether_anything_was_changed() {
         for (error, part) in [
             (Error::of(Reply::NotFound), "no such key"),
-            (Error::of(Reply::TooLarge), "1048576 bytes"),
+            (Error::of(Reply::TooLarge), "the value has more bytes than the node responsible"),
+            (
+                Beyond { what: Limited::Kind, given: Some(97), limit: Some(96) }.into(),
+                "97 bytes, the limit is 96: noth",
+            ),
             (Error::of(Reply::Unavailable(Unavailable::TooFew { copies: 1 })), "only 1 nodes"),
             (Error::of(Reply::Unavailable(Unavailable::NoOwner)), "nothing was changed"),
             (Error::of(Reply::Unavailable(Unavailable::NotMember)), "none of the nodes"),

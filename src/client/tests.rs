@@ -90,8 +90,14 @@ fn what_cannot_be_is_told_and_nothing_is_changed() {
         let client = client_of(addr).await;
         assert!(matches!(client.get("").await, Err(Error::Key { length: 0 })));
         assert!(matches!(client.put([1; 256], "v").await, Err(Error::Key { length: 256 })));
-        assert!(matches!(client.put("k", vec![0; (1 << 20) + 1]).await, Err(Error::TooLarge)));
-        assert!(matches!(client.put("k", "v").ttl(Duration::from_secs(1 << 40)).await, Err(Error::TooLarge)));
+        let told = |put: Put| async { put.await.unwrap_err().to_string() };
+        let long = told(client.put("k", vec![0; 2_000_000])).await;
+        assert_eq!(long, "the value has 2,000,000 bytes, the limit is 1,048,576: nothing was changed");
+        let typed = told(client.put("k", "v").kind([b'x'; 97])).await;
+        assert_eq!(typed, "the media type has 97 bytes, the limit is 96: nothing was changed");
+        let lasting = told(client.put("k", "v").ttl(Duration::from_secs(400_000_000))).await;
+        assert_eq!(lasting, "the time to live is 400,000,000 seconds, the limit is 315,360,000: nothing was changed");
+        assert!(matches!(client.put("k", "v").ttl(Duration::MAX).await, Err(Error::TooLarge(_))));
         let few = client.put("k", "v").min_copies(2).await;
         assert!(matches!(few, Err(Error::Unavailable(Unavailable::TooFew { copies: 1 }))), "{few:?}");
         assert!(matches!(client.put("k", "v").if_present().await, Err(Error::Conflict { version: None })));

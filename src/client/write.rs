@@ -1,7 +1,7 @@
 //! Writes, with what they depend on.
 
 use super::{Client, Error, Stored, checked};
-use crate::limits::TTL_MAX_S;
+use crate::limits::{Beyond, KIND_MAX, Limited, TTL_MAX_S, VALUE_MAX};
 use crate::node::{Attempt, Command, Reply};
 use crate::store::Content;
 use crate::wire::{Condition, Operation, OperationId, Version};
@@ -136,12 +136,18 @@ impl IntoFuture for Put {
             let Self { write: Write { client, key, condition, min_copies, attempt }, value, kind, ttl } = self;
             let key = checked(&key)?;
             let ttl_s = ttl.map_or(0, |ttl| ttl.as_nanos().div_ceil(1_000_000_000).max(1));
-            let ttl_s = u32::try_from(ttl_s).ok().filter(|s| *s <= TTL_MAX_S).ok_or(Error::TooLarge)?;
-            let content = Content::new(value, &kind, 0);
+            let ttl_s = u64::try_from(ttl_s).unwrap_or(u64::MAX);
+            let length = value.len() as u64;
+            Beyond::check(Limited::Value, length, VALUE_MAX as u64)?;
+            Beyond::check(Limited::Kind, kind.len() as u64, KIND_MAX as u64)?;
+            Beyond::check(Limited::Life, ttl_s, TTL_MAX_S.into())?;
+            let (content, ttl_s) = (Content::new(value, &kind, 0), ttl_s as u32);
             let command = Command::Put { key, content, ttl_s, condition, min_copies, attempt };
             stored(client.ask(command).await?).map_err(|reply| match reply {
                 // The outcome of a delete of this name: a name stands for one write.
                 Reply::NotFound => Error::Invented,
+                // The owner takes less than a client may send.
+                Reply::TooLarge => Beyond { what: Limited::Value, given: Some(length), limit: None }.into(),
                 other => Error::of(other),
             })
         })

@@ -3,28 +3,29 @@
 //! [`plan`] looks at a request before its body has come, so that a client which waits for `100 Continue` is refused
 //! without sending it; [`Plan::run`] does the rest.
 
-use super::conditions::{ReadConditions, no_condition, read_conditions};
-use super::fields::{WriteFields, kind, number, parameter, write_fields};
+mod route;
+
+use super::conditions::ReadConditions;
+use super::fields::{WriteFields, refuse};
 use super::fingers;
 use super::json;
 use super::metrics;
-use super::openapi;
 use super::operator;
 use super::origin::Telling;
-use super::page;
-use super::parse::{Framing, Head, Method, escape, unescape};
-use super::reply::{self, Found, too_large};
+use super::parse::{Framing, Head, escape};
+use super::reply::{self, Found};
 use super::response::{Response, Status, bad};
 use super::routes;
 use super::site::Site;
+use super::strict::{Asked, life_hint};
 use super::traffic::{Kind, Traffic};
 use super::walk::{self, Start};
 use crate::handle::{Gone, Handle};
 use crate::id::Id;
-use crate::limits::{KEY_MAX, LIST_MAX, WALK_MAX};
+use crate::limits::{Beyond, KEY_MAX, Limited};
 use crate::node::{Command, Reply, RingNode};
 use crate::store::Content;
-use crate::wire::Condition;
+use route::{check_key, route};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -40,9 +41,6 @@ const TEXT: &[u8] = b"text/plain; charset=utf-8";
 /// The longest body that is read where none is wanted, so that the connection may go on after it.
 const IGNORED_MAX: usize = 4096;
 
-/// Keys on one page of `GET /storage`, unless asked for otherwise; at most it has `LIST_MAX`.
-const PAGE: usize = 100;
-
 /// What is to be done about a request.
 #[derive(Debug)]
 pub struct Plan {
@@ -52,6 +50,10 @@ pub struct Plan {
     pub kind: Kind,
     /// The longest value, in bytes.
     value_max: usize,
+    /// How the body is delimited.
+    framing: Framing,
+    /// The target and the method, if there is such a target.
+    asked: Option<Asked>,
     action: Action,
     telling: Telling,
 }
@@ -98,143 +100,10 @@ pub fn plan(head: &Head<'_>, site: &Site, value_max: usize) -> Plan {
         Action::Create { .. } => json_max(value_max),
         _ => IGNORED_MAX,
     };
-    let kind = routes::find(head.path).and_then(|route| route.kind(head.method)).unwrap_or(Kind::Other);
-    Plan { body_max, kind, value_max, action, telling }
-}
-
-fn route(head: &Head<'_>, site: &Site) -> Result<Action, Response> {
-    use Method::{Delete, Options, Post, Put};
-    if head.method == Options && head.path == "*" {
-        return Ok(Action::Answer(options(routes::ALLOW_ALL)));
-    }
-    let Some(route) = routes::find(head.path) else {
-        return Err(no_such_page());
-    };
-    if route.kind(head.method).is_none() {
-        return Err(not_allowed(route.allow));
-    }
-    match (head.path, head.method) {
-        (_, Options) => Ok(Action::Answer(options(route.allow))),
-        ("/", _) => Ok(Action::Answer(page::index(head))),
-        ("/events", _) => Ok(Action::Events(subject(head)?)),
-        ("/openapi.json", _) => Ok(Action::Answer(openapi::answer())),
-        ("/metrics", _) => Ok(Action::Metrics(Rc::clone(&site.traffic))),
-        ("/healthz", _) => Ok(Action::Alive),
-        ("/readyz", _) => Ok(Action::Ready),
-        ("/leave", _) => Ok(Action::Order(Command::Leave)),
-        ("/reopen", _) => Ok(Action::Order(Command::Reopen)),
-        ("/node", _) => Ok(Action::Node),
-        ("/ring", _) => walk_range(head).map(|(from, max)| Action::Ring { from, max }),
-        ("/fingers", _) => fingers::whose(head).map(|of| Action::Fingers { of }),
-        ("/ring.dot", _) => walk_range(head).map(|(from, max)| Action::Picture { from, max }),
-        ("/storage", Post) => {
-            has_body(head)?;
-            no_condition(head, &["if-match", "if-none-match"])?;
-            Ok(Action::Create { fields: WriteFields { condition: Condition::Absent, ..write_fields(head)? } })
-        }
-        ("/storage", _) => keys(head),
-        (path, method) => {
-            if let Some(name) = path.strip_prefix("/lookup/") {
-                return Ok(Action::Lookup { key: key(name)? });
-            }
-            if path.starts_with("/page/") {
-                return page::file(path).map(Action::Answer).ok_or_else(no_such_page);
-            }
-            let name = path.strip_prefix("/storage/").unwrap_or_default();
-            match method {
-                Put => {
-                    has_body(head)?;
-                    let (fields, kind) = (write_fields(head)?, kind(head)?.as_bytes().into());
-                    Ok(Action::Put { key: key(name)?, fields, kind })
-                }
-                Delete => {
-                    no_condition(head, &["if-none-match"])?;
-                    Ok(Action::Delete { key: key(name)?, fields: write_fields(head)? })
-                }
-                Method::Head => Ok(Action::Glance { key: key(name)?, conditions: read_conditions(head)? }),
-                _ => Ok(Action::Get { key: key(name)?, conditions: read_conditions(head)? }),
-            }
-        }
-    }
-}
-
-fn no_such_page() -> Response {
-    Response::problem(Status::NotFound, "There is no such page: GET / lists what there is.")
-}
-
-fn subject(head: &Head<'_>) -> Result<Subject, Response> {
-    let Some(key) = parameter(head, "key")? else { return Ok(Subject::Life) };
-    check_key(&key)?;
-    Ok(Subject::Key(key.into()))
-}
-
-/// The answer to `OPTIONS`.
-fn options(methods: &str) -> Response {
-    Response::new(Status::NoContent).field("Allow", methods)
-}
-
-fn not_allowed(methods: &str) -> Response {
-    let detail = format!("This target can be asked with: {methods}.");
-    Response::problem(Status::MethodNotAllowed, detail).field("Allow", methods)
-}
-
-/// The key that a path names. A slash is part of it, escaped or not.
-fn key(name: &str) -> Result<Box<[u8]>, Response> {
-    let Some(key) = unescape(name, false) else {
-        return Err(bad("The path holds a percent sign without two hexadecimal digits after it: escape it as %25."));
-    };
-    check_key(&key)?;
-    Ok(key.into())
-}
-
-fn check_key(key: &[u8]) -> Result<(), Response> {
-    match key.len() {
-        1..=KEY_MAX => Ok(()),
-        length => Err(bad(format_args!("A key is 1 to {KEY_MAX} bytes long, this one is {length}: choose another."))),
-    }
-}
-
-fn has_body(head: &Head<'_>) -> Result<(), Response> {
-    match head.framing {
-        Framing::Absent => Err(Response::problem(
-            Status::LengthRequired,
-            "Send the body with Content-Length or in chunks; an empty value has Content-Length: 0.",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn walk_range(head: &Head<'_>) -> Result<(Option<Start>, usize), Response> {
-    let from = parameter(head, "from")?;
-    let wrong = || bad("from is what an earlier answer gave as next, or the address of a node, ip:port.");
-    let from = from.map(|text| Start::parse(&text).ok_or_else(wrong)).transpose()?;
-    Ok((from, number(head, "max", WALK_MAX, WALK_MAX)?))
-}
-
-fn keys(head: &Head<'_>) -> Result<Action, Response> {
-    let after = parameter(head, "after")?;
-    after.as_deref().map_or(Ok(()), check_key)?;
-    let (after, limit) = (after.map(Vec::into_boxed_slice), number(head, "limit", PAGE, LIST_MAX)?);
-    let from = parameter(head, "from")?;
-    match parameter(head, "ring")?.as_deref() {
-        None | Some(b"0") if from.is_some() => Err(bad("from is for the keys of the whole ring: add ring=1.")),
-        None | Some(b"0") => Ok(Action::Keys { after, limit }),
-        Some(b"1") => Ok(Action::RingKeys { from: page_start(from.as_deref(), after.as_deref())?, after, limit }),
-        Some(_) => Err(bad("ring is 1 for the keys of the whole ring, or 0 for those held by this node.")),
-    }
-}
-
-/// The first position of a page of the whole ring.
-fn page_start(from: Option<&[u8]>, after: Option<&[u8]>) -> Result<Id, Response> {
-    match (from, after) {
-        (None, None) => Ok(Id::new(0)),
-        (None, Some(key)) => Ok(Id::of_key(key)),
-        (Some(text), None) => {
-            let id = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-            id.ok_or_else(|| bad("from is a position on the ring, 32 hexadecimal digits, as an earlier next has it."))
-        }
-        (Some(_), Some(_)) => Err(bad("Give after, a key, or from, a position, but not both.")),
-    }
+    let target = routes::find(head.path);
+    let kind = target.and_then(|route| route.kind(head.method)).unwrap_or(Kind::Other);
+    let asked = target.map(|route| Asked::of(head, route));
+    Plan { body_max, kind, value_max, framing: head.framing, asked, action, telling }
 }
 
 impl Plan {
@@ -253,11 +122,24 @@ impl Plan {
         match &self.action {
             // The first thing that is wrong is told.
             Action::Answer(refusal) if self.is_refusal() => refusal.clone(),
-            Action::Put { .. } => too_large(self.value_max),
-            _ => {
-                let detail = format!("The body of this request has at most {} bytes.", self.body_max);
-                Response::problem(Status::ContentTooLarge, detail)
+            action => {
+                if let Some(Err(unwanted)) = self.asked.map(|asked| asked.check_body(self.framing, b"any")) {
+                    return unwanted;
+                }
+                let what = if matches!(action, Action::Put { .. }) { Limited::Value } else { Limited::Body };
+                let given = if let Framing::Length(length) = self.framing { Some(length) } else { None };
+                // That number stands for any beyond it.
+                let given = given.filter(|length| *length < u64::MAX);
+                refuse(Status::ContentTooLarge, Beyond { what, given, limit: Some(self.body_max as u64) })
             }
+        }
+    }
+
+    /// Minds the body that has come: one that is not as it is to be makes a refusal of the plan.
+    pub fn mind(&mut self, body: &[u8]) {
+        let refused = self.asked.filter(|_| !self.is_refusal()).map(|asked| asked.check_body(self.framing, body));
+        if let Some(Err(refusal)) = refused {
+            self.action = Action::Answer(refusal);
         }
     }
 
@@ -267,7 +149,8 @@ impl Plan {
     }
 
     /// Does what was asked, with the body that came.
-    pub async fn run(self, body: Vec<u8>, node: &Handle) -> Response {
+    pub async fn run(mut self, body: Vec<u8>, node: &Handle) -> Response {
+        self.mind(&body);
         let response = perform(self.action, body, self.value_max, node).await.unwrap_or_else(|Gone| {
             let detail = "The node is stopping; whether a write was stored is unknown: ask another node.";
             Response::problem(Status::GatewayTimeout, detail)
@@ -277,7 +160,7 @@ impl Plan {
 }
 
 async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle) -> Result<Response, Gone> {
-    let failure = |reply| reply::failure(reply, value_max);
+    let failure = reply::failure;
     Ok(match action {
         Action::Answer(response) => response,
         Action::Get { key, conditions } => match node.ask(Command::Get { key }).await? {
@@ -297,8 +180,9 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
         },
         Action::Put { key, fields, kind } => {
             let location = format!("/storage/{}", escape(&key));
+            let length = body.len();
             let reply = node.ask(put(key, Content::new(body, &kind, 0), fields)).await?;
-            reply::written(reply, &location).unwrap_or_else(failure)
+            reply::written(reply, &location).unwrap_or_else(|reply| reply::not_written(reply, length))
         }
         Action::Create { fields } => {
             let Create { key, value } = match create(&body, value_max) {
@@ -306,9 +190,9 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
                 Err(response) => return Ok(response),
             };
             let location = format!("/storage/{}", escape(key.as_bytes()));
-            let content = Content::new(value.into_bytes(), TEXT, 0);
+            let (length, content) = (value.len(), Content::new(value.into_bytes(), TEXT, 0));
             let reply = node.ask(put(key.into_bytes().into(), content, fields)).await?;
-            reply::created(reply, &location).unwrap_or_else(failure)
+            reply::created(reply, &location).unwrap_or_else(|reply| reply::not_written(reply, length))
         }
         Action::Delete { key, fields } => {
             let WriteFields { condition, attempt, min_copies, .. } = fields;
@@ -358,7 +242,7 @@ async fn walk(node: &Handle, from: Option<Start>, max: usize) -> Result<Result<P
     let command = Command::Walk { from: from.map(|from| from.addr), max };
     Ok(match node.ask(command).await? {
         Reply::Ring { nodes, next } => walk::page(nodes, next, from.and_then(|from| from.start)),
-        other => Err(reply::failure(other, 0)),
+        other => Err(reply::failure(other)),
     })
 }
 
@@ -377,12 +261,17 @@ fn put(key: Box<[u8]>, content: Content, fields: WriteFields) -> Command {
 
 fn create(body: &[u8], value_max: usize) -> Result<Create, Response> {
     let create: Create = serde_json::from_slice(body).map_err(|error| {
-        bad(format_args!("The body is to be {{\"key\": \"...\", \"value\": \"...\"}} in JSON: {error}."))
+        let error = error.to_string();
+        // The name that is not known stands first in quotes of this kind.
+        let unknown = error.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        let hint = unknown.map_or("", life_hint);
+        bad(format_args!(
+            "The body is to be {{\"key\": \"...\", \"value\": \"...\"}} in JSON: {error}. Nothing was done.{hint}"
+        ))
     })?;
     check_key(create.key.as_bytes())?;
-    if create.value.len() > value_max {
-        return Err(too_large(value_max));
-    }
+    Beyond::check(Limited::Value, create.value.len() as u64, value_max as u64)
+        .map_err(|beyond| refuse(Status::ContentTooLarge, beyond))?;
     Ok(create)
 }
 

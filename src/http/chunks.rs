@@ -2,6 +2,7 @@
 
 use super::parse::{FIELDS_BYTES_MAX, FIELDS_MAX, Lines, Refusal, field, is_token};
 use super::response::Status;
+use super::strict::is_late;
 
 /// The longest line that begins a chunk, in bytes: its size, and extensions that nobody here understands.
 pub const CHUNK_LINE_MAX: usize = 256;
@@ -79,8 +80,12 @@ impl Chunks {
                         break;
                     }
                     Some(line) => {
-                        // Trailers mean nothing to this server, but they have to be well formed.
-                        field(line)?;
+                        // Trailers mean nothing to this server, but they have to be well formed, and what would have
+                        // meant something before the body is not passed over.
+                        if is_late(field(line)?.0) {
+                            return bad("A field of Sky's own, a condition, or what the content is, comes behind the \
+                                        body, and nothing was done: send it before the body.");
+                        }
                         *fields += 1;
                         if *fields > FIELDS_MAX {
                             let detail = "A trailer section has at most 64 fields.";
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn broken_codings_are_refused() {
-        let wrong: [&[u8]; 20] = [
+        let wrong: [&[u8]; 23] = [
             b"\r\n",
             b"g\r\n",
             b"+5\r\nhello\r\n",
@@ -176,6 +181,9 @@ mod tests {
             b"0\r\nno colon\r\n\r\n",
             b"0\r\n folded: x\r\n\r\n",
             b"0\r\nA: b\n\r\n",
+            b"0\r\nSky-TTL: 60\r\n\r\n",
+            b"0\r\nif-none-match: *\r\n\r\n",
+            b"0\r\nContent-Range: bytes 0-4/9\r\n\r\n",
             b"\xff\r\n",
         ];
         for input in wrong {

@@ -23,14 +23,6 @@ struct Tag {
     text: String,
 }
 
-/// Refuses conditions that mean nothing to this request.
-pub fn no_condition(head: &Head<'_>, names: &[&str]) -> Result<(), Response> {
-    match names.iter().find(|name| head.values(name).next().is_some()) {
-        Some(name) => Err(bad(format_args!("This request cannot depend on {name}: leave it out."))),
-        None => Ok(()),
-    }
-}
-
 /// Entity tags of a field: an asterisk, or a list of quoted texts, perhaps weak ones.
 fn tags(head: &Head<'_>, name: &str) -> Result<Option<Tags>, Response> {
     let mut list = Vec::new();
@@ -67,7 +59,7 @@ fn tags(head: &Head<'_>, name: &str) -> Result<Option<Tags>, Response> {
 
 /// The conditions of a read.
 pub fn read_conditions(head: &Head<'_>) -> Result<ReadConditions, Response> {
-    Ok(ReadConditions { matches: tags(head, "if-match")?, none_match: tags(head, "if-none-match")? })
+    Ok(ReadConditions { matches: tags(head, "If-Match")?, none_match: tags(head, "If-None-Match")? })
 }
 
 impl ReadConditions {
@@ -87,7 +79,7 @@ impl ReadConditions {
 
 /// The condition of a write: `If-Match` with one strong tag or `*`, or `If-None-Match: *`.
 pub fn write_condition(head: &Head<'_>) -> Result<Condition, Response> {
-    match (tags(head, "if-match")?, tags(head, "if-none-match")?) {
+    match (tags(head, "If-Match")?, tags(head, "If-None-Match")?) {
         (None, None) => Ok(Condition::None),
         (Some(_), Some(_)) => Err(bad("If-Match and If-None-Match exclude each other in a write: send one of them.")),
         (None, Some(None)) => Ok(Condition::Absent),

@@ -2,8 +2,9 @@
 
 use super::conditions::write_condition;
 use super::parse::{Head, unescape};
-use super::response::{Response, bad};
-use crate::limits::{KIND_MAX, TTL_MAX_S};
+use super::response::{Response, Status, bad};
+use super::routes::Parameter;
+use crate::limits::{Beyond, KIND_MAX, Limited, TTL_MAX_S, grouped};
 use crate::node::Attempt;
 use crate::wire::Condition;
 
@@ -24,17 +25,36 @@ pub struct WriteFields {
 pub fn write_fields(head: &Head<'_>) -> Result<WriteFields, Response> {
     let (condition, attempt) = (write_condition(head)?, attempt(head)?);
     // A group has three nodes.
-    let min_copies = counted(head, "sky-min-copies", 3)?.unwrap_or(0) as u8;
-    Ok(WriteFields { condition, attempt, min_copies, ttl_s: counted(head, "sky-ttl", TTL_MAX_S)?.unwrap_or(0) })
+    let min_copies = counted(head, "Sky-Min-Copies", 3)?.unwrap_or(0) as u8;
+    Ok(WriteFields { condition, attempt, min_copies, ttl_s: life(head)?.unwrap_or(0) })
+}
+
+/// How long the value of a write is to live, in seconds.
+fn life(head: &Head<'_>) -> Result<Option<u32>, Response> {
+    let digits =
+        once(head, "Sky-TTL")?.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    // What is too long for any number is far beyond.
+    let given = digits.map(|digits| digits.parse().unwrap_or(u64::MAX)).unwrap_or(0);
+    Beyond::check(Limited::Life, given, TTL_MAX_S.into()).map_err(|beyond| refuse(Status::BadRequest, beyond))?;
+    counted(head, "Sky-TTL", TTL_MAX_S)
 }
 
 /// The media type of a body; empty if that is not said.
 pub fn kind<'a>(head: &Head<'a>) -> Result<&'a str, Response> {
-    let kind = once(head, "content-type")?.unwrap_or_default();
-    if kind.len() > KIND_MAX || !is_printable(kind.as_bytes()) {
-        return Err(bad(format_args!("Content-Type has at most {KIND_MAX} bytes of ASCII.")));
+    let kind = once(head, "Content-Type")?.unwrap_or_default();
+    Beyond::check(Limited::Kind, kind.len() as u64, KIND_MAX as u64)
+        .map_err(|beyond| refuse(Status::BadRequest, beyond))?;
+    if !is_printable(kind.as_bytes()) {
+        return Err(bad("Content-Type is printable ASCII: nothing was changed."));
     }
     Ok(kind)
+}
+
+/// The answer to what is beyond a limit.
+pub fn refuse(status: Status, beyond: Beyond) -> Response {
+    let text = beyond.to_string();
+    let (first, rest) = text.split_at_checked(1).unwrap_or_default();
+    Response::problem(status, format_args!("{}{rest}: nothing was changed.", first.to_ascii_uppercase()))
 }
 
 /// True if the bytes can stand in a field of an answer.
@@ -57,12 +77,14 @@ fn counted(head: &Head<'_>, name: &str, highest: u32) -> Result<Option<u32>, Res
     let Some(text) = once(head, name)? else { return Ok(None) };
     let digits = (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = digits.then(|| text.parse().ok()).flatten().filter(|number| (1..=highest).contains(number));
-    number.map(Some).ok_or_else(|| bad(format_args!("{name} is a number from 1 to {highest}.")))
+    number.map(Some).ok_or_else(|| {
+        bad(format_args!("{name} is a number from 1 to {}: nothing was changed.", grouped(highest.into())))
+    })
 }
 
 /// The name under which a write is sent, perhaps not for the first time.
 fn attempt(head: &Head<'_>) -> Result<Option<Attempt>, Response> {
-    let Some(text) = once(head, "sky-operation")? else { return Ok(None) };
+    let Some(text) = once(head, "Sky-Operation")? else { return Ok(None) };
     let attempt = text.parse().map(Attempt::First).or_else(|_| text.parse().map(Attempt::Again));
     let sound = |attempt: &Attempt| !matches!(attempt, Attempt::Again(operation) if !operation.fresh.is_sound());
     attempt.ok().filter(sound).map(Some).ok_or_else(|| {
@@ -72,31 +94,38 @@ fn attempt(head: &Head<'_>) -> Result<Option<Attempt>, Response> {
     })
 }
 
-/// A parameter of the query, unescaped.
-pub fn parameter(head: &Head<'_>, name: &str) -> Result<Option<Vec<u8>>, Response> {
-    let mut found = None;
-    for part in head.query.split('&').filter(|part| !part.is_empty()) {
-        let (known, value) = part.split_once('=').unwrap_or((part, ""));
-        let (Some(known), Some(value)) = (unescape(known, true), unescape(value, true)) else {
-            return Err(bad(
-                "The query holds a percent sign without two hexadecimal digits after it: escape it as %25.",
-            ));
-        };
-        if known == name.as_bytes() && found.replace(value).is_some() {
-            return Err(bad(format_args!("Give {name} once.")));
-        }
-    }
-    Ok(found)
+/// The name of a parameter, and its value.
+pub type Given = (Vec<u8>, Vec<u8>);
+
+/// All parameters of the query with their values, unescaped, in the order sent.
+///
+/// # Errors
+/// With the answer to an escape that is none.
+pub fn parameters(head: &Head<'_>) -> Result<Vec<Given>, Response> {
+    let plain = |part: &str| {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        Some((unescape(name, true)?, unescape(value, true)?))
+    };
+    let parts = head.query.split('&').filter(|part| !part.is_empty());
+    parts
+        .map(plain)
+        .collect::<Option<_>>()
+        .ok_or_else(|| bad("The query holds a percent sign without two hexadecimal digits after it: escape it as %25."))
 }
 
-/// A parameter that is a number from 1 on; what is beyond the highest counts as the highest.
-pub fn number(head: &Head<'_>, name: &str, default: usize, highest: usize) -> Result<usize, Response> {
-    let Some(text) = parameter(head, name)? else { return Ok(default) };
+/// The value of a parameter, of which there is one at most: see [`strict`](super::strict).
+pub fn parameter(head: &Head<'_>, wanted: &Parameter) -> Result<Option<Vec<u8>>, Response> {
+    let found = parameters(head)?.into_iter().find(|(name, _)| name == wanted.name.as_bytes());
+    Ok(found.map(|(_, value)| value))
+}
+
+/// The value of a parameter that is a number from 1 on.
+pub fn number(head: &Head<'_>, wanted: &Parameter, default: usize) -> Result<usize, Response> {
+    let Some(text) = parameter(head, wanted)? else { return Ok(default) };
+    let highest = wanted.highest.unwrap_or(usize::MAX);
     let digits = str::from_utf8(&text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    match digits.map(str::parse) {
-        Some(Ok(0)) | None => Err(bad(format_args!("{name} is a number from 1 to {highest}."))),
-        Some(Ok(number)) => Ok(highest.min(number)),
-        Some(Err(_)) if text.is_empty() => Err(bad(format_args!("{name} is a number from 1 to {highest}."))),
-        Some(Err(_)) => Ok(highest),
-    }
+    let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=highest).contains(number));
+    number.ok_or_else(|| {
+        bad(format_args!("{} is a number from 1 to {}: nothing was done.", wanted.name, grouped(highest as u64)))
+    })
 }

@@ -4,6 +4,7 @@ use super::fields::parameter;
 use super::json;
 use super::parse::Head;
 use super::response::{Response, Status, bad};
+use super::routes::OF;
 use crate::wire::Finger;
 use std::net::SocketAddr;
 
@@ -14,7 +15,7 @@ use std::net::SocketAddr;
 pub fn whose(head: &Head<'_>) -> Result<Option<SocketAddr>, Response> {
     let address = |text: Vec<u8>| str::from_utf8(&text).ok()?.parse().ok();
     let wrong = || bad("of is the address of a node, ip:port.");
-    parameter(head, "of")?.map(|text| address(text).ok_or_else(wrong)).transpose()
+    parameter(head, &OF)?.map(|text| address(text).ok_or_else(wrong)).transpose()
 }
 
 /// What that node told.

@@ -67,7 +67,8 @@ fn complete(path: &str, target: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::routes::ROUTES;
+    use crate::http::parse::Method;
+    use crate::http::routes::{Query, ROUTES};
     use std::collections::BTreeSet;
 
     #[test]
@@ -88,6 +89,34 @@ mod tests {
             .flat_map(|route| allowed(route.allow).into_iter().map(|method| (route.path.to_owned(), method)))
             .collect();
         assert_eq!(described, routed);
+    }
+
+    /// What is described of the query, of Sky's own fields and of conditions, is what requests may have.
+    #[test]
+    fn every_parameter_is_described_with_its_limit_and_nothing_else() {
+        let all = description();
+        let resolve = |what: &Value| match what.get("$ref").and_then(Value::as_str) {
+            Some(target) => all.pointer(&target[1..]).unwrap().clone(),
+            None => what.clone(),
+        };
+        for route in ROUTES.iter().filter(|route| route.path != "/page/{file}") {
+            for method in Method::ALL {
+                let Some(ask) = route.ask(method) else { continue };
+                let operation = &all["paths"][route.path][method.name().to_ascii_lowercase()];
+                let described: Vec<Value> =
+                    operation["parameters"].as_array().into_iter().flatten().map(&resolve).collect();
+                let of = |place: &'static str| {
+                    let there = described.iter().filter(move |parameter| parameter["in"] == place);
+                    there.map(|it| (it["name"].as_str().unwrap(), it["schema"]["maximum"].as_u64()))
+                };
+                let Query::Of(known) = ask.query else { continue };
+                let known = known.iter().map(|known| (known.name, known.highest.map(|highest| highest as u64)));
+                assert_eq!(of("query").collect::<BTreeSet<_>>(), known.collect(), "{} {}", method.name(), route.path);
+                let fields: BTreeSet<&str> = of("header").map(|(name, _)| name).collect();
+                assert_eq!(fields, ask.fields.iter().copied().collect(), "{} {}", method.name(), route.path);
+                assert_eq!(operation.get("requestBody").is_some(), ask.takes_body, "{}", route.path);
+            }
+        }
     }
 
     #[test]

@@ -27,7 +27,6 @@ pub fn obeyed(command: &Command, reply: Reply) -> Response {
             );
             Response::problem(Status::Conflict, detail)
         }
-        // None of these is about a value.
-        (_, other) => failure(other, 0),
+        (_, other) => failure(other),
     }
 }

@@ -54,10 +54,14 @@ impl Origins {
 
     /// What the answer to this request tells a browser.
     pub fn tells(&self, head: &Head<'_>) -> Telling {
-        let is_preflight =
-            head.method == Method::Options && head.values("access-control-request-method").next().is_some();
+        let is_preflight = is_preflight(head);
         Telling { varies: !self.0.is_empty(), origin: self.named(head).map(Box::from), is_preflight }
     }
+}
+
+/// True if a browser asks whether a page may send what it is about to send.
+pub fn is_preflight(head: &Head<'_>) -> bool {
+    head.method == Method::Options && head.values("access-control-request-method").next().is_some()
 }
 
 /// What an answer tells a browser of who may see it.

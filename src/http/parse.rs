@@ -47,6 +47,24 @@ pub enum Method {
     Other,
 }
 
+impl Method {
+    /// All of them, in the order in which `Allow` lists them.
+    pub const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Delete, Self::Options, Self::Other];
+
+    /// The word of the request line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Other => "another method",
+        }
+    }
+}
+
 /// How a body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -82,6 +100,11 @@ pub struct Head<'a> {
 }
 
 impl<'a> Head<'a> {
+    /// The names of all fields, in the order sent.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.fields.iter().map(|(name, _)| *name)
+    }
+
     /// The values of all fields with this name, in the order sent.
     pub fn values<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a [u8]> + 'b {
         named(&self.fields, name)
@@ -202,15 +225,7 @@ fn request_line(line: &[u8]) -> Result<(Method, &str, &str, bool), Refusal> {
         }
         _ => return bad(SHAPE),
     };
-    let method = match method {
-        "GET" => Method::Get,
-        "HEAD" => Method::Head,
-        "POST" => Method::Post,
-        "PUT" => Method::Put,
-        "DELETE" => Method::Delete,
-        "OPTIONS" => Method::Options,
-        _ => Method::Other,
-    };
+    let method = Method::ALL.into_iter().find(|known| known.name() == method).unwrap_or(Method::Other);
     let (path, query) = split_target(target)?;
     Ok((method, path, query, old))
 }

@@ -3,10 +3,11 @@
 //! Three outcomes are kept apart: done, refused with nothing changed, and unknown, where repeating under the same name
 //! is safe.
 
-use super::fields::is_printable;
+use super::fields::{is_printable, refuse};
 use super::response::{Response, Status};
 use super::words::{state_name, why_silent};
 use crate::handle::Snapshot;
+use crate::limits::{Beyond, Limited};
 use crate::node::{Reply, State, Unavailable};
 use crate::wire::{Peer, Version};
 use std::time::SystemTime;
@@ -119,6 +120,7 @@ pub fn deleted(reply: Reply) -> Result<Response, Reply> {
         Reply::Stored { copies, owner, operation, .. } => {
             stored(Response::new(Status::NoContent), None, copies, &owner).field("Sky-Operation", operation)
         }
+        Reply::NotFound => Response::problem(Status::NotFound, "No such key: nothing to delete."),
         other => return Err(other),
     })
 }
@@ -130,16 +132,23 @@ fn tagged(response: Response, version: Option<Version>) -> Response {
     }
 }
 
-/// The answer to a value beyond the limit.
-pub fn too_large(value_max: usize) -> Response {
-    let detail = format!("A value has at most {value_max} bytes: store it in parts.");
-    Response::problem(Status::ContentTooLarge, detail)
+/// What came of a write of a value of so many bytes that is no success.
+pub fn not_written(reply: Reply, length: usize) -> Response {
+    match reply {
+        // What this node itself refuses was refused before: it is the owner of the key that takes less.
+        Reply::TooLarge => too_large(Some(length as u64)),
+        other => failure(other),
+    }
 }
 
-/// Everything that is not success, of a node that takes values of so many bytes.
-pub fn failure(reply: Reply, value_max: usize) -> Response {
+fn too_large(given: Option<u64>) -> Response {
+    refuse(Status::ContentTooLarge, Beyond { what: Limited::Value, given, limit: None })
+}
+
+/// Everything that is not success.
+pub fn failure(reply: Reply) -> Response {
     match reply {
-        Reply::NotFound => Response::problem(Status::NotFound, "There is no such key: PUT it to create it."),
+        Reply::NotFound => Response::problem(Status::NotFound, "No such key."),
         Reply::Conflict { version } => {
             let detail = match version {
                 Some(_) => "The key has another version than the condition says, and nothing was changed: see ETag.",
@@ -147,7 +156,7 @@ pub fn failure(reply: Reply, value_max: usize) -> Response {
             };
             tagged(Response::problem(Status::PreconditionFailed, detail), version)
         }
-        Reply::TooLarge => too_large(value_max),
+        Reply::TooLarge => too_large(None),
         Reply::Invented => {
             let detail = "Nobody can have been told this Sky-Operation yet, and nothing was changed: repeat the one of \
                           the answer, or give a new write 32 random hexadecimal digits.";
@@ -187,7 +196,7 @@ pub fn unlisted(reply: Reply) -> Response {
             "The node responsible for where this page begins is silent, as it may be cut off from a larger ring, and \
              no key is passed over: ask for the same page again later. Its GET /readyz says what it waits for."
         }
-        other => return failure(other, 0),
+        other => return failure(other),
     };
     Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S)
 }

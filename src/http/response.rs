@@ -41,6 +41,7 @@ statuses! {
     PreconditionFailed = 412 "Precondition Failed",
     ContentTooLarge = 413 "Content Too Large",
     UriTooLong = 414 "URI Too Long",
+    UnsupportedMediaType = 415 "Unsupported Media Type",
     ExpectationFailed = 417 "Expectation Failed",
     Misdirected = 421 "Misdirected Request",
     FieldsTooLarge = 431 "Request Header Fields Too Large",

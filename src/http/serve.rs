@@ -250,7 +250,7 @@ impl Connection {
     async fn answer_one(&mut self) -> Result<bool, Stop> {
         self.seat.set_waiting(Some(Instant::now()));
         self.kind = Kind::Other;
-        let Some(turn) = self.next_turn().await? else { return Ok(false) };
+        let Some(mut turn) = self.next_turn().await? else { return Ok(false) };
         self.kind = turn.plan.kind;
         self.seat.set_waiting(Some(Instant::now()));
         if turn.expects_continue && turn.plan.is_refusal() {
@@ -259,6 +259,7 @@ impl Connection {
         }
         let mut share = Share::new(&self.budget);
         let body = self.body(&turn, &mut share).await.map_err(|stop| stop.told_by(&turn.plan))?;
+        turn.plan.mind(&body);
         if let Some(subject) = turn.plan.subject() {
             self.tell(&turn, subject).await?;
             return Ok(false);

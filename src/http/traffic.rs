@@ -74,7 +74,9 @@ impl From<Status> for Outcome {
             Conflict | PreconditionFailed => Self::Conflict,
             Forbidden | Misdirected => Self::Refused,
             BadRequest | MethodNotAllowed | RequestTimeout | LengthRequired | ContentTooLarge | UriTooLong
-            | ExpectationFailed | FieldsTooLarge | NotImplemented | VersionNotSupported => Self::Invalid,
+            | UnsupportedMediaType | ExpectationFailed | FieldsTooLarge | NotImplemented | VersionNotSupported => {
+                Self::Invalid
+            }
             ServiceUnavailable => Self::Unavailable,
             GatewayTimeout => Self::Unknown,
             InsufficientStorage => Self::Full,

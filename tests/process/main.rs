@@ -18,5 +18,6 @@ mod ring;
 mod schema;
 mod shown;
 mod skyctl;
+mod strict;
 mod udp;
 mod values;

@@ -12,7 +12,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 /// Answers for what is wrong with a request of HTTP itself.
-const PROTOCOL: [u16; 7] = [408, 413, 414, 417, 431, 501, 505];
+const PROTOCOL: [u16; 6] = [408, 414, 417, 431, 501, 505];
 
 /// Fields of the line between client and server, and of the body.
 const OF_THE_LINE: [&str; 4] = ["Date", "Content-Length", "Content-Type", "Connection"];
@@ -218,6 +218,8 @@ fn writes(told: &mut Description, node: &Node) {
     told.ask(node, "POST /storage", "", Some(json), 409);
     told.ask(node, "POST /storage", "", Some(b"{}"), 400);
     told.ask(node, "POST /storage", "", None, 411);
+    told.ask(node, "POST /storage", "Content-Encoding: br\r\n", Some(json), 415);
+    told.ask(node, "PUT /storage/{key} k", "Content-Encoding: gzip\r\n", Some(b"v"), 415);
     told.ask(node, "POST /storage", "", Some(&[b' '; 7 << 20]), 413);
     told.ask(node, "PUT /storage/{key} k", "Sky-TTL: 60\r\nContent-Type: text/html\r\n", Some(b"v"), 201);
     told.ask(node, "PUT /storage/{key} k", "", Some(b"w"), 204);
@@ -285,6 +287,14 @@ fn refusals(told: &mut Description, node: &Node) {
         let body = ["put", "post"].contains(&method.as_str()).then_some(&b"{}"[..]);
         told.ask(node, &line, "Host: rebound.example\r\n", body, 421);
         told.ask(node, &line, "X y\r\n", body, 400);
+        told.ask(node, &line, "Sky-Foo: 1\r\n", body, 400);
+        if path != "/" {
+            let query = if line.contains("{key}") { "?unknown=1" } else { " ?unknown=1" };
+            told.ask(node, &format!("{line}{query}"), "", body, 400);
+        }
+        if body.is_none() {
+            told.ask(node, &line, "", Some(b"unwanted"), 400);
+        }
         told.ask(node, &line, &long, body, 431);
         told.ask(node, &line, "Expect: tea\r\n", body, 417);
         told.ask(node, &line, "Transfer-Encoding: gzip, chunked\r\n", None, 501);

@@ -110,6 +110,7 @@ fn exit_codes_tell_what_became_of_it() {
     ends_with(2, addr, &["put", "k", "v", "--file", "/dev/null"]);
     ends_with(2, addr, &["get", "k", "--node", "there"]);
     ends_with(2, addr, &["bench", "--reads", "2"]);
+    ends_with(2, addr, &["ls", "--after", ""]);
     ends_with(2, addr, &["up", "0"]);
     ends_with(3, addr, &["put", "k", "v", "--min-copies", "2"]);
     ends_with(3, addr, &["get", "k", "--ring", "other", "--timeout", "0.3"]);
@@ -120,6 +121,76 @@ fn exit_codes_tell_what_became_of_it() {
     // One of those that are named is enough.
     let both = format!("{nowhere},{addr}");
     assert_eq!(ends_with(0, nowhere, &["get", "k", "--node", &both]), b"two");
+}
+
+/// What a command that has failed hands on is nothing, and is not to replace a value.
+#[test]
+fn an_empty_value_is_stored_only_where_it_is_meant() {
+    let node = Node::alone();
+    let addr = node.addr;
+    let empty = std::env::temp_dir().join(format!("sky-empty-{}", std::process::id()));
+    std::fs::write(&empty, b"").expect("a temporary file");
+    let file = empty.to_str().expect("text");
+    ends_with(0, addr, &["put", "k", "kept"]);
+    let attempts = [
+        &["put", "k"][..],
+        &["put", "k", "--file", "-"],
+        &["put", "k", "--file", file],
+        &["create", "new"],
+        &["create", "new", "-f", file],
+    ];
+    for arguments in attempts {
+        let output = run(addr, arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains("is empty, and nothing was changed") && told.contains("--empty"), "{told}");
+    }
+    assert_eq!(ends_with(0, addr, &["get", "k"]), b"kept");
+    ends_with(1, addr, &["get", "new"]);
+    for (number, meant) in [&[""][..], &["--empty"], &["--file", file, "--empty"], &["", "--empty"]].iter().enumerate()
+    {
+        ends_with(0, addr, &["put", "k", "kept"]);
+        ends_with(0, addr, &[&["put", "k"], *meant].concat());
+        assert_eq!(ends_with(0, addr, &["get", "k"]), b"", "{meant:?}");
+        let key = number.to_string();
+        ends_with(0, addr, &[&["create", key.as_str()], *meant].concat());
+        assert_eq!(ends_with(0, addr, &["get", &key]), b"", "{meant:?}");
+    }
+    // What is allowed to be empty need not be.
+    assert!(with_input(addr, &["put", "k", "--empty"], b"all the same").status.success());
+    assert_eq!(ends_with(0, addr, &["get", "k"]), b"all the same");
+    std::fs::remove_file(&empty).expect("it was written");
+}
+
+#[test]
+fn the_limit_that_is_broken_is_named() {
+    let node = Node::alone();
+    let addr = node.addr;
+    let long = std::env::temp_dir().join(format!("sky-long-{}", std::process::id()));
+    std::fs::write(&long, vec![b'v'; 2_000_000]).expect("a temporary file");
+    let (file, kind) = (long.to_str().expect("text"), "x".repeat(97));
+    for (arguments, words) in [
+        (&["--file", file][..], "the value has 2,000,000 bytes, the limit is 1,048,576: nothing was changed"),
+        (&["v", "--type", &kind], "the media type has 97 bytes, the limit is 96: nothing was changed"),
+        (&["v", "--type", "a\nb"], "a type is printable ASCII: nothing was changed"),
+        (
+            &["v", "--ttl", "400000000"],
+            "the time to live is 400,000,000 seconds, the limit is 315,360,000: nothing was changed",
+        ),
+    ] {
+        let output = run(addr, &[&["put", "k"], arguments].concat());
+        let told = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && told.contains(words), "{arguments:?}: {told}");
+    }
+    let told = text(&with_input(addr, &["put", "k"], &[b'v'; 2_000_000]).stderr);
+    assert!(told.contains("the value has more than 1,048,576 bytes, the limit: nothing was changed"), "{told}");
+    std::fs::remove_file(&long).expect("it was written");
+    for (arguments, words) in
+        [(["get", "k"], "no such key: \"k\"\n"), (["del", "k"], "no such key: \"k\", nothing to delete\n")]
+    {
+        let output = run(addr, &arguments);
+        assert!(output.status.code() == Some(1) && text(&output.stderr).ends_with(words), "{output:?}");
+    }
 }
 
 /// Stands before a node, passes on all that it is asked, and so many of its answers.

@@ -38,7 +38,8 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
         Some(Named::First(name)) => delete.named(name),
         Some(Named::Again(operation)) => delete.again(operation),
     };
-    let stored = delete.await?.ok_or_else(|| Failure::Other(format!("there is no key {:?}", options.key)))?;
+    let stored =
+        delete.await?.ok_or_else(|| Failure::Other(format!("no such key: {:?}, nothing to delete", options.key)))?;
     if options.json {
         let (version, operation) = (stored.version.to_string(), stored.operation.to_string());
         say(&json!({ "version": version, "copies": stored.copies, "owner": stored.owner, "operation": operation })

@@ -27,7 +27,7 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     let key = options.key()?;
     let client = options.options().connect().await?;
     let value = client.get(&key).await?;
-    let value = value.ok_or_else(|| Failure::Other(format!("there is no key {:?}", options.key)))?;
+    let value = value.ok_or_else(|| Failure::Other(format!("no such key: {:?}", options.key)))?;
     if options.json {
         say(&shown(&key, &value));
         return Ok(ExitCode::SUCCESS);

@@ -3,7 +3,7 @@
 pub mod base64;
 
 use serde::{Deserialize, Serialize};
-use skynode::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S, VALUE_MAX};
+use skynode::limits::{Beyond, KEY_MAX, KIND_MAX, Limited, TTL_MAX_S, VALUE_MAX};
 
 /// The longest line, in bytes: key and value with every byte escaped as `\u0000`, and what stands around them.
 pub const LINE_MAX: usize = 6 * (KEY_MAX + VALUE_MAX + KIND_MAX) + 256;
@@ -53,6 +53,11 @@ fn join(name: &str, text: Option<String>, coded: Option<String>) -> Result<Vec<u
     }
 }
 
+/// True of what can be a media type: it stands in a field of answers.
+pub fn is_printable(kind: &str) -> bool {
+    kind.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
 impl Entry {
     /// The line, without its end.
     pub fn write(self) -> serde_json::Result<String> {
@@ -73,15 +78,16 @@ impl Entry {
         if !(1..=KEY_MAX).contains(&key.len()) {
             return Err(format!("a key has 1 to {KEY_MAX} bytes, this one {}", key.len()));
         }
-        if value.len() > VALUE_MAX {
-            return Err(format!("a value has at most {VALUE_MAX} bytes, this one {}", value.len()));
-        }
+        let within = |what, given, limit| Beyond::check(what, given, limit).map_err(|beyond| beyond.to_string());
+        within(Limited::Value, value.len() as u64, VALUE_MAX as u64)?;
+        within(Limited::Kind, kind.len() as u64, KIND_MAX as u64)?;
+        within(Limited::Life, ttl_s.unwrap_or(0).into(), TTL_MAX_S.into())?;
         // It is to stand in a field of a request.
-        if kind.len() > KIND_MAX || !kind.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-            return Err(format!("a type has at most {KIND_MAX} bytes of printable ASCII"));
+        if !is_printable(&kind) {
+            return Err("a type is printable ASCII".into());
         }
-        if ttl_s.is_some_and(|ttl_s| !(1..=TTL_MAX_S).contains(&ttl_s)) {
-            return Err(format!("ttl_s is a number from 1 to {TTL_MAX_S}"));
+        if ttl_s == Some(0) {
+            return Err("ttl_s is a number from 1 on".into());
         }
         Ok(Self { key, value, kind, ttl_s })
     }
@@ -120,7 +126,9 @@ mod tests {
             (r#"{"key":"k","value_base64":"a"}"#, "value_base64 is not base64"),
             (r#"{"key":"","value":"v"}"#, "1 to 255 bytes"),
             (r#"{"key":"k","value":"v","type":"a\r\nb"}"#, "printable"),
-            (r#"{"key":"k","value":"v","ttl_s":0}"#, "from 1 to"),
+            (r#"{"key":"k","value":"v","ttl":60}"#, "unknown field `ttl`, expected one of"),
+            (r#"{"key":"k","value":"v","ttl_s":0}"#, "from 1 on"),
+            (r#"{"key":"k","value":"v","ttl_s":400000000}"#, "400,000,000 seconds, the limit is 315,360,000"),
             (r#"{"key":"k","value":"v","ttl_s":-1}"#, "no entry in JSON"),
         ] {
             let told = Entry::read(line.as_bytes()).unwrap_err();

@@ -3,8 +3,8 @@
 use super::Failure;
 use super::ring_options::{asks_ring, key, put_bytes, shown};
 use serde_json::json;
-use skynode::client::OwnedKey;
-use skynode::limits::LIST_MAX;
+use skynode::client::{Error, OwnedKey};
+use skynode::limits::{KEY_MAX, LIST_MAX};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
@@ -39,6 +39,10 @@ asks_ring! {
 
 pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     let after = options.after.as_deref().map(|text| key(text, options.escaped)).transpose()?;
+    // An empty one is a variable that was not set, and would begin anywhere.
+    if let Some(length) = after.as_ref().map(Vec::len).filter(|length| !(1..=KEY_MAX).contains(length)) {
+        return Err(Error::Key { length }.into());
+    }
     let client = options.options().connect().await?;
     let mut keys = client.keys();
     if let Some(after) = after {

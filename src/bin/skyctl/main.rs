@@ -49,7 +49,7 @@ use std::process::ExitCode;
         "There is no such key, or a condition does not hold; a promise was broken; entries could not be read\n\
                    or written."
     ),
-    error_code(2, "The command line was wrong: nothing was sent."),
+    error_code(2, "The command line or the value was wrong: nothing was sent."),
     error_code(3, "The ring cannot be reached, or cannot do it now."),
     error_code(
         4,

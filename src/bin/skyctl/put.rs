@@ -1,12 +1,13 @@
 //! `skyctl put` and `skyctl create`: a value goes to its place.
 
+use super::line::is_printable;
 use super::ring_options::asks_key;
 use super::{Failure, say};
 use serde_json::json;
 use skynode::client::{OperationId, Put, Stored, Version};
-use skynode::limits::VALUE_MAX;
+use skynode::limits::{Beyond, Limited, TTL_MAX_S, VALUE_MAX};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,6 +24,9 @@ macro_rules! writes {
                 /// the file that holds the value; - for the standard input
                 #[argh(option, short = 'f', arg_name = "file")]
                 file: Option<PathBuf>,
+                /// store the value also if the file or the standard input is empty; a terminal is not read then
+                #[argh(switch)]
+                empty: bool,
                 /// the media type, as text/plain
                 #[argh(option, short = 't', arg_name = "type")]
                 r#type: Option<String>,
@@ -43,8 +47,12 @@ macro_rules! writes {
         impl $name {
             /// Writes, under a condition.
             async fn write(&self, condition: impl FnOnce(Put) -> Put) -> Result<ExitCode, Failure> {
-                let (key, value) = (self.key()?, value(self.value.as_deref(), self.file.as_deref())?);
+                let key = self.key()?;
                 let named = self.operation.as_deref().map(named).transpose()?;
+                if self.r#type.as_deref().is_some_and(|kind| !is_printable(kind)) {
+                    return Err(Failure::Usage("a type is printable ASCII: nothing was changed".into()));
+                }
+                let value = value(self.value.as_deref(), self.file.as_deref(), self.empty)?;
                 let client = self.options().connect().await?;
                 let mut put = condition(client.put(&key, value)).min_copies(self.min_copies.unwrap_or(0));
                 put = match named {
@@ -76,7 +84,9 @@ writes! {
         example = "date | skyctl put now --ttl 60",
         example = "skyctl put counter 8 --if-match $(skyctl put counter 7)",
         note = "A value that is an argument ends where the argument does; from the standard input all bytes count,\n\
-                the last line's end included."
+                the last line's end included.",
+        note = "A file or a standard input that is empty is an error, as it is mostly what a command that failed has\n\
+                left: an empty value is the argument '', or is allowed by --empty."
     )]
     struct Arguments {
         /// only if the key exists in this version, or in any: *
@@ -112,10 +122,10 @@ pub fn copies(text: &str) -> Result<u8, String> {
 }
 
 fn seconds_of_life(text: &str) -> Result<Duration, String> {
-    match text.parse::<u32>() {
-        Ok(s @ 1..=skynode::limits::TTL_MAX_S) => Ok(Duration::from_secs(s.into())),
-        _ => Err(format!("{text:?} is no time to live: write seconds, 1 to {}", skynode::limits::TTL_MAX_S)),
-    }
+    let wrong = || format!("{text:?} is no time to live: write seconds, from 1 on");
+    let seconds = text.parse::<u64>().ok().filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
+    let within = Beyond::check(Limited::Life, seconds, TTL_MAX_S.into());
+    within.map(|()| Duration::from_secs(seconds)).map_err(|beyond| format!("{beyond}: nothing was changed"))
 }
 
 /// Whether a name of a write is a new one, or that of one to repeat.
@@ -156,17 +166,38 @@ fn tell(stored: &Stored, as_json: bool) {
     }
 }
 
-fn value(argument: Option<&str>, file: Option<&Path>) -> Result<Vec<u8>, Failure> {
-    match (argument, file) {
-        (Some(_), Some(_)) => Err(Failure::Usage("give the value or --file, but not both".into())),
-        (Some(text), None) => Ok(text.as_bytes().to_vec()),
+/// The value, which is empty only if that is meant.
+fn value(argument: Option<&str>, file: Option<&Path>, may_be_empty: bool) -> Result<Vec<u8>, Failure> {
+    let (bytes, name) = match (argument, file) {
+        (Some(_), Some(_)) => return Err(Failure::Usage("give the value or --file, but not both".into())),
+        (Some(text), None) => return Ok(text.as_bytes().to_vec()),
         (None, Some(path)) if path != Path::new("-") => {
             let told = |error: io::Error| Failure::Usage(format!("{}: {error}", path.display()));
-            read(File::open(path).map_err(told)?).map_err(told)
+            let file = File::open(path).map_err(told)?;
+            // What is no file tells no length.
+            within(file.metadata().map_err(told)?.len())?;
+            (read(file).map_err(told)?, path.display().to_string())
         }
-        (None, _) => read(io::stdin().lock())
-            .map_err(|error| Failure::Usage(format!("the standard input cannot be read: {error}"))),
+        (None, None) if may_be_empty && io::stdin().is_terminal() => return Ok(Vec::new()),
+        (None, _) => {
+            let told = |error| Failure::Usage(format!("the standard input cannot be read: {error}"));
+            (read(io::stdin().lock()).map_err(told)?, String::from("the standard input"))
+        }
+    };
+    if bytes.len() > VALUE_MAX {
+        let beyond = Beyond { what: Limited::Value, given: None, limit: Some(VALUE_MAX as u64) };
+        return Err(Failure::Usage(format!("{beyond}: nothing was changed")));
     }
+    if bytes.is_empty() && !may_be_empty {
+        let told = format!("{name} is empty, and nothing was changed: if an empty value is meant, add --empty");
+        return Err(Failure::Usage(told));
+    }
+    Ok(bytes)
+}
+
+fn within(length: u64) -> Result<(), Failure> {
+    let within = Beyond::check(Limited::Value, length, VALUE_MAX as u64);
+    within.map_err(|beyond| Failure::Usage(format!("{beyond}: nothing was changed")))
 }
 
 /// All of it, but no more than one byte beyond what a value may have.

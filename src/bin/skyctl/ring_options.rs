@@ -19,7 +19,7 @@ macro_rules! asks {
         #[argh(
             error_code(0, "Done."),
             error_code(1, "There is no such key, or a condition does not hold: nothing was changed."),
-            error_code(2, "The command line was wrong: nothing was sent."),
+            error_code(2, "The command line or the value was wrong: nothing was sent."),
             error_code(3, "The ring cannot be reached, or cannot do it now: nothing was changed."),
             error_code(4, "The outcome of a write is unknown; the message says how to repeat it safely.")
         )]
@@ -179,7 +179,7 @@ impl RingOptions {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::Seed(_) | Error::Key { .. } | Error::TooLarge | Error::Invented => Self::Usage(error.to_string()),
+            Error::Seed(_) | Error::Key { .. } | Error::TooLarge(_) | Error::Invented => Self::Usage(error.to_string()),
             Error::Unreachable(text) => Self::Unreachable(client::Unreachable(text)),
             Error::Socket(_) | Error::Unavailable(_) => Self::Unreachable(client::Unreachable(error.to_string())),
             Error::Unknown { operation } => Self::Unknown(format!(
@@ -237,8 +237,9 @@ mod tests {
         let operation = skynode::client::Operation { id, fresh };
         let failure = Failure::from(Error::Unknown { operation });
         assert!(failure.to_string().ends_with(&format!("--operation {operation}")), "{failure}");
-        let codes = [failure, Error::Conflict { version: None }.into(), Error::TooLarge.into(), Error::Stopped.into()];
-        assert_eq!(codes.map(|failure| failure.code()), [4, 1, 2, 4]);
+        let long = skynode::limits::Beyond::check(skynode::limits::Limited::Value, 2, 1).unwrap_err();
+        let others = [Error::Conflict { version: None }, long.into(), Error::Stopped].map(Failure::from);
+        assert_eq!((failure.code(), others.map(|failure| failure.code())), (4, [1, 2, 4]));
         assert_eq!(Failure::from(Error::Unavailable(skynode::client::Unavailable::Busy)).code(), 3);
     }
 

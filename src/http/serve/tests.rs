@@ -151,22 +151,32 @@ fn a_malformed_request_is_answered_and_ends_the_connection() {
 }
 
 #[test]
-fn a_body_that_nobody_wants_is_read_over() {
+fn a_body_that_nobody_wants_is_refused_and_read_over() {
     let text = "GET /storage/a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nGET /\
+                DELETE /storage/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nGET /\r\n0\r\n\r\n\
                 PUT /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nGET /\
+                GET /events HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n\
                 GET /storage/b HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
     let answer = exchange(start(Limits::default()), text);
     let statuses: Vec<&str> = answer.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")).collect();
-    // A value does not end with a line, so that of the first answer hides the second status line.
-    assert_eq!(statuses, ["200 OK", "200 OK"], "{answer}");
-    assert!(answer.contains("aHTTP/1.1 404 Not Found"), "{answer}");
+    let [unwanted, nowhere] = ["400 Bad Request", "404 Not Found"];
+    assert_eq!(statuses, [unwanted, unwanted, nowhere, unwanted, "200 OK"], "{answer}");
+    assert_eq!(answer.matches("takes no body, and nothing was done").count(), 3, "{answer}");
+}
+
+#[test]
+fn a_field_behind_the_body_that_would_have_meant_something_before_it_is_refused() {
+    let text =
+        "PUT /storage/k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nv\r\n0\r\nSky-TTL: 60\r\n\r\n";
+    let answer = exchange(start(Limits::default()), text);
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("send it before the body"), "{answer}");
 }
 
 #[test]
 fn what_is_wrong_first_is_told_also_if_the_body_is_too_long() {
     let addr = start(Limits::default());
     let long = |target: &str| format!("{target} HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999\r\n\r\n");
-    for (target, status) in [("PUT /nowhere", 404), ("PUT /storage/k", 413), ("POST /storage", 413), ("GET /", 413)] {
+    for (target, status) in [("PUT /nowhere", 404), ("PUT /storage/k", 413), ("POST /storage", 413), ("GET /", 400)] {
         assert!(exchange(addr, &long(target)).starts_with(&format!("HTTP/1.1 {status} ")), "{target}");
     }
 }
