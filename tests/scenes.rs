@@ -9,7 +9,7 @@
 
 use skynode::sim::Detail;
 use skynode::sim::swarm::scenes::{
-    Stage, apart, astray, founding, halves, lapse, leaves, outage, pairs, rush, split, strays,
+    Stage, apart, astray, exodus, founding, halves, lapse, leaves, outage, pairs, rush, split, strays,
 };
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
@@ -141,4 +141,9 @@ fn founding_nodes_with_the_same_seeds_are_one_ring_as_soon_as_the_last_has_start
     let of_few = figures.iter().filter(|(name, _)| (2..=4).any(|seeds| name.contains(&format!("until {seeds} seeds"))));
     let slow = of_few.flat_map(|(_, values)| values).find(|seconds| **seconds > 0.5);
     assert_eq!(slow, None, "it took that many seconds");
+}
+
+#[test]
+fn in_an_exodus_nodes_that_leave_together_hand_over_to_those_who_stay() {
+    play_all("exodus", exodus::stage, 100, &[]);
 }

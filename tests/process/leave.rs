@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 const HANDED_OVER: &str = "has left the ring: all that it held was handed over";
 const NOT_ALL: &str = "has left the ring, but not all was handed over";
 
+/// How long a node may take to leave, as it is set by default.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(8);
+
 /// How long a node with little data may take to leave.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -182,6 +185,64 @@ fn a_ring_is_drained_to_its_last_node_which_has_everything() {
     println!("the last one has all after {:?}", history.await_readable(&[&last], SOON));
     await_all(&[&last]);
     assert_readable(&history, &[&last]);
+}
+
+/// The addresses of the nodes in ring order, as one of them tells.
+fn ring_order(node: &Node) -> Vec<String> {
+    let ring = node.client().get("/ring").json();
+    let nodes = ring["nodes"].as_array().expect("a list of nodes");
+    nodes.iter().filter_map(|node| Some(node["addr"].as_str()?.to_owned())).collect()
+}
+
+/// So many that leave together: neighbours in a row, or drawn from all.
+fn choose(rng: &mut Rng, mut order: Vec<String>) -> Vec<String> {
+    let (count, row) = (1 + rng.index(5), rng.chance(0.5));
+    let from = rng.index(order.len());
+    order.rotate_left(from);
+    for at in (0..count).filter(|_| !row) {
+        let other = at + rng.index(order.len() - at);
+        order.swap(at, other);
+    }
+    order.truncate(count);
+    order
+}
+
+/// One to five of eight nodes are told to leave at one moment, in half of the rounds neighbours in a row. `SKY_ROUNDS`
+/// says how many rounds, `SKY_SEED` what they are drawn from.
+#[test]
+fn nodes_that_leave_together_hand_over_to_those_who_stay() {
+    let _turn = one_at_a_time();
+    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("SKY_SEED and SKY_ROUNDS are numbers"));
+    let drawn = u64::from(std::process::id());
+    let (seed, rounds) = (number("SKY_SEED").unwrap_or(drawn), number("SKY_ROUNDS").unwrap_or(4));
+    println!("drawn from SKY_SEED={seed}");
+    let (mut rng, history) = (Rng::new(seed), History::default());
+    let mut nodes = start_ring(8);
+    await_all(&nodes.iter().collect::<Vec<_>>());
+    write_many(&history, &mut nodes[0].client(), 300);
+    for round in 1..=rounds {
+        let chosen = choose(&mut rng, ring_order(&nodes[0]));
+        println!("round {round}: {} leave", chosen.join(", "));
+        let (mut leavers, rest): (Vec<Node>, Vec<Node>) =
+            nodes.into_iter().partition(|node| chosen.contains(&node.addr.to_string()));
+        let told = Instant::now();
+        for leaver in &leavers {
+            assert_eq!(leaver.client().ask("POST", "/leave", "", None).status, 202);
+        }
+        for leaver in &mut leavers {
+            assert_eq!(leaver.await_end(LEAVE_TIMEOUT).code(), Some(0), "{}", leaver.addr);
+            leaver.await_line(HANDED_OVER);
+        }
+        println!("round {round}: {} have left after {:?}", leavers.len(), told.elapsed());
+        let stay: Vec<&Node> = rest.iter().collect();
+        assert_readable(&history, &stay[..1]);
+        await_all(&stay);
+        assert_readable(&history, &stay);
+        let seeds = join(&[rest[0].addr, rest[1].addr, rest[2].addr]);
+        nodes = rest;
+        nodes.extend(leavers.iter().map(|leaver| Node::start(leaver.addr, &seeds)));
+        await_all(&nodes.iter().collect::<Vec<_>>());
+    }
 }
 
 #[test]

@@ -214,6 +214,33 @@ fn eight_nodes_started_at_once_form_one_ring_and_share_what_is_stored() {
     assert_eq!((owned, held), (1000, 3000), "each key has one owner and two copies");
 }
 
+/// Three nodes with the same seeds, themselves included, start together or a second apart; `SKY_ROUNDS` says how often.
+/// On an idle machine they are ready within half a second; one that waited for the others would need four.
+#[test]
+fn seeds_that_found_their_ring_are_ready_as_soon_as_the_last_has_started() {
+    let _turn = one_at_a_time();
+    let rounds = std::env::var("SKY_ROUNDS").map_or(4, |text| text.parse().expect("SKY_ROUNDS is a number"));
+    let mut all = Vec::new();
+    for round in 0..rounds {
+        let addrs = [reserved_addr(), reserved_addr(), reserved_addr()];
+        let apart = if round % 2 == 0 { Duration::ZERO } else { Duration::from_secs(1) };
+        let mut nodes = Vec::new();
+        let mut last_start = Instant::now();
+        for addr in addrs {
+            if !nodes.is_empty() {
+                thread::sleep(apart);
+            }
+            last_start = Instant::now();
+            nodes.push(Node::start(addr, &join(&addrs)));
+        }
+        await_ready(&nodes.iter().collect::<Vec<_>>(), Duration::from_secs(3));
+        all.push(last_start.elapsed());
+        println!("{apart:?} apart: all ready {:?} after the last start", last_start.elapsed());
+        await_ring(&nodes.iter().collect::<Vec<_>>(), PATIENCE);
+    }
+    println!("at the worst {:?} of {rounds}", all.iter().max());
+}
+
 #[test]
 fn a_crash_costs_no_acknowledged_key_and_the_node_comes_back() {
     let _turn = one_at_a_time();

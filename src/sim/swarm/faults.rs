@@ -10,6 +10,9 @@ use crate::sim::oracle;
 use crate::wire::Peer;
 use core::time::Duration;
 
+/// How long into healing a machine that comes back heeds the bound, though others may await it.
+const AWAITED_AFTER: Duration = Duration::from_secs(3);
+
 impl Swarm {
     /// A node was dropped by another: disturbed, if it was not before.
     fn suspected(&mut self, host: usize) {
@@ -189,8 +192,11 @@ impl Swarm {
             self.chaos.bound.review(&self.world, self.clients.keys());
         }
         let bound = &self.chaos.bound;
-        // Those who await it are disturbed as long as it is away.
-        let awaited = self.phase == Phase::Healing && self.profile.disks;
+        // Those who await it are disturbed as long as it is away: then it comes whatever they are, but not before the
+        // others have had time to find their places, or three newcomers in a row could stand between the only copy
+        // and its owner.
+        let waited = self.world.now().since(self.since) >= AWAITED_AFTER;
+        let awaited = self.phase == Phase::Healing && self.profile.disks && waited;
         let wild = matches!(self.phase, Phase::Chaos | Phase::Healing) && !awaited;
         if wild && !bound.is_disturbed(host) && !bound.admits(&self.world, &[host]) {
             return self.plan(Duration::from_secs(1), Plan::Start { host });
