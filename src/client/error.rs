@@ -1,5 +1,6 @@
 //! What may become of an operation that is not done.
 
+use crate::count::Count;
 use crate::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S, VALUE_MAX};
 use crate::node::{Reply, Unavailable};
 use crate::wire::{Operation, Version};
@@ -119,14 +120,17 @@ fn reason(why: Unavailable) -> String {
         Unavailable::NotMember => "no node answers".into(),
         Unavailable::Busy => "too many operations are under way: try again when some have ended".into(),
         Unavailable::NoOwner => {
-            "nobody answers for the key at this moment, as after a crash for some seconds: try again".into()
+            "no node serves the key at this moment, as for some seconds after a crash: try again".into()
         }
         Unavailable::Full => "the owner's store is full (--max-memory): add nodes, or delete something".into(),
         Unavailable::Leaving => "the client is being ended".into(),
         Unavailable::Silent => {
-            "the owner is silent, as it may be cut off from a larger ring: its GET /readyz says what can be done".into()
+            "the owner is isolated, as it may be cut off from a larger ring: its GET /readyz says what can be done"
+                .into()
         }
-        Unavailable::TooFew { copies } => format!("only {copies} nodes would hold it, fewer than asked for"),
+        Unavailable::TooFew { copies } => {
+            format!("only {} would hold it, fewer than asked for", Count(copies.into(), "node", "nodes"))
+        }
     }
 }
 
@@ -139,7 +143,7 @@ mod tests {
         for (error, part) in [
             (Error::of(Reply::NotFound), "no such key"),
             (Error::of(Reply::TooLarge), "1048576 bytes"),
-            (Error::of(Reply::Unavailable(Unavailable::TooFew { copies: 1 })), "only 1 nodes"),
+            (Error::of(Reply::Unavailable(Unavailable::TooFew { copies: 1 })), "only 1 node would"),
             (Error::of(Reply::Unavailable(Unavailable::NoOwner)), "nothing was changed"),
             (Error::of(Reply::Unavailable(Unavailable::NotMember)), "none of the nodes"),
             (Error::of(Reply::Done), "not known"),

@@ -6,6 +6,7 @@
 use super::fields::is_printable;
 use super::response::{Response, Status};
 use super::words::{state_name, why_silent};
+use crate::count::Count;
 use crate::handle::Snapshot;
 use crate::node::{Reply, State, Unavailable};
 use crate::wire::{Peer, Version};
@@ -214,8 +215,9 @@ fn unavailable(why: Unavailable) -> Response {
         ),
         Unavailable::TooFew { copies } => {
             let detail = format!(
-                "Only {copies} nodes would hold it, fewer than Sky-Min-Copies; nothing was changed: try again when \
-                 more have joined."
+                "Only {} would hold it, fewer than Sky-Min-Copies; nothing was changed: try again when more have \
+                 joined.",
+                Count(copies.into(), "node", "nodes")
             );
             return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
         }
