@@ -19,4 +19,5 @@ mod schema;
 mod shown;
 mod skyctl;
 mod udp;
+mod up;
 mod values;
