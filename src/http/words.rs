@@ -39,12 +39,12 @@ pub fn why_silent(why: Silenced, min_nodes: usize) -> String {
              none: POST /reopen.",
         ),
         Silenced::Awaits { missing: Some(missing) } => format!(
-            "It restored its entries from disk, and serves none until {missing}, which stood beside it, is back, or the \
-             ring takes it in, so that nothing newer is missed. If that node is gone for good: POST /reopen."
+            "It restored its entries from disk, and serves none until {missing}, which stood beside it, is back, or \
+             the ring takes it in, so that nothing newer is missed. If that node is gone for good: POST /reopen."
         ),
         Silenced::Awaits { missing: None } => String::from(
-            "The ring that it joined was started again, and is not complete yet: its neighbours wait for the nodes that \
-             stood beside them.",
+            "The ring that it joined was started again, and is not complete yet: its neighbours wait for the nodes \
+             that stood beside them.",
         ),
         Silenced::Few { known } => format!(
             "It knows {known} of at least {min_nodes} living nodes, itself included: start the others, or start this \

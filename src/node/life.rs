@@ -150,8 +150,8 @@ impl fmt::Display for Life {
             Self::Created => f.write_str("created a ring, and is the only node on it"),
             Self::SeedsMissing { heard, needed, seeds } => write!(
                 f,
-                "creates no ring yet: hears {heard} of {}, itself included, and needs {needed} to be sure that it is not \
-                 cut off from a ring; start more of them",
+                "creates no ring yet: hears {heard} of {}, itself included, and needs {needed} to be sure that it is \
+                 not cut off from a ring; start more of them",
                 Count(*seeds, "seed", "seeds")
             ),
             Self::Joined { predecessor, successor } if predecessor == successor => {

@@ -176,7 +176,7 @@ fn of_a_ring_killed_at_once_nobody_answers_before_those_beside_it_are_back() {
     // Two are back, and find each other; the third may have gone on without them.
     eventually(PATIENCE, || {
         let ready = nodes[0].client().get("/readyz");
-        let waits = ready.text().contains(&format!("waits until {}", last.addr));
+        let waits = ready.text().contains(&format!("serves none until {}", last.addr));
         if ready.status == 503 && waits { Ok(()) } else { Err(ready.text().to_owned()) }
     });
     nodes[0].await_line(AWAITS);

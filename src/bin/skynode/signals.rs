@@ -55,8 +55,8 @@ impl Lifeline {
         Async::new(io::stdin()).map(Self).map_err(wrong)
     }
 
-    /// → the exit code, once the other end is closed, by intent or because that program is dead. There is no time to hand
-    /// anything over, and nobody to hand it to: the whole ring ends.
+    /// → the exit code, once the other end is closed, by intent or because that program is dead. Nothing is handed
+    /// over, as the whole ring ends.
     pub async fn cut(mut self) -> ExitCode {
         let mut some = [0; 64];
         while matches!(self.0.read(&mut some).await, Ok(1..)) {}
