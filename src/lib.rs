@@ -3,7 +3,8 @@
 //! The library is built in floors; a module uses lower floors and its own folder only.
 //!
 //! ```text
-//! 0  id, time, rng, limits     plain values and arithmetic
+//! 0  count, id, time, rng,     plain values and arithmetic
+//!    limits
 //! 1  config, wire              what nodes say to each other, in bytes
 //! 2  routing, store            tables: successor list, fingers; versioned entries by ring position
 //! 3  node                      the sans-I/O state machine: bytes in, bytes out, one deadline
@@ -23,6 +24,7 @@
 extern crate alloc;
 
 // Floor 0: plain values and arithmetic.
+pub mod count;
 pub mod id;
 pub mod limits;
 pub mod rng;

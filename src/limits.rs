@@ -4,6 +4,9 @@ mod beyond;
 
 pub use beyond::{Beyond, Limited, grouped};
 
+/// The port that a node listens on unless it is told another, and that its clients look for it on.
+pub const PORT_DEFAULT: u16 = 4321;
+
 /// The largest datagram, in bytes of UDP payload: IPv6's minimum MTU of 1,280 less 40 (IPv6) and 8 (UDP).
 pub const DATAGRAM_MAX: usize = 1232;
 

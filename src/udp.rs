@@ -5,10 +5,12 @@
 //! served.
 
 mod address;
+mod life;
 mod seeds;
 mod sockets;
 
 pub use address::{outward_address, seen_address};
+pub use life::{HANDED_OVER, IN_USE, LISTENING};
 pub(crate) use seeds::resolved;
 pub use sockets::{Http, Sockets, bind};
 
@@ -17,7 +19,6 @@ use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
 use crate::node::{Census, Event, Life, Node, Reply, Status, Ticket};
 use crate::time::{Instant, Now};
-use log::{Level, info, log, warn};
 use smol::channel::{self, Receiver, Sender};
 use smol::{Async, Timer, future};
 use std::collections::BTreeMap;
@@ -78,6 +79,7 @@ pub struct Driver {
     saver: Option<Saver>,
     /// Why it cannot, since the last batch that it could not save.
     fault: Option<Arc<str>>,
+    teller: life::Teller,
     /// Once the node has left: whether it handed over all that it held.
     left: Option<bool>,
     /// When the entries were counted last, and what they came to.
@@ -122,6 +124,7 @@ impl Driver {
             watchers: Vec::new(),
             saver,
             fault: None,
+            teller: life::Teller::default(),
             left: None,
             census: None,
             started: now().at,
@@ -158,6 +161,7 @@ impl Driver {
                 self.node.handle_timeout(now);
                 self.hand_out(&wanted);
             }
+            self.teller.look(now.at, &self.node);
             if let Some(handed_over) = self.left {
                 self.refuse_rest();
                 let late = async {
@@ -170,7 +174,8 @@ impl Driver {
                 future::yield_now().await;
                 continue;
             }
-            let sleep = self.node.poll_timeout().since(now.at).min(SLEEP_MAX);
+            let due = self.teller.deadline().map_or(self.node.poll_timeout(), |at| at.min(self.node.poll_timeout()));
+            let sleep = due.since(now.at).min(SLEEP_MAX);
             let socket = async {
                 if failed || self.socket.readable().await.is_err() {
                     Timer::after(ERROR_PAUSE).await;
@@ -298,16 +303,12 @@ impl Driver {
 
     /// Logs what happened in the node's life, and tells those who watch.
     fn tell(&mut self, life: Life) {
-        let level = if life.is_warning() { Level::Warn } else { Level::Info };
-        log!(level, "{life}");
+        self.teller.tell(now().at, &life);
         self.watchers.retain(|watcher| watcher.try_send(life).is_ok());
     }
 
     fn has_left(&mut self, handed_over: bool) {
-        let now = now().at;
-        let status = self.node.status(now);
-        let alone = status.predecessor.is_none() && status.successors.is_empty();
-        tell_left(alone, status.entries, handed_over);
+        self.teller.left(handed_over, self.node.leave_timeout(), &self.node.status(now().at));
         self.left = Some(handed_over);
     }
 
@@ -360,14 +361,5 @@ fn as_v6(addr: SocketAddr) -> SocketAddr {
     match addr.ip() {
         IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), addr.port()),
         IpAddr::V6(_) => addr,
-    }
-}
-
-/// Logs how it ended.
-fn tell_left(alone: bool, entries: usize, handed_over: bool) {
-    match () {
-        () if handed_over => info!("has left the ring: all that it held was handed over"),
-        () if alone => warn!("has left: it was the only node, and the {entries} entries that it held end with it"),
-        () => warn!("has left the ring, but not all was handed over: its neighbours repair from their copies"),
     }
 }

@@ -13,7 +13,7 @@ const COLUMNS_MAX: usize = 120;
 
 /// The modules from the ground up. Each may use those on lower floors and what is in its own folder.
 const FLOORS: [&[&str]; 8] = [
-    &["id", "limits", "rng", "time"],
+    &["count", "id", "limits", "rng", "time"],
     &["config", "wire"],
     &["routing", "store"],
     &["node"],

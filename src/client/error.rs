@@ -1,5 +1,6 @@
 //! What may become of an operation that is not done.
 
+use crate::count::Count;
 use crate::limits::{Beyond, KEY_MAX, Limited};
 use crate::node::{Reply, Unavailable};
 use crate::wire::{Operation, Version};
@@ -123,14 +124,17 @@ fn reason(why: Unavailable) -> String {
         Unavailable::NotMember => "no node answers".into(),
         Unavailable::Busy => "too many operations are under way: try again when some have ended".into(),
         Unavailable::NoOwner => {
-            "nobody answers for the key at this moment, as after a crash for some seconds: try again".into()
+            "no node serves the key at this moment, as for some seconds after a crash: try again".into()
         }
         Unavailable::Full => "the owner's store is full (--max-memory): add nodes, or delete something".into(),
         Unavailable::Leaving => "the client is being ended".into(),
         Unavailable::Silent => {
-            "the owner is silent, as it may be cut off from a larger ring: its GET /readyz says what can be done".into()
+            "the owner is isolated, as it may be cut off from a larger ring: its GET /readyz says what can be done"
+                .into()
         }
-        Unavailable::TooFew { copies } => format!("only {copies} nodes would hold it, fewer than asked for"),
+        Unavailable::TooFew { copies } => {
+            format!("only {} would hold it, fewer than asked for", Count(copies.into(), "node", "nodes"))
+        }
     }
 }
 
@@ -147,7 +151,7 @@ mod tests {
                 Beyond { what: Limited::Kind, given: Some(97), limit: Some(96) }.into(),
                 "97 bytes, the limit is 96: noth",
             ),
-            (Error::of(Reply::Unavailable(Unavailable::TooFew { copies: 1 })), "only 1 nodes"),
+            (Error::of(Reply::Unavailable(Unavailable::TooFew { copies: 1 })), "only 1 node would"),
             (Error::of(Reply::Unavailable(Unavailable::NoOwner)), "nothing was changed"),
             (Error::of(Reply::Unavailable(Unavailable::NotMember)), "none of the nodes"),
             (Error::of(Reply::Done), "not known"),

@@ -5,6 +5,7 @@
 
 use super::json::PeerJson;
 use super::parse::escape;
+use crate::count::Count;
 use crate::node::{Life, Reply};
 use crate::wire::Version;
 use serde::Serialize;
@@ -80,9 +81,12 @@ pub fn key(key: &[u8], known: Known, unix_ms: u64) -> String {
     }
     let path = format!("/storage/{}", escape(key));
     let (name, text, version, bytes) = match known {
-        Known::Present(version, bytes) => {
-            ("value", format!("{path} has {bytes} bytes, version {version}"), Some(version.to_string()), Some(bytes))
-        }
+        Known::Present(version, bytes) => (
+            "value",
+            format!("{path} has {}, version {version}", Count(bytes, "byte", "bytes")),
+            Some(version.to_string()),
+            Some(bytes),
+        ),
         Known::Absent => ("absent", format!("{path} does not exist"), None, None),
         Known::Unavailable => ("unavailable", format!("nobody who answers for {path} can be reached now"), None, None),
     };

@@ -6,6 +6,7 @@
 use super::fields::{is_printable, refuse};
 use super::response::{Response, Status};
 use super::words::{state_name, why_silent};
+use crate::count::Count;
 use crate::handle::Snapshot;
 use crate::limits::{Beyond, Limited};
 use crate::node::{Reply, State, Unavailable};
@@ -223,8 +224,9 @@ fn unavailable(why: Unavailable) -> Response {
         ),
         Unavailable::TooFew { copies } => {
             let detail = format!(
-                "Only {copies} nodes would hold it, fewer than Sky-Min-Copies; nothing was changed: try again when \
-                 more have joined."
+                "Only {} would hold it, fewer than Sky-Min-Copies; nothing was changed: try again when more have \
+                 joined.",
+                Count(copies.into(), "node", "nodes")
             );
             return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
         }

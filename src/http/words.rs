@@ -22,33 +22,33 @@ pub const fn disk_name(status: &Status) -> &'static str {
     }
 }
 
-/// Why a node is silent, and what can be done about it.
+/// Why a node is isolated, and what can be done about it.
 pub fn why_silent(why: Silenced, min_nodes: usize) -> String {
     match why {
         Silenced::Row => String::from(
-            "It dropped three neighbours in a row, so it may be cut off from a larger ring, and waits until it hears \
-             one of them. If they are dead, POST /reopen has it answer without them.",
+            "It lost three neighbours in a row, so it may be cut off from a larger ring, and serves nothing until it \
+             hears one of them. If they are dead: POST /reopen.",
         ),
         Silenced::Told(peer) => format!(
-            "Its predecessor is silent and may be cut off from a larger ring, and this node with it: \
+            "Its predecessor is isolated, as it may be cut off from a larger ring, and this node with it: \
              http://{}/readyz says why.",
             peer.addr()
         ),
         Silenced::Slept => String::from(
-            "It stood still while it knew no other node, so others may have gone on without it. If there are none, \
-             POST /reopen has it answer alone.",
+            "Its process stood still while it knew no other node, so a ring may have gone on without it. If there is \
+             none: POST /reopen.",
         ),
         Silenced::Awaits { missing: Some(missing) } => format!(
-            "It was started again with what it had saved, and waits until {missing}, which stood beside it, is on its \
-             ring as well. If that one is gone for good, POST /reopen has it answer without."
+            "It restored its entries from disk, and serves none until {missing}, which stood beside it, is back, or \
+             the ring takes it in, so that nothing newer is missed. If that node is gone for good: POST /reopen."
         ),
         Silenced::Awaits { missing: None } => String::from(
-            "The ring that it joined was started again, and is not whole yet: its neighbours wait for those who stood \
-             beside them.",
+            "The ring that it joined was started again, and is not complete yet: its neighbours wait for the nodes \
+             that stood beside them.",
         ),
         Silenced::Few { known } => format!(
-            "It knows {known} of at least {min_nodes} living nodes, itself included: start the others, or this one \
-             with a lower --min-nodes."
+            "It knows {known} of at least {min_nodes} living nodes, itself included: start the others, or start this \
+             one with a lower --min-nodes."
         ),
     }
 }

@@ -43,6 +43,15 @@ impl Node {
             && lasts(&self.rights.of_successor, Rule::SuccessorsConsent)
     }
 
+    /// A neighbour whose consent is missing at this moment, if one is.
+    pub fn missing_consent(&self, now: Instant) -> Option<Peer> {
+        if self.rights.alone_until.is_some_and(|until| until > now) {
+            return None;
+        }
+        let before = self.predecessor.filter(|_| !self.rights.of_predecessor.lasts(now));
+        before.or_else(|| self.successors.head().filter(|_| !self.rights.of_successor.lasts(now)))
+    }
+
     /// True if the predecessor's consent is unexpired, or there is nobody to ask.
     pub fn has_predecessors_consent(&self, now: Instant) -> bool {
         self.rights.alone_until.is_some_and(|until| until > now) || self.rights.of_predecessor.lasts(now)

@@ -1,5 +1,6 @@
 //! What happens in the life of a node, in words for logs and for people who watch.
 
+use crate::count::Count;
 use crate::id::Arc;
 use crate::wire::Peer;
 use core::fmt;
@@ -131,15 +132,31 @@ impl Life {
     }
 }
 
+impl Life {
+    /// True if it tells of the ring's inner workings, which are as they should be: for engineers, not for operators.
+    pub const fn is_detail(&self) -> bool {
+        use Life::{Predecessor, Pulled, Settled, Successor, Unsettled as Stopped};
+        match self {
+            // That lasts until somebody starts other nodes.
+            Stopped(why) => !matches!(why, Unsettled::Few),
+            _ => matches!(self, Predecessor(_) | Successor(_) | Settled { .. } | Pulled { .. }),
+        }
+    }
+}
+
 impl fmt::Display for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Created => f.write_str("created a ring, and is the only node on it"),
             Self::SeedsMissing { heard, needed, seeds } => write!(
                 f,
-                "waits: hears {heard} of {seeds} seeds, itself included, and needs {needed} to be sure that there is \
-                 no ring that it is cut off from; start more of them"
+                "creates no ring yet: hears {heard} of {}, itself included, and needs {needed} to be sure that it is \
+                 not cut off from a ring; start more of them",
+                Count(*seeds, "seed", "seeds")
             ),
+            Self::Joined { predecessor, successor } if predecessor == successor => {
+                write!(f, "joined the ring beside {successor}")
+            }
             Self::Joined { predecessor, successor } => {
                 write!(f, "joined the ring between {predecessor} and {successor}")
             }
@@ -148,25 +165,33 @@ impl fmt::Display for Life {
             Self::Successor(Some(peer)) => write!(f, "successor is now {peer}"),
             Self::Successor(None) => f.write_str("has no successor now"),
             Self::Dropped(peer) => write!(f, "dropped {peer}: it does not answer"),
-            Self::Settled { arc, term } => write!(f, "settled {arc} under term {term}: answers for these keys"),
-            Self::Unsettled(why) => write!(f, "answers no longer, until it has settled again: {}", why.reason()),
+            Self::Settled { arc, term } => write!(f, "serves {arc} under epoch {term}"),
+            Self::Unsettled(Unsettled::Few) => f.write_str("not serving: it knows too few living nodes (--min-nodes)"),
+            Self::Unsettled(Unsettled::Leaving) => f.write_str("not serving any more: it is leaving"),
+            Self::Unsettled(why) => write!(f, "re-settling, not serving until then: {}", why.reason()),
             Self::Alone => f.write_str("is the only node left"),
-            Self::Silent => f.write_str("is silent: it may be cut off from a larger ring"),
-            Self::Heard => f.write_str("the silence is over: a lost neighbour was heard"),
-            Self::Reopened => f.write_str("the silence is over: reopened, though it may be cut off"),
+            Self::Silent => f.write_str(
+                "isolated: it may be cut off from a larger ring, and serves nothing until it hears a lost neighbour; \
+                 GET /readyz says what to do",
+            ),
+            Self::Heard => f.write_str("no longer isolated: a lost neighbour was heard"),
+            Self::Reopened => f.write_str("reopened: serves again, though it may be cut off from a larger ring"),
             Self::Awaits { missing, entries } => write!(
                 f,
-                "comes back with {entries} entries; answers for none before it has found those who stood beside it, \
-                 as {missing}, or the ring takes it in; if they are gone for good: POST /reopen, or start it with \
-                 --alone"
+                "restored {} from disk; not serving until {missing} is back, or the ring takes it in, so that nothing \
+                 newer is missed. If that node is gone for good: POST /reopen, or start this one with --alone",
+                Count(*entries, "entry", "entries")
             ),
-            Self::Whole => f.write_str("the ring is whole here: waits for nobody any more"),
+            Self::Whole => f.write_str("waits for no former neighbour any more: its ring is complete again here"),
             Self::SavesNot => {
                 f.write_str("cannot save what it changes: takes no writes until it can; it tries again and again")
             }
             Self::Saves => f.write_str("saves again: takes writes"),
-            Self::Leaving => f.write_str("is leaving the ring: hands over what it holds"),
-            Self::Pulled { from, entries } => write!(f, "pulled {entries} new entries from {from}"),
+            Self::Leaving => f.write_str("is leaving the ring"),
+            Self::Pulled { from, entries } => {
+                let entries = *entries as usize;
+                write!(f, "synced with {from}: took {}", Count(entries, "new entry", "new entries"))
+            }
         }
     }
 }
@@ -176,9 +201,9 @@ impl Unsettled {
     const fn reason(self) -> &'static str {
         match self {
             Self::Neighbour => "a neighbour changed",
-            Self::Lapse => "a neighbour's consent ran out",
+            Self::Lapse => "a neighbour's lease ran out",
             Self::Silent => "it may be cut off",
-            Self::Term => "its keys were found under a higher term",
+            Self::Term => "its range was found under a higher epoch",
             Self::Few => "it knows too few living nodes",
             Self::Leaving => "it is leaving",
         }

@@ -86,20 +86,29 @@ impl Node {
         self.status_with(now, &self.census(now))
     }
 
-    /// The same, with a census that was taken before: all but that takes no longer where there are many entries.
-    pub fn status_with(&self, now: Instant, census: &Census) -> Status {
-        let claim = self.claim(now);
-        let state = match () {
+    /// How far the node is.
+    pub fn state(&self, now: Instant) -> State {
+        match () {
             () if self.is_leaving() => State::Leaving,
             () if self.silenced().is_some() => State::Silent,
             () if !self.is_member() => State::Joining,
             () if self.is_ready(now) => State::Settled,
             () => State::Settling,
-        };
+        }
+    }
+
+    /// How long it may take to leave.
+    pub const fn leave_timeout(&self) -> core::time::Duration {
+        self.config.leave_timeout
+    }
+
+    /// The same, with a census that was taken before: all but that takes no longer where there are many entries.
+    pub fn status_with(&self, now: Instant, census: &Census) -> Status {
+        let claim = self.claim(now);
         let Census { owned, owned_bytes, strays, stray_bytes, under_copied, .. } = *census;
         Status {
             me: self.me,
-            state,
+            state: self.state(now),
             silenced: self.silenced(),
             predecessor: self.predecessor,
             successors: self.successors.as_slice().to_vec(),

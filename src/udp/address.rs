@@ -36,7 +36,7 @@ pub async fn seen_address(
     let mirror = Mirror::new(ring, entropy);
     let (mut pause, mut buffer) = (FIRST_PAUSE, [0; FRAME_MAX]);
     for number in 1u32.. {
-        info!("asks {} which address of this node they see (try {number})", seeds.join(", "));
+        info!("asks {} at which address this node is seen (try {number})", seeds.join(", "));
         let length = mirror.question(&mut buffer);
         for addr in seeds::addresses(seeds, log::Level::Warn).await.into_iter().flatten() {
             // Whatever the reason, no route to it or a full buffer: it is asked again at the next try.
@@ -100,7 +100,7 @@ fn best(seen: &[SocketAddr]) -> Option<SocketAddr> {
     // The first one wins if others have as many votes.
     let best = seen.iter().rev().max_by_key(|addr| (!addr.ip().is_loopback(), votes(addr))).copied()?;
     if let Some(other) = seen.iter().find(|addr| **addr != best && !addr.ip().is_loopback()) {
-        warn!("seeds see this node at {best} and at {other}: if nodes cannot reach it, say where with --advertise");
+        warn!("seeds see this node at {best} and at {other}: if others cannot reach {best}, name one with --advertise");
     }
     Some(best)
 }

@@ -25,8 +25,10 @@ fn fails(output: &Output, code: i32, parts: &[&str]) {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_one_line() {
-    fails(&skynode(&["--frobnicate"]), 2, &["skynode: ", "--frobnicate", "--help"]);
-    fails(&skynode(&["surplus"]), 2, &["surplus"]);
+    fails(&skynode(&["--frobnicate"]), 2, &["skynode: no flag \"--frobnicate\"", "--help"]);
+    fails(&skynode(&["surplus"]), 2, &["no command \"surplus\"", "skyctl --help"]);
+    fails(&skynode(&["--check", "surplus"]), 2, &["\"surplus\" is no flag", "--help"]);
+    fails(&skynode(&["--tied"]), 1, &["--tied", "pipe"]);
     fails(&skynode(&["-l", "there"]), 2, &["there", "ip:port"]);
     fails(&skynode(&["--http", "on"]), 2, &["ip:port", "off"]);
     fails(&skynode(&["--host", "sky.example:80"]), 2, &["without a port"]);
@@ -39,8 +41,16 @@ fn a_wrong_command_line_ends_with_2_and_one_line() {
     fails(&skynode(&["--reopen-after", "0"]), 2, &["1 to 31536000 seconds"]);
     fails(&skynode(&["--min-nodes", "10"]), 2, &["1 to 9 living nodes"]);
     fails(&skynode(&["--log", "loud"]), 2, &["error, warn, info, debug, trace"]);
-    fails(&run(env!("CARGO_BIN_EXE_skyctl"), &["surplus"]), 2, &["skyctl: ", "surplus"]);
-    fails(&run(env!("CARGO_BIN_EXE_skyctl"), &[]), 2, &["--help"]);
+    let skyctl = |arguments: &[&str]| run(env!("CARGO_BIN_EXE_skyctl"), arguments);
+    let list =
+        "Commands: get put create del ls lookup ring dot node watch bench up export import sim swarm (skyctl --help)";
+    fails(&skyctl(&["surplus"]), 2, &["skyctl: no command \"surplus\". ", list]);
+    fails(&skyctl(&["surplus", "--help"]), 2, &["no command \"surplus\". ", list]);
+    fails(&skyctl(&[]), 2, &["no command given. ", list]);
+    fails(&skyctl(&["--node", "a:1", "get", "k"]), 2, &["\"--node\" cannot stand before a command. ", list]);
+    fails(&skyctl(&["get", "k", "surplus"]), 2, &["\"surplus\" is one argument too many (skyctl get --help)"]);
+    fails(&skyctl(&["get", "--surplus", "k"]), 2, &["no flag \"--surplus\" (skyctl get --help)"]);
+    fails(&skyctl(&["get"]), 2, &["key", "(skyctl get --help)"]);
     for command in ["export", "import"] {
         fails(&run(env!("CARGO_BIN_EXE_skyctl"), &[command]), 2, &["--node", "SKY_NODE"]);
         fails(&run(env!("CARGO_BIN_EXE_skyctl"), &[command, "--node", "there"]), 2, &["there", "host:port"]);

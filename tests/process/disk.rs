@@ -1,7 +1,7 @@
 //! Nodes that save what they hold: killed, stopped and started again, one by one and all at once.
 
 use crate::client::Client;
-use crate::process::{Node, PATIENCE, eventually, join, own_addr, reserved_addr};
+use crate::process::{AWAITS, Node, PATIENCE, eventually, join, own_addr, reserved_addr};
 use crate::ring::{History, await_all, one_at_a_time};
 use skynode::rng::Rng;
 use std::fs;
@@ -177,10 +177,10 @@ fn of_a_ring_killed_at_once_nobody_answers_before_those_beside_it_are_back() {
     // Two are back, and find each other; the third may have gone on without them.
     eventually(PATIENCE, || {
         let ready = nodes[0].client().get("/readyz");
-        let waits = ready.text().contains(&format!("waits until {}", last.addr));
+        let waits = ready.text().contains(&format!("serves none until {}", last.addr));
         if ready.status == 503 && waits { Ok(()) } else { Err(ready.text().to_owned()) }
     });
-    nodes[0].await_line("answers for none before");
+    nodes[0].await_line(AWAITS);
     for node in &nodes {
         assert_eq!(node.client().get("/storage/key").status, 503);
     }
@@ -193,7 +193,7 @@ fn of_a_ring_killed_at_once_nobody_answers_before_those_beside_it_are_back() {
     last.crash();
     cut_power(&mut nodes);
     for node in &nodes {
-        node.await_line("answers for none before");
+        node.await_line(AWAITS);
         eventually(PATIENCE, || {
             let status = node.client().ask("POST", "/reopen", "", None).status;
             if matches!(status, 202 | 409) { Ok(()) } else { Err(format!("{status}")) }

@@ -144,7 +144,7 @@ fn all_entries_are_listed_through_every_node_and_move_to_another_ring() {
     // What exists is kept, and what does not is stored.
     let line = b"{\"key\":\"key/7\",\"value\":\"new\"}\n{\"key\":\"key/new\",\"value\":\"new\"}\n";
     let kept = skyctl(&node, &["import", "--keep"], line);
-    assert!(kept.status.success() && told(&kept).contains("imported 1 entries"), "{}", told(&kept));
+    assert!(kept.status.success() && told(&kept).contains("imported 1 entry"), "{}", told(&kept));
     let mut client = second[0].client();
     assert_eq!(client.get("/storage/key/7").body, b"value 7\n\"");
     assert_eq!(client.get("/storage/key/new").body, b"new");

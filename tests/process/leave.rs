@@ -4,13 +4,13 @@ use crate::client::Client;
 use crate::process::{Node, PATIENCE, eventually, join, own_addr};
 use crate::ring::{History, StopOnDrop, await_all, one_at_a_time, start_ring};
 use skynode::rng::Rng;
+use skynode::udp::HANDED_OVER;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const HANDED_OVER: &str = "has left the ring: all that it held was handed over";
-const NOT_ALL: &str = "has left the ring, but not all was handed over";
+const NOT_ALL: &str = "left without handing over";
 
 /// How long a node may take to leave, as it is set by default.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(8);
@@ -98,7 +98,7 @@ fn a_lone_node_ends_at_once() {
     await_all(&[&node]);
     node.signal("-INT");
     assert_eq!(node.await_end(Duration::from_secs(2)).code(), Some(0));
-    node.await_line(HANDED_OVER);
+    node.await_line("the only node of its ring, which held nothing");
 
     let mut node = Node::alone();
     let mut client = node.client();
@@ -106,7 +106,7 @@ fn a_lone_node_ends_at_once() {
     // The node is gone before the answer is read, and yet it comes.
     assert_eq!(client.ask("POST", "/leave", "", None).status, 202);
     assert_eq!(node.await_end(Duration::from_secs(2)).code(), Some(0));
-    node.await_line("the 1 entries that it held end with it");
+    node.await_line("the only node of its ring, and its 1 entry is gone with it");
 }
 
 #[test]
@@ -114,6 +114,7 @@ fn a_node_without_a_place_ends_at_once() {
     let mut node = Node::start(own_addr(), &join(&[own_addr_with_port()]));
     node.signal("-TERM");
     assert_eq!(node.await_end(Duration::from_secs(2)).code(), Some(0));
+    node.await_line("ended without a place on a ring");
 }
 
 /// An address where nobody listens.

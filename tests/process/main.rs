@@ -20,4 +20,5 @@ mod shown;
 mod skyctl;
 mod strict;
 mod udp;
+mod up;
 mod values;

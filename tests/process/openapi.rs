@@ -3,7 +3,7 @@
 
 use crate::client::{Answer, connect, read_answer};
 use crate::disk::{Scratch, refs, start_saving_ring};
-use crate::process::{Node, own_addr, reserved_addr};
+use crate::process::{AWAITS, Node, own_addr, reserved_addr};
 use crate::ring::await_all;
 use crate::schema::{check, refer};
 use serde_json::Value;
@@ -189,7 +189,7 @@ fn silence(told: &mut Description) {
     nodes.iter_mut().for_each(Node::crash);
     let mut node = nodes.swap_remove(0);
     node.restart();
-    node.await_line("answers for none before");
+    node.await_line(AWAITS);
     for method in ["GET", "HEAD"] {
         for read in ["/storage/{key} k", "/storage ?ring=1", "/readyz"] {
             told.ask(&node, &format!("{method} {read}"), "", None, 503);

@@ -1,6 +1,7 @@
 //! Nodes as child processes.
 
 use crate::client::Client;
+use skynode::udp::LISTENING;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,6 +12,9 @@ use std::time::{Duration, Instant};
 
 /// How long a test waits for what must happen, where it checks no tighter bound.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the log of a node says that came back and waits for its former neighbours.
+pub const AWAITS: &str = "from disk; not serving until";
 
 /// A running node. Dropping it kills it, as a crash would.
 pub struct Node {
@@ -43,7 +47,7 @@ impl Node {
         let kept = Arc::clone(&lines);
         thread::spawn(move || {
             for line in log.lines().map_while(Result::ok) {
-                if let Some((_, rest)) = line.split_once("http://") {
+                if let Some((_, rest)) = line.split_once(LISTENING) {
                     let _ = told.send(rest.split('/').next().unwrap_or_default().parse());
                 }
                 // Shown by the test harness if the test fails.

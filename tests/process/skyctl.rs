@@ -9,9 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
 
-fn command(node: SocketAddr, arguments: &[&str]) -> Command {
+pub fn command(node: SocketAddr, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skyctl"));
     command.env_clear().env("SKY_NODE", node.to_string()).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -26,13 +25,13 @@ fn with_input(node: SocketAddr, arguments: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-fn run(node: SocketAddr, arguments: &[&str]) -> Output {
+pub fn run(node: SocketAddr, arguments: &[&str]) -> Output {
     with_input(node, arguments, b"")
 }
 
 /// Runs it, expects this exit code. → what it wrote to the standard output.
 #[track_caller]
-fn ends_with(code: i32, node: SocketAddr, arguments: &[&str]) -> Vec<u8> {
+pub fn ends_with(code: i32, node: SocketAddr, arguments: &[&str]) -> Vec<u8> {
     let output = run(node, arguments);
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
@@ -40,11 +39,11 @@ fn ends_with(code: i32, node: SocketAddr, arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
-fn json(bytes: &[u8]) -> Value {
+pub fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)))
 }
 
@@ -320,7 +319,7 @@ fn a_key_and_a_node_are_watched() {
 }
 
 /// What it has written, line by line, until one contains this.
-fn await_line(child: &mut Child, part: &str) -> Vec<String> {
+pub fn await_line(child: &mut Child, part: &str) -> Vec<String> {
     let out = BufReader::new(child.stdout.as_mut().expect("it was piped"));
     let mut lines = Vec::new();
     for line in out.lines().map_while(Result::ok) {
@@ -330,55 +329,4 @@ fn await_line(child: &mut Child, part: &str) -> Vec<String> {
         }
     }
     panic!("it ended before it said {part:?}: {lines:?}")
-}
-
-fn interrupt(mut child: Child) {
-    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(status.expect("kill runs").success());
-    let begun = Instant::now();
-    let status = child.wait().expect("it is ours");
-    assert!(status.success() && begun.elapsed() < PATIENCE, "{status}");
-}
-
-#[test]
-fn up_starts_a_ring_and_ends_it_with_all_of_its_nodes() {
-    let _turn = one_at_a_time();
-    let mut child = command(own_addr(), &["up", "3", "--port", "0"]).spawn().expect("it runs");
-    let lines = await_line(&mut child, "the ring is whole");
-    let addrs: Vec<SocketAddr> =
-        lines.iter().filter_map(|line| line.strip_prefix("http://")?.strip_suffix('/')?.parse().ok()).collect();
-    assert_eq!(addrs.len(), 3, "{lines:?}");
-    ends_with(0, addrs[0], &["put", "k", "v", "--min-copies", "3"]);
-    assert_eq!(ends_with(0, addrs[2], &["get", "k"]), b"v");
-    interrupt(child);
-    for addr in addrs {
-        TcpListener::bind(addr).expect("the node has ended");
-    }
-}
-
-#[test]
-fn up_brings_a_ring_back_with_what_its_nodes_have_saved() {
-    let _turn = one_at_a_time();
-    let dir = std::env::temp_dir().join(format!("sky-up-{}", std::process::id()));
-    let mut ports = (0..10_000u32).map(|step| (20_000 + (std::process::id() + step) % 10_000) as u16);
-    let free = |port: &u16| (0..3).all(|n| TcpListener::bind(("127.0.0.1", port + n)).is_ok());
-    let port = ports.find(free).expect("ports are free");
-    let node = SocketAddr::from(([127, 0, 0, 1], port + 1));
-    let (port, dir) = (port.to_string(), dir.to_str().expect("text").to_owned());
-    let arguments = ["up", "3", "--port", &port, "--dir", &dir, "--json"];
-    for attempt in 0..2 {
-        let mut child = command(node, &arguments).spawn().expect("it runs");
-        await_line(&mut child, "whole_after_s");
-        if attempt == 0 {
-            ends_with(0, node, &["put", "k", "v"]);
-        }
-        assert_eq!(ends_with(0, node, &["get", "k"]), b"v");
-        interrupt(child);
-    }
-    std::fs::remove_dir_all(dir).expect("it was made");
-    let taken = TcpListener::bind(node).expect("the nodes have ended");
-    let output = run(node, &["up", "3", "--port", &port]);
-    let told = text(&output.stderr);
-    assert!(output.status.code() == Some(1) && told.contains("in use"), "{told}");
-    drop(taken);
 }

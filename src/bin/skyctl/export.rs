@@ -7,6 +7,7 @@ use super::progress::Progress;
 use super::ring_options::{named_node, nodes};
 use argh::FromArgs;
 use serde::Deserialize;
+use skynode::count::Count;
 use skynode::http::parse::unescape;
 use skynode::id::Id;
 use std::ffi::OsString;
@@ -28,9 +29,9 @@ use std::process::ExitCode;
             a value that is no UTF-8 is in base64, as key_base64 or value_base64; without ttl_s it lives for ever.",
     note = "An entry that is written meanwhile is there as it was at some moment, one that is deleted may be missing,\n\
             one that is new may be there or not: this is no picture of one moment. The ttl_s is what is left of it.",
-    note = "A file is written beside its place and put there when it is whole. It has the rights of the one that was\n\
-            there; if there was none, only you can read it. While a stretch of the ring has nobody who answers for\n\
-            it, the export waits for a minute, and then fails rather than leave something out.",
+    note = "A file is written beside its place and put there when it is complete. It has the rights of the one that was\n\
+            there; if there was none, only you can read it. While no node serves a range of the ring, the export\n\
+            waits for a minute, and then fails rather than leave something out.",
     error_code(0, "Everything was written."),
     error_code(1, "Something could not be read or written; the keys are named on the standard error."),
     error_code(2, "The command line was wrong."),
@@ -98,13 +99,18 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
         }
     };
     let Sum { entries, bytes, gone, failed } = sum;
-    let gone = if gone > 0 { format!("; {gone} were deleted meanwhile") } else { String::new() };
+    let were = if gone == 1 { "was" } else { "were" };
+    let gone = if gone > 0 { format!("; {gone} {were} deleted meanwhile") } else { String::new() };
+    let (entries, bytes) = (Count(entries as usize, "entry", "entries"), Count(bytes as usize, "byte", "bytes"));
     let took = progress.elapsed().as_secs_f64();
-    let _ = writeln!(io::stderr(), "exported {entries} entries, {bytes} bytes of values, in {took:.1} s{gone}");
+    let _ = writeln!(io::stderr(), "exported {entries}, {bytes} of values, in {took:.1} s{gone}");
     if failed > 0 {
         let kept = options.file.as_deref().map(|path| part_of(path).0.display().to_string());
-        let place = kept.map_or_else(String::new, |part| format!("; what there is stands in {part}"));
-        return Err(Failure::Other(format!("{failed} entries, named above, could not be read{place}")));
+        let place = kept.map_or_else(String::new, |part| format!("; what was read is in {part}"));
+        return Err(Failure::Other(format!(
+            "{}, named above, could not be read{place}",
+            Count(failed as usize, "entry", "entries")
+        )));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use super::line::{Entry, LINE_MAX};
 use super::progress::Progress;
 use super::ring_options::{named_node, nodes};
 use argh::FromArgs;
+use skynode::count::Count;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use std::process::ExitCode;
     subcommand,
     name = "import",
     example = "skyctl import --node 127.0.0.1:4321 --file sky.jsonl",
-    example = "SKY_NODE=127.0.0.1:4001 skyctl export | skyctl import --node 127.0.0.1:5001 --keep",
+    example = "SKY_NODE=127.0.0.1:4321 skyctl export | skyctl import --node 127.0.0.1:5001 --keep",
     note = "A line is {{\"key\": \"...\", \"value\": \"...\", \"type\": \"text/plain\", \"ttl_s\": 60}}. A key or\n\
             a value that is no UTF-8 is in base64, as key_base64 or value_base64; without ttl_s it lives for ever.",
     note = "Entries replace those of the same key, unless --keep says otherwise. Only key and value are needed.\n\
@@ -78,11 +79,16 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     });
     progress.clear();
     let (Sum { stored, kept, failed }, took) = (sum, progress.elapsed().as_secs_f64());
-    let kept = if options.keep { format!(", {kept} existed and were kept") } else { String::new() };
-    let _ = writeln!(io::stderr(), "imported {stored} entries in {took:.1} s{kept}");
+    let kept = if options.keep {
+        format!(", {kept} existed and {} kept", if kept == 1 { "was" } else { "were" })
+    } else {
+        String::new()
+    };
+    let _ = writeln!(io::stderr(), "imported {} in {took:.1} s{kept}", Count(stored as usize, "entry", "entries"));
     sent?;
     match failed {
         0 => Ok(ExitCode::SUCCESS),
+        1 => Err(Failure::Other(String::from("1 entry, named above, was not stored"))),
         _ => Err(Failure::Other(format!("{failed} entries, named above, were not stored"))),
     }
 }

@@ -14,7 +14,7 @@ asks_key! {
         name = "lookup",
         example = "skyctl lookup greeting",
         note = "Each hop is a node that was asked: it named the next one, or is the owner. Those that were asked\n\
-                beside the way, as another was slow, and those that are silent are marked."
+                beside the way, as another was slow, and those that did not answer are marked."
     )]
     struct Arguments {
     }
@@ -43,7 +43,7 @@ fn text(key: &str, found: &Owner) -> String {
             (true, _) if peer == owner => (number.to_string(), "  owner"),
             (true, _) => (number.to_string(), ""),
             (false, true) => (String::from("-"), "  asked beside the way"),
-            (false, false) => (String::from("-"), "  silent"),
+            (false, false) => (String::from("-"), "  no answer"),
         };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{hop:>5}  {}  {}{word}", peer.id(), peer.addr());

@@ -19,7 +19,7 @@ mod swarm;
 mod up;
 mod watch;
 
-use argh::FromArgs;
+use argh::{FromArgs, SubCommands};
 use smol::block_on;
 use std::ffi::OsString;
 use std::fmt;
@@ -29,12 +29,11 @@ use std::process::ExitCode;
 /// The command line as argh reads it.
 #[derive(FromArgs, Debug)]
 #[argh(
-    description = "The tool for the person beside a ring of skynodes. It speaks to the ring over UDP, as a client\n\
-                   that stores nothing itself; it finds the ring through any of its nodes, by default the one on\n\
+    description = "The client of a ring of skynodes for the command line. It talks to the ring over UDP and stores\n\
+                   nothing itself; it finds the ring through any of its nodes, by default the one on\n\
                    127.0.0.1:4321.",
     example = "A ring on this machine, and what can be done with it from another terminal:\n\n\
                \x20 {command_name} up 3\n\
-               \x20 export SKY_NODE=127.0.0.1:4001\n\
                \x20 {command_name} put greeting hello\n\
                \x20 {command_name} get greeting\n\
                \x20 {command_name} ls --long\n\
@@ -158,9 +157,33 @@ fn main() -> ExitCode {
     match Arguments::from_args(&["skyctl"], &texts) {
         Ok(Arguments { version: true, .. }) => tell(&format!("skyctl {}", env!("CARGO_PKG_VERSION"))),
         Ok(Arguments { command: Some(command), .. }) => ended(command.run()),
-        Ok(Arguments { command: None, .. }) => fail("there is nothing to do: --help lists the commands"),
+        Ok(Arguments { command: None, .. }) => fail(&format!("no command given. {}", commands())),
         Err(early) if early.status.is_ok() => tell(&early.output),
-        Err(early) => fail(&early.output.split_whitespace().collect::<Vec<_>>().join(" ")),
+        Err(early) => fail(&wrong(&texts, &early.output)),
+    }
+}
+
+/// The names of all commands, and where to read on.
+fn commands() -> String {
+    let names: Vec<&str> = Command::COMMANDS.iter().map(|command| command.name).collect();
+    format!("Commands: {} (skyctl --help)", names.join(" "))
+}
+
+/// What is wrong with the command line, in one line that says where to read on.
+fn wrong(texts: &[&str], said: &str) -> String {
+    let known = texts.first().filter(|first| Command::COMMANDS.iter().any(|command| command.name == **first));
+    match (known, texts.first(), said.trim().strip_prefix("Unrecognized argument: ")) {
+        (None, Some(first), _) if !first.starts_with('-') => format!("no command {first:?}. {}", commands()),
+        (None, _, Some(word)) => format!("{word:?} cannot stand before a command. {}", commands()),
+        (Some(command), _, Some(word)) if word.starts_with('-') => {
+            format!("no flag {word:?} (skyctl {command} --help)")
+        }
+        (Some(command), _, Some(word)) => format!("{word:?} is one argument too many (skyctl {command} --help)"),
+        (known, ..) => {
+            let words: Vec<&str> = said.split_whitespace().collect();
+            let more = known.map_or_else(String::new, |command| format!("{command} "));
+            format!("{} (skyctl {more}--help)", words.join(" ").trim_end_matches('.'))
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use skynode::http::serve::{Limits, serve};
 use skynode::http::site::Site;
 use skynode::node::{Identity, Node, Record};
 use skynode::store::Store;
-use skynode::udp::{Driver, Http, Sockets, bind, entropy, now, outward_address, seen_address};
+use skynode::udp::{Driver, Http, IN_USE, LISTENING, Sockets, bind, entropy, now, outward_address, seen_address};
 use smol::{LocalExecutor, future};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -57,20 +57,28 @@ fn run(options: Options) -> Result<ExitCode, String> {
     let mut signals = signals::catch()?;
     let sockets = bind(options.listen, options.http).map_err(not_bound)?;
     let executor = Rc::new(LocalExecutor::new());
-    smol::block_on(executor.run(async {
+    let lifeline = options.tied.then(signals::Lifeline::new).transpose()?;
+    let cut = async {
+        match lifeline {
+            Some(lifeline) => Ok(lifeline.cut().await),
+            None => future::pending().await,
+        }
+    };
+    let life = executor.run(async {
         let addr = own_address(&options, &sockets);
         match future::or(async { Some(addr.await) }, async { signals::end_before_birth(&mut signals).await }).await {
             Some(addr) => live(&executor, options, sockets, addr?, signals).await,
             None => Ok(ExitCode::SUCCESS),
         }
-    }))
+    });
+    smol::block_on(future::or(cut, life))
 }
 
 fn not_bound((protocol, addr, error): (&str, SocketAddr, io::Error)) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             let other = "end the program that listens there, or choose another with --listen or --http";
-            format!("{addr} is in use ({protocol}): {other}")
+            format!("{addr} {IN_USE} ({protocol}): {other}")
         }
         _ => format!("cannot listen on {addr} ({protocol}): {error}"),
     }
@@ -94,6 +102,22 @@ async fn own_address(options: &Options, sockets: &Sockets) -> Result<SocketAddr,
             seen.map_err(|error| format!("the UDP socket cannot be used: {error}"))
         }
     }
+}
+
+/// That it listens: where people reach it, and other nodes.
+fn listening(http: Option<SocketAddr>, advertised: SocketAddr, udp: SocketAddr) -> String {
+    let mut text = match http {
+        None => format!("listening on UDP {udp}, HTTP is off"),
+        Some(http) if http == advertised => format!("{LISTENING}{http}/ (UDP on the same port)"),
+        Some(http) => format!("{LISTENING}{http}/ and UDP {udp}"),
+    };
+    if udp != advertised {
+        text += &match http == Some(advertised) {
+            true => format!(", bound to {udp}"),
+            false => format!(", advertised as {advertised}"),
+        };
+    }
+    text
 }
 
 /// Opens the directory of a node.
@@ -123,8 +147,7 @@ async fn live(
         Some(_) if http == Http::Beside => Some(advertised),
         Some(tcp) => Some(tcp.local_addr().map_err(|error| format!("the TCP socket cannot be used: {error}"))?),
     };
-    let at = people.map_or_else(|| String::from("HTTP is off"), |at| format!("people ask this node at http://{at}/"));
-    info!("{at}, other nodes at {advertised} over UDP; it listens on {addr}");
+    info!("{}", listening(people, advertised, addr));
     let (seeded, entropy) = (!join.is_empty(), fresh_entropy()?);
     let (node, saver) = match data {
         None => (Node::new(config, Identity { addr: advertised, id }, seeded, entropy, now()), None),
@@ -155,4 +178,30 @@ async fn live(
         Ok(ExitCode::SUCCESS)
     };
     future::or(left, async { Ok(told_to_end.await) }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_node_that_listens_names_each_address_once() {
+        let addr = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let (own, any, seen) = (addr("127.0.0.1:7001"), addr("0.0.0.0:7001"), addr("192.0.2.7:7001"));
+        let other = addr("127.0.0.1:8080");
+        for (http, advertised, udp, expected) in [
+            (Some(own), own, own, "listening on http://127.0.0.1:7001/ (UDP on the same port)"),
+            (
+                Some(seen),
+                seen,
+                any,
+                "listening on http://192.0.2.7:7001/ (UDP on the same port), bound to 0.0.0.0:7001",
+            ),
+            (Some(other), own, own, "listening on http://127.0.0.1:8080/ and UDP 127.0.0.1:7001"),
+            (None, own, own, "listening on UDP 127.0.0.1:7001, HTTP is off"),
+            (None, seen, any, "listening on UDP 0.0.0.0:7001, HTTP is off, advertised as 192.0.2.7:7001"),
+        ] {
+            assert_eq!(listening(http, advertised, udp), expected);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use skynode::config::Config;
 use skynode::http::host::Hosts;
 use skynode::http::origin::Origins;
 use skynode::id::Id;
-use skynode::limits::{MEMORY_DEFAULT, VALUE_MAX};
+use skynode::limits::{MEMORY_DEFAULT, PORT_DEFAULT, VALUE_MAX};
 use skynode::udp::Http;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -29,22 +29,22 @@ use values::{
                \x20 {command_name}\n\
                \x20 curl -X PUT --data-binary hello http://127.0.0.1:4321/storage/greeting\n\
                \x20 curl http://127.0.0.1:4321/storage/greeting\n",
-    example = "Three nodes on this machine, all told the same seeds:\n\n\
-               \x20 {command_name} -l 127.0.0.1:4001 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n\
-               \x20 {command_name} -l 127.0.0.1:4002 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n\
-               \x20 {command_name} -l 127.0.0.1:4003 -j 127.0.0.1:4001 -j 127.0.0.1:4002\n",
+    example = "Three nodes on this machine, each told the same seeds:\n\n\
+               \x20 {command_name} -l 127.0.0.1:4321 -j 127.0.0.1:4321 -j 127.0.0.1:4322\n\
+               \x20 {command_name} -l 127.0.0.1:4322 -j 127.0.0.1:4321 -j 127.0.0.1:4322\n\
+               \x20 {command_name} -l 127.0.0.1:4323 -j 127.0.0.1:4321 -j 127.0.0.1:4322\n",
     example = "A node on every address of its machine, which it learns from the node that it joins through; and\n\
                the same told by the environment:\n\n\
                \x20 {command_name} -l 0.0.0.0:4321 -j sky.example:4321\n\
                \x20 SKY_LISTEN=0.0.0.0:4321 SKY_JOIN=sky.example:4321,sky2.example:4321 {command_name}",
     note = "Give every node of a lasting ring the same seeds, itself included: then a node that is started again\n\
             joins the ring that is there instead of founding a second one. A node looks for its seeds until it\n\
-            has found one; names are resolved anew each time. One that is a seed itself creates the ring after four\n\
-            seconds if no other is on one; of three seeds or more it must hear most first, itself included.",
+            has found one; names are resolved anew each time. A node that is a seed itself creates the ring if no\n\
+            seed is on one; of three seeds or more it must hear most first, itself included.",
     note = "SIGTERM, SIGINT and POST /leave have the node hand over what it holds and leave the ring; then it exits\n\
             with 0. A second signal ends it at once.",
-    note = "What is not given here is taken from the environment, where every flag but --alone, --check and\n\
-            --version has a variable:\n\
+    note = "What is not given here is taken from the environment, where every flag but --alone, --check, --tied\n\
+            and --version has a variable:\n\
             SKY_LISTEN, SKY_JOIN, SKY_HOST and SKY_CORS (several separated by commas), SKY_ADVERTISE,\n\
             SKY_HTTP, SKY_ID, SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE,\n\
             SKY_MAX_MEMORY, SKY_DATA, SKY_LOG. An empty one counts as not there.",
@@ -52,8 +52,8 @@ use values::{
             one without seeds takes the address from which its machine would reach the Internet. --advertise says it\n\
             instead.",
     note = "With --data a ring that was stopped or killed as a whole comes back with all that it held. A node that is\n\
-            started again waits until it has found those who stood beside it, or a ring that is whole takes it in:\n\
-            its log and GET /readyz name them. If they are gone for good, POST /reopen or --alone ends that.",
+            started again serves nothing until the nodes that stood beside it are back, or until a complete ring\n\
+            takes it in: its log and GET /readyz name them. If they are gone for good: POST /reopen, or --alone.",
     note = "Anyone who reaches the port can read and change everything: listen only where you trust the network.",
     error_code(1, "The node could not start, for instance because the port is in use; with --check: it is not ready."),
     error_code(2, "The command line or the environment was wrong."),
@@ -74,7 +74,7 @@ struct Arguments {
     #[argh(option, short = 'a', arg_name = "ip:port", from_str_fn(advertise))]
     advertise: Option<SocketAddr>,
 
-    /// where people are served: another address than the one listened on, or off
+    /// where HTTP is served: another address than the one listened on, or off
     #[argh(option, arg_name = "ip:port|off", from_str_fn(http))]
     http: Option<Http>,
 
@@ -101,12 +101,12 @@ struct Arguments {
     #[argh(option, arg_name = "seconds", from_str_fn(leave_timeout))]
     leave_timeout: Option<Duration>,
 
-    /// after how long a node that may be cut off answers again by itself: longer than any partition lasts, or keys get
-    /// two histories (default: never, only after POST /reopen)
+    /// after how long an isolated node, which may be cut off from a larger ring, serves again by itself: longer than
+    /// any partition lasts, or keys get two histories (default: never, only after POST /reopen)
     #[argh(option, arg_name = "seconds", from_str_fn(reopen_after))]
     reopen_after: Option<Duration>,
 
-    /// how many living nodes this one must know, itself included, to answer for any key (default 1)
+    /// how many living nodes this one must know, itself included, to serve any key (default 1)
     #[argh(option, arg_name = "n", from_str_fn(min_nodes))]
     min_nodes: Option<usize>,
 
@@ -123,7 +123,7 @@ struct Arguments {
     #[argh(option, short = 'd', arg_name = "dir", from_str_fn(data))]
     data: Option<PathBuf>,
 
-    /// with --data: answer without waiting for those who stood beside this node when it ended. Only if they are gone
+    /// with --data: serve without waiting for the nodes that stood beside this one when it ended. Only if they are gone
     /// for good, or this node holds the newest of everything
     #[argh(switch)]
     alone: bool,
@@ -136,6 +136,11 @@ struct Arguments {
     /// that says why if it is not, after 3 seconds at most
     #[argh(switch)]
     check: bool,
+
+    /// end at once, without leaving the ring, when standard input is closed: for a program that starts nodes and must
+    /// not leave them behind, as skyctl up does
+    #[argh(switch)]
+    tied: bool,
 
     /// print the version and exit
     #[argh(switch)]
@@ -169,6 +174,8 @@ pub struct Options {
     pub log: LevelFilter,
     /// Do not start a node, but ask whether it is ready.
     pub check: bool,
+    /// End with standard input.
+    pub tied: bool,
 }
 
 /// Why the program ends before it has begun.
@@ -196,7 +203,7 @@ pub fn read(
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let arguments = Arguments::from_args(&["skynode"], &texts).map_err(|early| match early.status {
         Ok(()) => Exit::Told(early.output),
-        Err(()) => Exit::Wrong(one_line(&early.output)),
+        Err(()) => Exit::Wrong(wrong_arguments(&texts, &early.output)),
     })?;
     if arguments.version {
         return Err(Exit::Told(format!("skynode {}", env!("CARGO_PKG_VERSION"))));
@@ -218,7 +225,7 @@ pub fn read(
     }
     let listens = given.one(arguments.listen, "SKY_LISTEN", listen)?;
     Ok(Options {
-        listen: listens.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 4321))),
+        listen: listens.unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT))),
         join: given.several(arguments.join, "SKY_JOIN", join)?,
         advertise: given.one(arguments.advertise, "SKY_ADVERTISE", advertise)?,
         http: given.one(arguments.http, "SKY_HTTP", http)?.unwrap_or(Http::Beside),
@@ -230,6 +237,7 @@ pub fn read(
         alone: arguments.alone,
         log: given.one(arguments.log, "SKY_LOG", level)?.unwrap_or(LevelFilter::Info),
         check: arguments.check,
+        tied: arguments.tied,
     })
 }
 
@@ -264,6 +272,20 @@ impl<E: Fn(&str) -> Option<OsString>> Given<E> {
 
 fn wrong(name: &str, text: &str, error: &str) -> Exit {
     Exit::Wrong(format!("{name}={text:?} in the environment: {error} (skynode --help tells more)"))
+}
+
+/// What is wrong with the command line.
+fn wrong_arguments(texts: &[&str], said: &str) -> String {
+    match said.trim().strip_prefix("Unrecognized argument: ") {
+        Some(word) if word.starts_with('-') => format!("no flag {word:?} (skynode --help lists them)"),
+        Some(word) if texts.first() == Some(&word) => {
+            format!(
+                "no command {word:?}: skynode starts a node, and takes flags only (skynode --help); see skyctl --help"
+            )
+        }
+        Some(word) => format!("{word:?} is no flag, and belongs to none (skynode --help lists them)"),
+        None => one_line(said),
+    }
 }
 
 /// What argh says over several lines, in one that also says where to read on.

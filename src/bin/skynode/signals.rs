@@ -1,4 +1,5 @@
-//! The signals that end the node: the first has it leave the ring, the second ends it at once.
+//! What ends the node: the first signal has it leave the ring, the second ends it at once; so does the end of standard
+//! input, if it is tied to that.
 //!
 //! Both are caught explicitly, so they also work in a container, where the first process would not hear them otherwise.
 
@@ -6,8 +7,9 @@ use async_signal::{Signal, Signals};
 use log::{info, warn};
 use skynode::handle::Handle;
 use skynode::node::Command;
-use smol::future;
+use smol::io::AsyncReadExt;
 use smol::stream::StreamExt;
+use smol::{Async, future};
 use std::io;
 use std::process::ExitCode;
 
@@ -21,7 +23,7 @@ pub fn catch() -> Result<Signals, String> {
 
 /// `None` at the first signal: there is no node yet that could leave.
 pub async fn end_before_birth<T>(signals: &mut Signals) -> Option<T> {
-    info!("{}: ends, before it found out its address", name(next(signals).await));
+    info!("{} received: ends before it has found out its address", name(next(signals).await));
     None
 }
 
@@ -29,15 +31,38 @@ pub async fn end_before_birth<T>(signals: &mut Signals) -> Option<T> {
 /// signal has killed.
 pub async fn obey(mut signals: Signals, node: Handle) -> ExitCode {
     let first = next(&mut signals).await;
-    info!("{}: leaves the ring; a second signal ends the node at once", name(first));
+    info!("{} received; a second signal ends the node at once", name(first));
     let leave = async {
         // If the node has left already, there is nothing more to do.
         let _ = node.ask(Command::Leave).await;
         future::pending().await
     };
     let second = future::or(next(&mut signals), leave).await;
-    warn!("{} again: ends at once; what was not handed over its neighbours repair from their copies", name(second));
+    warn!("{} again: ends at once; of what it had not handed over the copies beside it remain", name(second));
     ExitCode::from(if second == Signal::Int { 130 } else { 143 })
+}
+
+/// Standard input, as long as whoever started the node holds the other end.
+pub struct Lifeline(Async<io::Stdin>);
+
+impl Lifeline {
+    /// Takes hold of it.
+    ///
+    /// # Errors
+    /// It is no pipe, nor anything else that can be waited for.
+    pub fn new() -> Result<Self, String> {
+        let wrong = |error| format!("--tied needs a pipe as standard input: {error}");
+        Async::new(io::stdin()).map(Self).map_err(wrong)
+    }
+
+    /// → the exit code, once the other end is closed, by intent or because that program is dead. Nothing is handed
+    /// over, as the whole ring ends.
+    pub async fn cut(mut self) -> ExitCode {
+        let mut some = [0; 64];
+        while matches!(self.0.read(&mut some).await, Ok(1..)) {}
+        info!("standard input was closed: ends at once, with its ring");
+        ExitCode::SUCCESS
+    }
 }
 
 /// The next signal. An error of the pipe through which they come is as good as none.

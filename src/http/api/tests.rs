@@ -533,8 +533,8 @@ fn a_node_that_does_not_answer_says_why() {
         (Silenced::Row, "POST /reopen"),
         (Silenced::Told(owner()), "http://192.0.2.1:4321/"),
         (Silenced::Slept, "POST /reopen"),
-        (Silenced::Awaits { missing: Some(owner().addr()) }, "waits until 192.0.2.1:4321"),
-        (Silenced::Awaits { missing: None }, "not whole yet"),
+        (Silenced::Awaits { missing: Some(owner().addr()) }, "until 192.0.2.1:4321"),
+        (Silenced::Awaits { missing: None }, "not complete yet"),
         (Silenced::Few { known: 2 }, "knows 2 of at least 3 living nodes"),
     ] {
         let (ready, node) = shown(State::Silent, Some(silenced));

@@ -1,6 +1,7 @@
 //! What nodes say, in words.
 
 use super::{Answer, Duration, Id, Life, Names, Request, World};
+use crate::count::Count;
 use crate::node::{Node, Unsettled};
 use crate::sim::playground::Shape;
 use crate::wire::{Holding, Named, Neighbours, Peer, Pledged, Refusal};
@@ -135,7 +136,7 @@ pub fn request(names: Names, kind: Kind, request: &Request<'_>) -> (&'static str
             let before = predecessor.map_or_else(String::new, |peer| format!("; before me was {}", name(peer.id())));
             (tells, format!("I have left{before}, after me came {}", names.list(ids(successors))))
         }
-        Request::Part { offset, .. } => (asks, format!("what of the value comes after {offset} bytes?")),
+        Request::Part { offset, .. } => (asks, format!("what of the value comes after {}?", bytes(*offset as usize))),
         Request::List(arc) => (asks, format!("which keys do you own of {}?", names.arc(*arc))),
         Request::Fingers => (asks, String::from("which fingers have you?")),
         Request::Mirror => (asks, String::from("which address of mine do you see?")),
@@ -146,6 +147,10 @@ pub fn request(names: Names, kind: Kind, request: &Request<'_>) -> (&'static str
 pub fn is_idle(answer: &Answer<'_>) -> bool {
     matches!(answer, Answer::Neighbours(it) if it.predecessor == Named::You && it.successors.is_none() && it.consents
         && it.wait_ms == 0 && it.matched)
+}
+
+fn bytes(number: usize) -> Count {
+    Count(number, "byte", "bytes")
 }
 
 /// An answer.
@@ -171,8 +176,10 @@ pub fn answer(names: Names, kind: Kind, answer: &Answer<'_>, from: Id, to: Id, c
         Answer::Surveyed(it) => {
             let what = match &it.holding {
                 Holding::Same => String::from("nothing that you lack"),
-                Holding::Items(items) => format!("{} entries", items.len()),
-                Holding::Parts(sums) => format!("more than fits here; these are the sums of {} parts", sums.len()),
+                Holding::Items(items) => Count(items.len(), "entry", "entries").to_string(),
+                Holding::Parts(sums) => {
+                    format!("more than fits here; these are the sums of {}", Count(sums.len(), "part", "parts"))
+                }
             };
             let silent = if it.silent { "; I may be cut off" } else { "" };
             format!("{what}; its highest term is {}{silent}", it.term)
@@ -181,13 +188,13 @@ pub fn answer(names: Names, kind: Kind, answer: &Answer<'_>, from: Id, to: Id, c
         Answer::Offered { confirmed: true } => String::from("we have it"),
         Answer::Offered { .. } => String::from("not all of us have it yet"),
         Answer::Value { .. } => String::from("here is the value"),
-        Answer::Stored { copies, .. } => format!("stored by {copies} nodes"),
+        Answer::Stored { copies, .. } => format!("stored by {}", Count((*copies).into(), "node", "nodes")),
         Answer::Step(it) => format!("I stand at {}", name(it.place.id)),
         Answer::Done if kind == Kind::Settle => String::from("agreed"),
         Answer::Done if kind == Kind::Alive => String::from("yes"),
         Answer::Done => String::from("done"),
         Answer::Refused(refusal) => format!("no: {}", refused(*refusal)),
-        Answer::Part(part) => format!("here are {} bytes", part.len()),
+        Answer::Part(part) => format!("here: {}", bytes(part.len())),
         Answer::Listed(it) => format!("these {} up to {}", it.items.len(), name(it.upto)),
         Answer::Fingers(list) => format!("these: {}", names.list(list.iter().map(|finger| finger.peer.id()))),
         Answer::Mirrored(addr) => format!("I see you at {addr}"),
@@ -251,7 +258,7 @@ pub fn life(names: Names, life: &Life) -> String {
     match life {
         Life::Created => String::from("creates a ring, and is alone on it"),
         Life::SeedsMissing { heard, needed, .. } => {
-            format!("hears {heard} seeds, and creates no ring without {needed}")
+            format!("hears {}, and creates no ring without {needed}", Count(*heard, "seed", "seeds"))
         }
         Life::Joined { predecessor, successor } => {
             format!("has joined between {} and {}", name(predecessor.id()), name(successor.id()))
@@ -268,12 +275,17 @@ pub fn life(names: Names, life: &Life) -> String {
         Life::Silent => String::from("is silent, as it may be cut off"),
         Life::Heard => String::from("is silent no longer: it has heard one that it had lost"),
         Life::Reopened => String::from("is silent no longer"),
-        Life::Awaits { entries, .. } => format!("comes back with {entries} entries, and looks for its neighbours"),
+        Life::Awaits { entries, .. } => {
+            format!("comes back with {}, and looks for its neighbours", Count(*entries, "entry", "entries"))
+        }
         Life::Whole => String::from("has found its ring again"),
         Life::SavesNot => String::from("cannot save anything"),
         Life::Saves => String::from("can save again"),
         Life::Leaving => String::from("hands over what it holds"),
-        Life::Pulled { from, entries } => format!("has taken over {entries} entries from node {}", name(from.id())),
+        Life::Pulled { from, entries } => {
+            let entries = Count(*entries as usize, "entry", "entries");
+            format!("has taken over {entries} from node {}", name(from.id()))
+        }
     }
 }
 

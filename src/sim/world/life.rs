@@ -1,6 +1,7 @@
 //! Processes come to life and die; what is on the disks of their machines stays.
 
 use super::{Happening, World};
+use crate::count::Count;
 use crate::node::{Counters, Identity, Node};
 use crate::sim::host::Input;
 use crate::sim::log::Detail;
@@ -38,7 +39,7 @@ impl World {
         it.lives += 1;
         (it.born, it.running_since, it.wake) = (now, now, Instant::FAR);
         self.log.note(&[1, now.as_micros(), host as u64]);
-        self.log.tell(Detail::Lives, now, format_args!("{host} starts with {} seeds", seeds.len()));
+        self.log.tell(Detail::Lives, now, format_args!("{host} starts with {}", Count(seeds.len(), "seed", "seeds")));
     }
 
     /// Kills the process on a machine, with its memory; what was counted in its life is returned.

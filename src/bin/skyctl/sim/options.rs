@@ -39,7 +39,7 @@ pub struct Sim {
     /// length of the successor lists (default 8)
     #[argh(option, arg_name = "n")]
     successors: Option<usize>,
-    /// silent nodes, which may be cut off, answer again after this time (default never)
+    /// isolated nodes, which may be cut off, serve again after this time (default never)
     #[argh(option, arg_name = "t", from_str_fn(values::duration))]
     reopen_after: Option<Duration>,
     /// only the fingers of the Chord paper, without the nodes half-way between them

@@ -38,7 +38,7 @@ pub fn text(playground: &Playground) -> Option<String> {
 fn words(playground: &Playground, names: Names, trace: &Trace) -> String {
     let (asker, key) = (names.of(playground.world().host(trace.from).id()), names.of(trace.key));
     let asked: Vec<String> =
-        trace.path.iter().map(|hop| names.of(hop.peer.id()) + if hop.answered { "" } else { " (silent)" }).collect();
+        trace.path.iter().map(|hop| names.of(hop.peer.id()) + if hop.answered { "" } else { " (no answer)" }).collect();
     if asked.is_empty() {
         return format!("node {asker} asks nobody for key {key}, as it owns that itself");
     }

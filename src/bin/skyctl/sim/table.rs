@@ -2,6 +2,7 @@
 
 use super::faults;
 use serde_json::{Value, json};
+use skynode::count::Count;
 use skynode::sim::oracle::INVARIANTS;
 use skynode::sim::playground::{Plan, Report, SAMPLING};
 use std::fmt::Write;
@@ -9,6 +10,10 @@ use std::time::Duration;
 
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e5).round() / 100.0
+}
+
+fn count(number: impl TryInto<usize>, one: &'static str, several: &'static str) -> Count {
+    Count(number.try_into().unwrap_or(usize::MAX), one, several)
 }
 
 /// As a table.
@@ -26,11 +31,16 @@ pub fn text(plan: &Plan, report: &Report) -> String {
         row("faults", faults::text(plan));
     }
     let (crashes, back) = (deeds.crashes, deeds.restarts);
-    let gone = format!("{} joins, {crashes} crashes, {back} restarts, {} leaves", deeds.joins, deeds.leaves);
-    row(
-        "disturbances",
-        format!("{gone}, {} pauses, {} cuts, {} partitions", deeds.pauses, deeds.cuts, deeds.partitions),
-    );
+    let disturbances = [
+        count(deeds.joins, "join", "joins"),
+        count(crashes, "crash", "crashes"),
+        count(back, "restart", "restarts"),
+        count(deeds.leaves, "leave", "leaves"),
+        count(deeds.pauses, "pause", "pauses"),
+        count(deeds.cuts, "cut", "cuts"),
+        count(deeds.partitions, "partition", "partitions"),
+    ];
+    row("disturbances", disturbances.map(|count| count.to_string()).join(", "));
     let weather = &report.traffic;
     let lost = format!("{} lost, {} cut off, {} slow", weather.lost, weather.cut, weather.slow);
     row("datagrams", format!("{lost}, {} twice, {} with a flipped bit", weather.duplicated, weather.corrupted));
@@ -42,16 +52,20 @@ pub fn text(plan: &Plan, report: &Report) -> String {
     row("beside", format!("{:.2} a lookup answered that did not lead on", lookups.mean_beside()));
     let (bytes, datagrams) = (report.bytes_per_node(), report.datagrams_per_node());
     row("traffic", format!("{bytes:.0} B/s a node with IP and UDP headers, {datagrams:.2} datagrams/s"));
-    let sampled = format!("the ring sampled every {} s, {} times", SAMPLING.as_secs(), findings.looks);
+    let sampled =
+        format!("the ring sampled every {} s, {}", SAMPLING.as_secs(), count(findings.looks, "time", "times"));
     let every = String::from("the ring looked at after every event");
     row("violations", format!("{}, {}", findings.total(), if report.every_event { every } else { sampled }));
     for (name, times) in INVARIANTS.iter().zip(findings.violations).filter(|(_, times)| *times > 0) {
-        row("", format!("{times} times {name}"));
+        row("", format!("{} {name}", count(times, "time", "times")));
     }
     if findings.two_speakers > 0 {
-        row("", format!("{} events that left two nodes answering for one id", findings.two_speakers));
+        row(
+            "",
+            format!("{} that left two nodes answering for one id", count(findings.two_speakers, "event", "events")),
+        );
     }
-    row("taken for dead", format!("{} times somebody who lived", findings.wronged));
+    row("taken for dead", format!("{} a node that lived", count(findings.wronged, "time", "times")));
     let ideal = report.ideal_since.map_or_else(|| String::from("no"), |since| format!("since {since}"));
     row("ideal ring", ideal);
     if let Some(healed) = report.healed {
@@ -65,7 +79,10 @@ pub fn text(plan: &Plan, report: &Report) -> String {
         let (owned, copied, strays) = (data.owned, data.copied, data.strays);
         let under = format!("{} under-copied, {} unconfirmed", data.under_copied, data.unconfirmed);
         row("entries", format!("{owned} owned, {copied} copied, {strays} stray, {under}"));
-        row("repaired", format!("{} entries, {} bytes of keys and values", data.repaired, data.repaired_bytes));
+        row(
+            "repaired",
+            format!("{}, {} bytes of keys and values", count(data.repaired, "entry", "entries"), data.repaired_bytes),
+        );
         let none = || String::from("none");
         let age = data.differs_for.map_or_else(none, |age| format!("for {:.1} s", age.as_secs_f64()));
         row("oldest difference", age);

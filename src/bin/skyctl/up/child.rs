@@ -1,12 +1,13 @@
 //! A node as a child process.
 
 use super::super::Failure;
+use skynode::udp::{HANDED_OVER, IN_USE, LISTENING};
 use smol::channel::Sender;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -21,10 +22,14 @@ pub enum Happened {
     Ended(usize),
 }
 
-/// A running node. It is killed when it goes out of scope.
+/// A running node. It is killed when it goes out of scope; when this program is killed itself, it ends too.
 pub struct Child {
     process: std::process::Child,
+    /// It runs as long as this is open.
+    lifeline: Option<ChildStdin>,
     number: usize,
+    /// Where it was told to listen; the port may be any.
+    told: SocketAddr,
     pub addr: Option<SocketAddr>,
     last: Arc<Mutex<VecDeque<String>>>,
 }
@@ -36,7 +41,7 @@ impl Child {
     /// The program is not there.
     pub fn start(
         number: usize,
-        port: u16,
+        told: SocketAddr,
         arguments: &[String],
         verbose: bool,
         tell: Sender<Happened>,
@@ -45,7 +50,7 @@ impl Child {
         let program =
             program.map_err(|error| Failure::Other(format!("where this program lies is not known: {error}")))?;
         let mut process = Command::new(&program)
-            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(["--tied", "--listen", &told.to_string()])
             .args(arguments)
             // What is meant for a single node of this machine must not reach all of them.
             .env_remove("SKY_JOIN")
@@ -54,7 +59,7 @@ impl Child {
             .env_remove("SKY_HTTP")
             .env_remove("SKY_DATA")
             .env_remove("SKY_LOG")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             // Ctrl-C is for the parent, which ends them.
@@ -69,10 +74,7 @@ impl Child {
             let kept = Arc::clone(&last);
             thread::spawn(move || {
                 for line in BufReader::new(log).lines().map_while(Result::ok) {
-                    let addr = line
-                        .split_once("people ask this node at http://")
-                        .and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
-                    if let Some(addr) = addr {
+                    if let Some(addr) = listens(&line) {
                         let _ = tell.try_send(Happened::Listens(number, addr));
                     }
                     if verbose {
@@ -87,25 +89,38 @@ impl Child {
                 let _ = tell.try_send(Happened::Ended(number));
             });
         }
-        Ok(Self { process, number, addr: None, last })
+        let lifeline = process.stdin.take();
+        Ok(Self { process, lifeline, number, told, addr: None, last })
     }
 
-    /// That it has ended unasked, with the last that it said.
-    pub fn failure(&self) -> Failure {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines: Vec<&str> = last.iter().map(String::as_str).collect();
-        let addr = self.addr.map_or_else(String::new, |addr| format!(" at {addr}"));
-        Failure::Other(format!("node {}{addr} has ended: {}", self.number, lines.join("\n  ")))
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
-    /// Tells it to end, as Ctrl-C would.
-    pub fn tell_to_end(&mut self) {
-        if !self.has_ended()
-            && let Some(pid) = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw)
-        {
-            // It may have ended just now; its number is its own until it is waited for.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+    fn lines(&self) -> Vec<String> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// The address that it was told, if it ended because another program listens there.
+    pub fn found_taken(&self) -> Option<SocketAddr> {
+        let taken = format!("{} {IN_USE}", self.told);
+        self.lines().last().is_some_and(|line| line.contains(&taken)).then_some(self.told)
+    }
+
+    /// How it has ended unasked. It has closed its log, so that it ends is a matter of moments.
+    pub fn failure(&mut self) -> Failure {
+        let addr = self.addr.unwrap_or(self.told);
+        let how = match self.process.wait() {
+            Ok(status) => how(status, &self.lines()),
+            Err(error) => format!("is gone: {error}"),
+        };
+        Failure::Other(format!("node {} ({addr}) {how}", self.number))
+    }
+
+    /// Has it end at once.
+    pub fn let_go(&mut self) {
+        self.lifeline = None;
     }
 
     /// True if it has ended.
@@ -114,9 +129,60 @@ impl Child {
     }
 }
 
+/// Where a node listens, if this line of its log says so.
+fn listens(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once(LISTENING)?;
+    rest.split('/').next()?.parse().ok()
+}
+
+/// How a node ended that nobody here has ended, and with what last words.
+fn how(status: ExitStatus, log: &[String]) -> String {
+    let told = || match log {
+        [] => String::new(),
+        [line] => format!(". Last line of its log:\n  {line}"),
+        lines => format!(". Last lines of its log:\n  {}", lines.join("\n  ")),
+    };
+    match (status.code(), status.signal()) {
+        (Some(0), _) if log.last().is_some_and(|line| line.contains(HANDED_OVER)) => {
+            String::from("left the ring, as asked")
+        }
+        (Some(0), _) => {
+            let last = log.last().map_or_else(String::new, |line| format!(". Last line of its log:\n  {line}"));
+            format!("ended, as asked{last}")
+        }
+        (Some(code), _) => format!("ended with code {code}{}", told()),
+        (None, Some(signal)) => format!("was killed by signal {signal}{}", told()),
+        (None, None) => format!("is gone{}", told()),
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_of_an_end_is_told_and_no_old_lines_for_one() {
+        let log = |lines: &[&str]| lines.iter().map(|line| String::from(*line)).collect::<Vec<_>>();
+        // As wait(2) gives them: a signal in the low bits, a code above.
+        let ended = |raw: i32, lines: &[&str]| how(ExitStatus::from_raw(raw), &log(lines));
+        assert_eq!(ended(0, &["joined", &format!("INFO {HANDED_OVER}")]), "left the ring, as asked");
+        assert_eq!(ended(0, &["a", "left early"]), "ended, as asked. Last line of its log:\n  left early");
+        assert_eq!(ended(9, &["a", "b"]), "was killed by signal 9. Last lines of its log:\n  a\n  b");
+        assert_eq!(ended(1 << 8, &["no disk"]), "ended with code 1. Last line of its log:\n  no disk");
+        assert_eq!(ended(9, &[]), "was killed by signal 9");
+    }
+
+    #[test]
+    fn the_address_is_read_from_the_line_that_names_it() {
+        let addr = "127.0.0.1:7001".parse().ok();
+        assert_eq!(listens("now INFO  [skynode] listening on http://127.0.0.1:7001/ (UDP on the same port)"), addr);
+        assert_eq!(listens("INFO see http://127.0.0.1:7001/readyz"), None);
     }
 }

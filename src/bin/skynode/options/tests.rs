@@ -51,6 +51,7 @@ fn every_option_is_read() {
     assert_eq!(options.origins, origins.into_iter().collect());
     let told = read_with(&[], &[("SKY_CORS", "http://a, https://b.example:8443")]).unwrap().origins;
     assert_eq!(told, ["http://a", "https://b.example:8443"].map(String::from).into_iter().collect());
+    assert!(read_texts(&["--tied"]).unwrap().tied && !read_texts(&[]).unwrap().tied);
     assert_eq!(read_texts(&["--leave-timeout", "0"]).unwrap().config.leave_timeout, Duration::ZERO);
     assert_eq!(read_texts(&["--leave-timeout", "3600"]).unwrap().config.leave_timeout, Duration::from_secs(3600));
 }

@@ -52,7 +52,7 @@ pub fn http(text: &str) -> Result<Http, String> {
     if text == "off" {
         return Ok(Http::Off);
     }
-    let wrong = |_| String::from("people are served at ip:port, like 127.0.0.1:8080, or nowhere: off");
+    let wrong = |_| String::from("HTTP is served at ip:port, like 127.0.0.1:8080, or nowhere: off");
     text.parse().map(Http::At).map_err(wrong)
 }
 
