@@ -29,8 +29,8 @@ use std::process::ExitCode;
             a value that is no UTF-8 is in base64, as key_base64 or value_base64; without ttl_s it lives for ever.",
     note = "An entry that is written meanwhile is there as it was at some moment, one that is deleted may be missing,\n\
             one that is new may be there or not: this is no picture of one moment. The ttl_s is what is left of it.",
-    note = "A file is written beside its place and put there when it is complete. It has the rights of the one that was\n\
-            there; if there was none, only you can read it. While no node serves a range of the ring, the export\n\
+    note = "A file is written beside its place and put there when it is complete. It has the rights of the one that\n\
+            was there; if there was none, only you can read it. While no node serves a range of the ring, the export\n\
             waits for a minute, and then fails rather than leave something out.",
     error_code(0, "Everything was written."),
     error_code(1, "Something could not be read or written; the keys are named on the standard error."),
