@@ -338,7 +338,9 @@ fn await_lost(node: &Node, file: &Path, why: &str) {
         let told = ready.text().contains(why) && ready.text().contains(file.to_str().expect("text"));
         if ready.status == 503 && told { Ok(()) } else { Err(format!("{} {}", ready.status, ready.text())) }
     });
-    assert_eq!(node.lines_with(&format!("ERROR [skynode::disk] cannot save to {}: ", file.display())), 1);
+    let line = format!("ERROR [skynode::disk] cannot save to {}: ", file.display());
+    node.await_line(&line);
+    assert_eq!(node.lines_with(&line), 1);
     assert_eq!(node.client().get("/node").json()["disk"], "fails");
     assert!(node.client().get("/metrics").text().contains("sky_disk_state{state=\"fails\"} 1"));
 }
