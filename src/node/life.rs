@@ -45,6 +45,13 @@ pub enum Life {
     Alone,
     /// It is silent, as it may be cut off from a larger ring.
     Silent,
+    /// It answers for nothing, as it knows fewer living nodes than it is to have.
+    Few {
+        /// So many, itself included.
+        known: usize,
+        /// So many are needed.
+        needed: usize,
+    },
     /// The silence is over: one of those that it had lost was heard.
     Heard,
     /// The silence is over: an operator said so, or the time for it had passed.
@@ -104,6 +111,7 @@ impl Life {
             Self::Unsettled(_) => "unsettled",
             Self::Alone => "alone",
             Self::Silent => "silent",
+            Self::Few { .. } => "few",
             Self::Heard => "heard",
             Self::Reopened => "reopened",
             Self::Leaving => "leaving",
@@ -126,8 +134,11 @@ impl Life {
 
     /// True if somebody may have to do something about it.
     pub const fn is_warning(&self) -> bool {
-        use Life::{Alone, Awaits, Dropped, Reopened, SavesNot, SeedsMissing, Silent};
-        matches!(self, SeedsMissing { .. } | Dropped(_) | Alone | Silent | Reopened | Awaits { .. } | SavesNot)
+        use Life::{Alone, Awaits, Dropped, Few, Reopened, SavesNot, SeedsMissing, Silent};
+        matches!(
+            self,
+            SeedsMissing { .. } | Dropped(_) | Alone | Silent | Few { .. } | Reopened | Awaits { .. } | SavesNot
+        )
     }
 }
 
@@ -152,6 +163,10 @@ impl fmt::Display for Life {
             Self::Unsettled(why) => write!(f, "answers no longer, until it has settled again: {}", why.reason()),
             Self::Alone => f.write_str("is the only node left"),
             Self::Silent => f.write_str("is silent: it may be cut off from a larger ring"),
+            Self::Few { known, needed } => write!(
+                f,
+                "not serving: knows {known} of the {needed} living nodes that --min-nodes asks for, itself included"
+            ),
             Self::Heard => f.write_str("the silence is over: a lost neighbour was heard"),
             Self::Reopened => f.write_str("the silence is over: reopened, though it may be cut off"),
             Self::Awaits { missing, entries } => write!(

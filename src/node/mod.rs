@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! birth      who creates a ring, how seeds are tried           client    operations of this node's own clients
-//! join       the way to a place on the ring                    lookup    finding the successor of an id
+//! join, seek the way to a place, and why there is none yet     lookup    finding the successor of an id
 //! stabilise  successor and predecessor                         trail     whom a lookup asked, and on whose word
 //! suspect    finding out and dropping the silent               ends      where the lookup of an owner ends
 //! recover    dropped nodes, being alone, fingers               walk      printing the ring
@@ -59,6 +59,7 @@ mod refusals;
 mod reunion;
 mod rights;
 mod save;
+mod seek;
 mod serve;
 mod settle;
 mod silence;
@@ -84,6 +85,7 @@ pub use load::Load;
 pub use mirror::{Mirror, Reflection};
 pub use record::Record;
 pub use save::Batch;
+pub use seek::{Hitch, Seeking};
 pub use stats::{Counters, Held, Silenced, State, Status, Transmit};
 
 use crate::config::Config;

@@ -519,6 +519,8 @@ fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Val
         has_disk: false,
         fails_to_save: false,
         value_max: VALUE_MAX,
+        ring: String::from("sky"),
+        seeking: None,
         counters: Default::default(),
     };
     let snapshot = Snapshot { status, driver: Default::default(), uptime: Duration::from_secs(5) };

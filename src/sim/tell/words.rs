@@ -273,6 +273,9 @@ pub fn life(names: Names, life: &Life) -> String {
         Life::SavesNot => String::from("cannot save anything"),
         Life::Saves => String::from("can save again"),
         Life::Leaving => String::from("hands over what it holds"),
+        Life::Few { known, needed } => {
+            format!("knows {known} living nodes, and answers for nothing with less than {needed}")
+        }
         Life::Pulled { from, entries } => format!("has taken over {entries} entries from node {}", name(from.id())),
     }
 }
