@@ -3,6 +3,10 @@
 //! One task owns the node and serves the other end; a [`Handle`] is cheap to clone. Who asks while the channel is full
 //! waits, so a crowd of clients slows down instead of piling up.
 
+mod trouble;
+
+pub use trouble::{Found, Seed, Trouble};
+
 use crate::node::{Attempt, Command, Held, Life, Reply, Status, Unavailable};
 use core::fmt;
 use core::time::Duration;
@@ -58,6 +62,8 @@ pub struct Snapshot {
     pub driver: DriverCounters,
     /// How long the driver has run the node.
     pub uptime: Duration,
+    /// What keeps the node from joining, while it looks for a ring.
+    pub trouble: Option<Trouble>,
 }
 
 /// What a driver counts beside the node's own counters.

@@ -27,5 +27,6 @@ pub mod serve;
 pub mod site;
 mod table;
 pub mod traffic;
+mod unready;
 mod walk;
 mod words;

@@ -115,6 +115,11 @@ impl Node {
         });
     }
 
+    /// How many lines of its log contain this, up to now.
+    pub fn count_lines(&self, part: &str) -> usize {
+        self.log.lock().expect("nobody panics with it").iter().filter(|line| line.contains(part)).count()
+    }
+
     /// Kills it if it still runs, and starts it again as it was, under the same address.
     pub fn restart(&mut self) {
         self.crash();
