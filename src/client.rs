@@ -40,7 +40,7 @@ pub use crate::wire::{Operation, OperationId, Peer, Version};
 pub use error::Error;
 pub use keys::Keys;
 pub use options::Options;
-pub use seeds::node;
+pub use seeds::{node, why_not_serving};
 pub use value::{Owner, Stored, Value};
 pub use write::{Delete, Put};
 
@@ -89,16 +89,20 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Seed`] for a text that is no `host:port`, [`Error::Unreachable`] if no name has an address or none of
-    /// the nodes has answered within the deadline of the options, [`Error::Socket`] if the system has no socket or no
+    /// the nodes has answered within the deadline of the options: they are then asked by TCP, for a second, what is in
+    /// the way. [`Error::Socket`] if the system has no socket or no
     /// random numbers.
     pub async fn connect<S: AsRef<str>>(seeds: &[S], options: Options) -> Result<Self, Error> {
         let seeds = seeds::checked(seeds)?;
-        let socket = seeds::socket_for(&seeds::addresses(&seeds).await?)?;
+        let addrs = seeds::addresses(&seeds).await?;
+        let socket = seeds::socket_for(&addrs)?;
         let node = Node::guest(options.config(), entropy()?, now());
         let (driver, handle) = Driver::new(node, socket, seeds.clone(), None)?;
         let client = Self { shared: Arc::new(Shared { handle, _driver: smol::spawn(driver.run()) }) };
         match client.ask(Command::Walk { from: None, max: 1 }).await? {
-            Reply::Ring { nodes, .. } if nodes.is_empty() => Err(seeds::unreachable(&seeds, &options)),
+            Reply::Ring { nodes, .. } if nodes.is_empty() => {
+                Err(seeds::unreachable(&seeds, addrs, &options, &client.shared.handle).await)
+            }
             _ => Ok(client),
         }
     }

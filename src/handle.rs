@@ -3,6 +3,10 @@
 //! One task owns the node and serves the other end; a [`Handle`] is cheap to clone. Who asks while the channel is full
 //! waits, so a crowd of clients slows down instead of piling up.
 
+mod trouble;
+
+pub use trouble::{Found, Seed, Trouble};
+
 use crate::node::{Attempt, Command, Held, Life, Reply, Status, Unavailable};
 use core::fmt;
 use core::time::Duration;
@@ -61,6 +65,8 @@ pub struct Snapshot {
     pub uptime: Duration,
     /// Why the node cannot save, in words, since its last try failed.
     pub disk_fault: Option<Arc<str>>,
+    /// What keeps the node from joining, while it looks for a ring.
+    pub trouble: Option<Trouble>,
 }
 
 /// What a driver counts beside the node's own counters.

@@ -6,12 +6,17 @@
 
 mod address;
 mod life;
+mod notes;
+mod probe;
 mod seeds;
 mod sockets;
+mod unborn;
 
 pub use address::{outward_address, seen_address};
 pub use life::{HANDED_OVER, IN_USE, LISTENING};
+pub(crate) use probe::{Probed, Said, probe_all};
 pub(crate) use seeds::resolved;
+use sockets::as_v6;
 pub use sockets::{Http, Sockets, bind};
 
 use crate::disk::{Outcome, Saver};
@@ -19,11 +24,13 @@ use crate::handle::{DriverCounters, Handle, Request, Snapshot};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
 use crate::node::{Census, Event, Life, Node, Reply, Status, Ticket};
 use crate::time::{Instant, Now};
+use notes::Telling;
+use seeds::Wanted;
 use smol::channel::{self, Receiver, Sender};
 use smol::{Async, Timer, future};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -84,6 +91,7 @@ pub struct Driver {
     left: Option<bool>,
     /// When the entries were counted last, and what they came to.
     census: Option<(Instant, Census)>,
+    telling: Telling,
     started: Instant,
     counters: DriverCounters,
     /// Longer than any datagram should be, so that one which is too long shows.
@@ -111,14 +119,30 @@ impl Driver {
     /// # Errors
     /// The socket cannot be watched by the reactor.
     pub fn new(node: Node, socket: UdpSocket, seeds: Vec<String>, saver: Option<Saver>) -> io::Result<(Self, Handle)> {
-        let is_v6 = socket.local_addr()?.is_ipv6();
-        let (handle, requests) = Handle::new();
-        let driver = Self {
+        let way = Handle::new();
+        let handle = way.0.clone();
+        Ok((Self::reached_by(way, node, socket, seeds, saver)?, handle))
+    }
+
+    /// The same for a node that others have a way to already, from [`Handle::new`].
+    ///
+    /// # Errors
+    /// The socket cannot be watched by the reactor.
+    pub fn reached_by(
+        (handle, requests): (Handle, Receiver<Request>),
+        node: Node,
+        socket: UdpSocket,
+        seeds: Vec<String>,
+        saver: Option<Saver>,
+    ) -> io::Result<Self> {
+        let listen = socket.local_addr()?;
+        let (is_v6, telling) = (listen.is_ipv6(), Telling::new(&node, listen));
+        Ok(Self {
             node,
             socket: Async::new(socket)?,
             is_v6,
             requests,
-            handle: handle.clone(),
+            handle,
             waiting: BTreeMap::new(),
             seeds,
             watchers: Vec::new(),
@@ -127,23 +151,24 @@ impl Driver {
             teller: life::Teller::default(),
             left: None,
             census: None,
+            telling,
             started: now().at,
             counters: DriverCounters::default(),
             datagram: [0; DATAGRAM_MAX + 1],
             frame: [0; FRAME_MAX],
-        };
-        Ok((driver, handle))
+        })
     }
 
     /// Runs the node until it has left its ring. → whether it handed over all that it held.
     pub async fn run(mut self) -> bool {
         // One try at a time: while names are being resolved, asking again changes nothing.
         let (wanted, tries) = channel::bounded(1);
-        let resolver = seeds::resolve(std::mem::take(&mut self.seeds), tries, self.handle.clone());
+        let (seeds, handle) = (std::mem::take(&mut self.seeds), self.handle.clone());
+        let resolver = seeds::resolve(seeds, self.telling.here, tries, handle, self.telling.notes_on(&self.node));
         future::or(self.drive(wanted), resolver).await
     }
 
-    async fn drive(mut self, wanted: Sender<Option<u32>>) -> bool {
+    async fn drive(mut self, wanted: Sender<Wanted>) -> bool {
         self.hand_out(&wanted);
         loop {
             let (datagrams, failed) = self.take_datagrams(&wanted);
@@ -174,8 +199,9 @@ impl Driver {
                 future::yield_now().await;
                 continue;
             }
+            let longest = self.telling.look_at(&self.node, now.at).unwrap_or(SLEEP_MAX).min(SLEEP_MAX);
             let due = self.teller.deadline().map_or(self.node.poll_timeout(), |at| at.min(self.node.poll_timeout()));
-            let sleep = due.since(now.at).min(SLEEP_MAX);
+            let sleep = due.since(now.at).min(longest);
             let socket = async {
                 if failed || self.socket.readable().await.is_err() {
                     Timer::after(ERROR_PAUSE).await;
@@ -211,7 +237,7 @@ impl Driver {
     }
 
     /// → how many datagrams were taken in, and whether it ended with an error.
-    fn take_datagrams(&mut self, wanted: &Sender<Option<u32>>) -> (usize, bool) {
+    fn take_datagrams(&mut self, wanted: &Sender<Wanted>) -> (usize, bool) {
         for taken in 0..BATCH {
             match self.socket.get_ref().recv_from(&mut self.datagram) {
                 Ok((length, source)) => {
@@ -220,6 +246,7 @@ impl Driver {
                     let now = now();
                     let source = SocketAddr::new(source.ip().to_canonical(), source.port());
                     self.node.handle_datagram(now, source, self.datagram.get(..length).unwrap_or_default());
+                    self.telling.came_from(source, &self.node);
                     self.hand_out(wanted);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return (taken, false),
@@ -233,7 +260,7 @@ impl Driver {
         (BATCH, false)
     }
 
-    fn take_request(&mut self, request: Request, wanted: &Sender<Option<u32>>) {
+    fn take_request(&mut self, request: Request, wanted: &Sender<Wanted>) {
         let now = now();
         match request {
             Request::Command(command, to) => {
@@ -248,7 +275,8 @@ impl Driver {
             Request::Status(to) => {
                 let status = self.status(now.at);
                 let (uptime, disk_fault) = (now.at.since(self.started), self.fault.clone());
-                let _ = to.try_send(Snapshot { status, driver: self.counters, uptime, disk_fault });
+                let trouble = self.telling.trouble(&self.node);
+                let _ = to.try_send(Snapshot { status, driver: self.counters, uptime, trouble, disk_fault });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));
@@ -271,7 +299,7 @@ impl Driver {
     }
 
     /// The disk has done with a batch, or would fail with the next.
-    fn saved(&mut self, outcome: Outcome, wanted: &Sender<Option<u32>>) {
+    fn saved(&mut self, outcome: Outcome, wanted: &Sender<Wanted>) {
         match outcome {
             Outcome::Saved(number) => {
                 self.fault = None;
@@ -324,7 +352,7 @@ impl Driver {
     }
 
     /// Sends and tells what the node has to say.
-    fn hand_out(&mut self, wanted: &Sender<Option<u32>>) {
+    fn hand_out(&mut self, wanted: &Sender<Wanted>) {
         while let Some(transmit) = self.node.poll_transmit(&mut self.frame) {
             let to = if self.is_v6 { as_v6(transmit.to) } else { transmit.to };
             let datagram = self.frame.get(..transmit.length).unwrap_or_default();
@@ -347,19 +375,11 @@ impl Driver {
                     }
                 }
                 Event::SeedsWanted { tries } => {
-                    let _ = wanted.try_send(tries);
+                    let _ = wanted.try_send(Wanted::of(&self.node, tries));
                 }
                 Event::Life(life) => self.tell(life),
                 Event::Left { handed_over } => self.has_left(handed_over),
             }
         }
-    }
-}
-
-/// An IPv4 address as a socket of IPv6 takes it.
-fn as_v6(addr: SocketAddr) -> SocketAddr {
-    match addr.ip() {
-        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), addr.port()),
-        IpAddr::V6(_) => addr,
     }
 }

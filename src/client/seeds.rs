@@ -1,8 +1,9 @@
 //! The nodes that a client begins with: texts that become addresses, and a socket that reaches them.
 
 use super::{Error, Options};
+use crate::handle::Handle;
 use crate::limits::RING_NAME_MAX;
-use crate::udp;
+use crate::udp::{self, Probed, Said};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
@@ -26,7 +27,6 @@ pub(super) fn checked<S: AsRef<str>>(seeds: &[S]) -> Result<Vec<String>, Error> 
 /// The addresses that they have now: at least one, or nothing can be reached.
 pub(super) async fn addresses(seeds: &[String]) -> Result<Vec<SocketAddr>, Error> {
     let (found, unknown) = udp::resolved(seeds).await;
-    let found = found.concat();
     if found.is_empty() {
         let unknown: Vec<String> = unknown.iter().map(|(seed, why)| format!("{seed}: {why}")).collect();
         return Err(Error::Unreachable(format!("no address is known: {}; are the names right?", unknown.join("; "))));
@@ -46,16 +46,71 @@ pub(super) fn socket_for(addrs: &[SocketAddr]) -> io::Result<UdpSocket> {
     })
 }
 
-/// Nobody has answered.
-pub(super) fn unreachable(seeds: &[String], options: &Options) -> Error {
+/// Nobody has answered who is on a ring. Those who run all the same tell by TCP what is in the way.
+pub(super) async fn unreachable(seeds: &[String], addrs: Vec<SocketAddr>, options: &Options, handle: &Handle) -> Error {
     let Options { ring, deadline } = options;
-    let name = if (1..=RING_NAME_MAX).contains(&ring.len()) { "" } else { ", of 1 to 64 bytes" };
-    Error::Unreachable(format!(
-        "{} did not answer within {:.1} s as a node of the ring {ring:?}: does it run, is the ring's name right{name}, \
-         does a firewall stop UDP, is it reachable at the address that it advertises?",
-        seeds.join(", "),
-        deadline.as_secs_f64()
-    ))
+    let ringless = handle.status().await.ok().and_then(|snapshot| snapshot.status.seeking);
+    let ringless = ringless.map(|seeking| seeking.answered).unwrap_or_default();
+    let mut told = Vec::new();
+    for (addr, probed) in ask_by_tcp(addrs).await {
+        let by_udp = ringless.iter().any(|(known, _)| *known == addr);
+        told.extend(match probed {
+            Probed::Node(Said { ring: Some(other), .. }) if other != *ring => {
+                Some(format!("{addr} is a node of the ring {other:?}, and {ring:?} was asked for: compare --ring"))
+            }
+            Probed::Node(said) => Some(not_serving(addr, &said).unwrap_or_else(|| {
+                format!(
+                    "{addr} runs, and says by TCP that it is ready, but did not answer by UDP within {:.1} s: does a \
+                     firewall stop UDP?",
+                    deadline.as_secs_f64()
+                )
+            })),
+            _ if by_udp => Some(format!("{addr} runs, but is on no ring yet: its log says why")),
+            Probed::Stranger => Some(format!("at {addr} something answers by TCP that is no node")),
+            Probed::NoWay(why) => Some(format!("there is no way to {addr}: {why}")),
+            Probed::Nothing | Probed::Mute => None,
+        });
+    }
+    if told.is_empty() {
+        let name = if (1..=RING_NAME_MAX).contains(&ring.len()) { "" } else { ", of 1 to 64 bytes" };
+        let text =
+            format!("no ring {ring:?} at {}. If it runs there: compare --ring{name}, check UDP", seeds.join(", "));
+        return Error::Unreachable(text);
+    }
+    Error::Unreachable(told.join("; "))
+}
+
+/// So many addresses are asked by TCP.
+const TCP_MAX: usize = 8;
+
+async fn ask_by_tcp(mut addrs: Vec<SocketAddr>) -> Vec<(SocketAddr, Probed)> {
+    addrs.sort_unstable();
+    addrs.dedup();
+    addrs.truncate(TCP_MAX);
+    udp::probe_all(addrs).await
+}
+
+fn not_serving(addr: SocketAddr, said: &Said) -> Option<String> {
+    let why = said.unready.as_ref()?;
+    Some(format!("{addr} runs, but is {}: {why}", said.state))
+}
+
+/// Asks nodes, each `host:port`, by TCP whether they serve. → of the first that does not, why, in words for people;
+/// `None` if none says so. Takes a second, beside what names take.
+///
+/// ```
+/// # smol::block_on(async {
+/// assert_eq!(skynode::client::why_not_serving(&["127.0.0.1:9"]).await, None);
+/// # });
+/// ```
+pub async fn why_not_serving<S: AsRef<str>>(nodes: &[S]) -> Option<String> {
+    let nodes: Vec<String> = nodes.iter().map(|node| node.as_ref().to_owned()).collect();
+    let (addrs, _) = udp::resolved(&nodes).await;
+    let found = ask_by_tcp(addrs).await;
+    found.iter().find_map(|(addr, probed)| match probed {
+        Probed::Node(said) => not_serving(*addr, said),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

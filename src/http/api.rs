@@ -19,8 +19,9 @@ use super::routes;
 use super::site::Site;
 use super::strict::{Asked, life_hint};
 use super::traffic::{Kind, Traffic};
+use super::unready::{Cut, ask};
 use super::walk::{self, Start};
-use crate::handle::{Gone, Handle};
+use crate::handle::Handle;
 use crate::id::Id;
 use crate::limits::{Beyond, KEY_MAX, Limited};
 use crate::node::{Command, Reply, RingNode};
@@ -151,19 +152,22 @@ impl Plan {
     /// Does what was asked, with the body that came.
     pub async fn run(mut self, body: Vec<u8>, node: &Handle) -> Response {
         self.mind(&body);
-        let response = perform(self.action, body, self.value_max, node).await.unwrap_or_else(|Gone| {
-            let detail = "The node is stopping; whether a write was stored is unknown: ask another node.";
-            Response::problem(Status::GatewayTimeout, detail)
+        let response = perform(self.action, body, self.value_max, node).await.unwrap_or_else(|cut| match cut {
+            Cut::Answered(response) => response,
+            Cut::Gone => {
+                let detail = "The node is stopping; whether a write was stored is unknown: ask another node.";
+                Response::problem(Status::GatewayTimeout, detail)
+            }
         });
         self.telling.add_to(response)
     }
 }
 
-async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle) -> Result<Response, Gone> {
+async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle) -> Result<Response, Cut> {
     let failure = reply::failure;
     Ok(match action {
         Action::Answer(response) => response,
-        Action::Get { key, conditions } => match node.ask(Command::Get { key }).await? {
+        Action::Get { key, conditions } => match ask(node, Command::Get { key }).await? {
             Reply::Value { content, version, copies, owner } => {
                 let (bytes, kind, expires_ms) = (content.bytes(), content.kind(), content.expires_ms);
                 let found = Found { bytes, left_out: 0, kind, expires_ms, version, copies, owner };
@@ -171,7 +175,7 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
             }
             other => failure(other),
         },
-        Action::Glance { key, conditions } => match node.ask(Command::Glance { key }).await? {
+        Action::Glance { key, conditions } => match ask(node, Command::Glance { key }).await? {
             Reply::Seen { version, length, kind, expires_ms, copies, owner } => {
                 let found = Found { bytes: &[], left_out: length, kind: &kind, expires_ms, version, copies, owner };
                 reply::value(&found, conditions.instead(version))
@@ -181,7 +185,7 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
         Action::Put { key, fields, kind } => {
             let location = format!("/storage/{}", escape(&key));
             let length = body.len();
-            let reply = node.ask(put(key, Content::new(body, &kind, 0), fields)).await?;
+            let reply = ask(node, put(key, Content::new(body, &kind, 0), fields)).await?;
             reply::written(reply, &location).unwrap_or_else(|reply| reply::not_written(reply, length))
         }
         Action::Create { fields } => {
@@ -191,16 +195,16 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
             };
             let location = format!("/storage/{}", escape(key.as_bytes()));
             let (length, content) = (value.len(), Content::new(value.into_bytes(), TEXT, 0));
-            let reply = node.ask(put(key.into_bytes().into(), content, fields)).await?;
+            let reply = ask(node, put(key.into_bytes().into(), content, fields)).await?;
             reply::created(reply, &location).unwrap_or_else(|reply| reply::not_written(reply, length))
         }
         Action::Delete { key, fields } => {
             let WriteFields { condition, attempt, min_copies, .. } = fields;
-            let reply = node.ask(Command::Delete { key, condition, min_copies, attempt }).await?;
+            let reply = ask(node, Command::Delete { key, condition, min_copies, attempt }).await?;
             reply::deleted(reply).unwrap_or_else(failure)
         }
         Action::Keys { after, limit } => Response::json(&json::keys(&node.held(after, limit).await?, limit)),
-        Action::RingKeys { from, after, limit } => match node.ask(Command::List { from, after, limit }).await? {
+        Action::RingKeys { from, after, limit } => match ask(node, Command::List { from, after, limit }).await? {
             Reply::Listed { entries, next } => Response::json(&json::ring_keys(&entries, next, limit)),
             other => reply::unlisted(other),
         },
@@ -214,13 +218,13 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
             Ok((nodes, _)) => Response::with_body(Status::Ok, "text/vnd.graphviz", json::dot(&nodes).into_bytes()),
             Err(response) => response,
         },
-        Action::Fingers { of } => match node.ask(Command::Fingers { of }).await? {
+        Action::Fingers { of } => match ask(node, Command::Fingers { of }).await? {
             Reply::Fingers(found) => fingers::told(found),
             other => failure(other),
         },
         Action::Lookup { key } => {
             let id = Id::of_key(&key);
-            match node.ask(Command::Lookup { id }).await? {
+            match ask(node, Command::Lookup { id }).await? {
                 Reply::Owner { owner, arc, path } => Response::json(&json::lookup(id, &owner, arc, &path)),
                 other => failure(other),
             }
@@ -238,9 +242,9 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
 
 type Page = (Vec<RingNode>, Option<Start>);
 
-async fn walk(node: &Handle, from: Option<Start>, max: usize) -> Result<Result<Page, Response>, Gone> {
+async fn walk(node: &Handle, from: Option<Start>, max: usize) -> Result<Result<Page, Response>, Cut> {
     let command = Command::Walk { from: from.map(|from| from.addr), max };
-    Ok(match node.ask(command).await? {
+    Ok(match ask(node, command).await? {
         Reply::Ring { nodes, next } => walk::page(nodes, next, from.and_then(|from| from.start)),
         other => Err(reply::failure(other)),
     })

@@ -7,7 +7,7 @@ mod keys;
 pub use keys::{keys, ring_keys};
 
 use super::walk::Start;
-use super::words::{disk_name, state_name, why_silent};
+use super::words::{disk_name, state_name, unready, why_silent};
 use crate::handle::Snapshot;
 use crate::id::{Arc, Id};
 use crate::limits::KEY_MAX;
@@ -94,6 +94,8 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         incarnation: Text<crate::wire::Incarnation>,
         state: &'static str,
         silenced: Option<String>,
+        unready: Option<String>,
+        ring: String,
         predecessor: Option<PeerJson>,
         successors: Vec<PeerJson>,
         fingers: Vec<FingerJson>,
@@ -124,6 +126,8 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         incarnation: Text(me.incarnation),
         state: state_name(*state),
         silenced: silenced.map(|why| why_silent(why, snapshot.status.min_nodes)),
+        unready: unready(snapshot),
+        ring: snapshot.status.ring.clone(),
         predecessor: predecessor.as_ref().map(PeerJson::from),
         successors: peers(successors),
         fingers: fingers.iter().map(FingerJson::from).collect(),

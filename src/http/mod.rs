@@ -28,5 +28,6 @@ pub mod site;
 mod strict;
 mod table;
 pub mod traffic;
+mod unready;
 mod walk;
 mod words;

@@ -5,16 +5,14 @@
 
 use super::fields::{is_printable, refuse};
 use super::response::{Response, Status};
-use super::words::{state_name, why_silent};
+use super::unready::RETRY_AFTER_S;
+use super::words::{state_name, unready};
 use crate::count::Count;
 use crate::handle::Snapshot;
 use crate::limits::{Beyond, Limited};
 use crate::node::{Reply, State, Unavailable};
 use crate::wire::{Peer, Version};
 use std::time::SystemTime;
-
-/// How long a client is asked to wait before it tries again, in seconds.
-const RETRY_AFTER_S: u32 = 1;
 
 /// What was found under a key.
 pub struct Found<'a> {
@@ -205,7 +203,7 @@ pub fn unlisted(reply: Reply) -> Response {
 fn unavailable(why: Unavailable) -> Response {
     let (status, detail) = match why {
         Unavailable::NotMember => {
-            (Status::ServiceUnavailable, "This node has no place on the ring yet, nothing was changed: try again.")
+            (Status::ServiceUnavailable, "This node is not serving yet. Nothing was changed; retry in 1 s.")
         }
         Unavailable::Busy => {
             (Status::ServiceUnavailable, "Too many requests are under way, nothing was changed: try again.")
@@ -243,21 +241,9 @@ fn unavailable(why: Unavailable) -> Response {
 /// The answer of `/readyz`.
 pub fn readiness(snapshot: &Snapshot) -> Response {
     let status = &snapshot.status;
-    let detail = match (status.state, status.silenced) {
-        (State::Settled, _) if status.fails_to_save => {
-            let why = snapshot.disk_fault.as_deref().unwrap_or("cannot save them");
-            let detail = format!("The node answers reads, but takes no writes: it {why}.");
-            return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
-        }
-        (State::Settled, _) => return Response::line(Status::Ok, "ready"),
-        (State::Leaving, _) => String::from("It hands over what it holds: ask another one."),
-        (_, Some(why)) => why_silent(why, status.min_nodes),
-        (State::Joining, None) => String::from("It looks for its place on the ring."),
-        (State::Settling, None) => {
-            String::from("It has a place on the ring, and waits for the consent or the data of its neighbours.")
-        }
-        (State::Silent, None) => String::from("It does not answer until it hears from its neighbours."),
-    };
-    let detail = format!("The node is {}. {detail}", state_name(status.state));
+    let Some(why) = unready(snapshot) else { return Response::line(Status::Ok, "ready") };
+    // What it answers it says for itself.
+    let state = (status.state != State::Settled).then(|| format!("The node is {}. ", state_name(status.state)));
+    let detail = state.unwrap_or_default() + &why;
     Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S)
 }

@@ -1,5 +1,6 @@
 //! The words for how a node is.
 
+use crate::handle::Snapshot;
 use crate::node::{Silenced, State, Status};
 
 /// The word for a state.
@@ -20,6 +21,31 @@ pub const fn disk_name(status: &Status) -> &'static str {
         (true, false) => "works",
         (true, true) => "fails",
     }
+}
+
+/// Why a node does not answer for all that is its own, and what can be done about it; `None` if it does.
+pub fn unready(snapshot: &Snapshot) -> Option<String> {
+    let Snapshot { status, trouble, disk_fault, .. } = snapshot;
+    let trouble = trouble.as_ref().map(ToString::to_string);
+    Some(match (status.state, status.silenced, trouble) {
+        (State::Settled, ..) if status.fails_to_save => {
+            let why = disk_fault.as_deref().unwrap_or("cannot save them");
+            format!("The node answers reads, but takes no writes: it {why}.")
+        }
+        (State::Settled, ..) => return None,
+        (State::Leaving, ..) => String::from("It hands over what it holds: ask another one."),
+        // It knows nobody as it has no place, not the other way round.
+        (_, None | Some(Silenced::Few { .. }), Some(trouble)) => trouble,
+        (_, Some(why @ Silenced::Awaits { .. }), Some(trouble)) => {
+            format!("{} {trouble}", why_silent(why, status.min_nodes))
+        }
+        (_, Some(why), _) => why_silent(why, status.min_nodes),
+        (State::Joining, None, None) => String::from("It looks for its place on the ring."),
+        (State::Settling, None, None) => {
+            String::from("It has a place on the ring, and waits for the consent or the data of its neighbours.")
+        }
+        (State::Silent, None, None) => String::from("It does not answer until it hears from its neighbours."),
+    })
 }
 
 /// Why a node is isolated, and what can be done about it.

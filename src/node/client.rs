@@ -161,6 +161,10 @@ impl Node {
                 let arc = Arc::new(self.predecessor.map_or(me, |predecessor| predecessor.id()), me);
                 self.client_reply(ticket, Reply::Owner { owner, arc, path: Vec::new() });
             }
+            // As of reads and writes: it will not answer, and knows that now.
+            Wish::Owner if own && self.silenced().is_some() => {
+                self.client_reply(ticket, Reply::Unavailable(Unavailable::Silent));
+            }
             Wish::Owner if own => self.client_retry(ticket),
             Wish::Owner => self.start_lookup(id, LookupFor::Owner(ticket)),
             _ if own => self.client_own(ticket),
@@ -272,6 +276,7 @@ impl Node {
 
     /// An answer to the operation. A final refusal holds for all copies of the request: the owner remembers it.
     pub(super) fn operation_ended(&mut self, ticket: Ticket, owner: Peer, answer: &Answer<'_>) {
+        let silenced = self.silenced().is_some();
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let name = match op.wish {
             Wish::Write { name: id, fresh, .. } => Some(Operation { id, fresh: fresh.unwrap_or_default() }),
@@ -321,6 +326,11 @@ impl Node {
                     op.uncertain = true;
                     return self.client_retry(ticket);
                 }
+                // Neither this node nor the owner answers for anything until something else happens to them.
+                Refusal::Silent if silenced => match name.filter(|_| uncertain) {
+                    Some(operation) => Reply::Unknown { operation },
+                    None => Reply::Unavailable(Unavailable::Silent),
+                },
                 // Whoever is asked next knows no more.
                 Refusal::Forgotten if uncertain => match name {
                     Some(operation) => Reply::Unknown { operation },

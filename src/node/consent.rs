@@ -19,6 +19,7 @@ use super::life::{Life, Unsettled};
 use super::pending::{Manner, Purpose};
 use super::rights::{Consent, Pledge, unexpired};
 use super::speak::Asked;
+use super::stats::Silenced;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::routing::Successors;
@@ -142,7 +143,11 @@ impl Node {
         }
         if (self.rights.settled.is_some() || self.settling.is_some()) && !self.has_rights(now) {
             self.counters.lapses += u64::from(self.rights.settled.is_some());
-            self.unsettle(Unsettled::Lapse);
+            let few = matches!(self.silenced(), Some(Silenced::Few { .. }));
+            self.unsettle(if few { Unsettled::Few } else { Unsettled::Lapse });
+        }
+        if self.config.min_nodes > 1 {
+            self.tell_few();
         }
     }
 

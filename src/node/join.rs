@@ -13,6 +13,7 @@ use super::lookup::{Found, LookupFor};
 use super::pending::{Probe, Purpose};
 use super::pull::{PullFor, Standing};
 use super::rights::Consent;
+use super::seek::{Hitch, Search};
 use super::timers::Timer;
 use crate::config::Rule;
 use crate::id::Arc;
@@ -48,12 +49,19 @@ pub(super) struct Joining {
     /// A member that was met: the next try begins there.
     contact: Option<Peer>,
     contact_failures: u8,
+    /// What is known of why there is no place yet.
+    pub search: Search,
 }
 
 impl Joining {
     /// True while a try to join is under way.
     pub const fn is_under_way(&self) -> bool {
         self.walking || self.place.is_some()
+    }
+
+    /// True while a member is known to begin at.
+    pub const fn has_contact(&self) -> bool {
+        self.contact.is_some()
     }
 }
 
@@ -134,11 +142,16 @@ impl Node {
         let me = self.me.id();
         let Some(found) = found else {
             self.joining.contact_failures += 1;
+            if let Some(contact) = self.joining.contact {
+                self.joining.search.stopped(self.now.at, Hitch::Lost(contact.addr()));
+            }
             return self.join_retry();
         };
         let (predecessor, successor) = (found.predecessor, found.owner);
         if predecessor.id() == me || successor.id() == me {
-            // The place is still held by an earlier life of this node, until its neighbours notice.
+            // Perhaps by an earlier life of this node, until its neighbours notice.
+            let holder = if predecessor.id() == me { predecessor } else { successor };
+            self.joining.search.stopped(self.now.at, Hitch::Taken(holder));
             return self.join_retry();
         }
         self.joining.contact = Some(predecessor);
@@ -176,6 +189,11 @@ impl Node {
         };
         // Who may be cut off must not grow into a ring of its own.
         if (!linked && self.config.keeps(Rule::LinkedBothWays)) || standing.silent {
+            if standing.silent {
+                let by = if part == JoinPart::FromSuccessor { successor } else { predecessor };
+                self.joining.search.stopped(self.now.at, Hitch::CutOff(by.addr()));
+                self.joining.place = None;
+            }
             return self.join_retry();
         }
         let awaiting = place.awaiting || standing.awaiting;
@@ -200,7 +218,7 @@ impl Node {
     }
 
     fn enter(&mut self, predecessor: Peer, successor: Peer, standing: &Standing) {
-        self.joining.place = None;
+        (self.joining.place, self.joining.search) = (None, Search::default());
         self.birth.member = true;
         self.birth.tries = 0;
         self.ring.row.clear();
@@ -220,11 +238,15 @@ impl Node {
 
     /// The place moved, or someone is silent: again in a moment.
     pub(super) fn join_retry(&mut self) {
-        self.joining.place = None;
+        if let Some(Place { predecessor, successor, .. }) = self.joining.place.take() {
+            let between = Hitch::Between(predecessor.addr(), successor.addr());
+            self.joining.search.stopped(self.now.at, between);
+        }
         self.pulls.abandon(|purpose| matches!(purpose, PullFor::Join(_)));
         if self.joining.contact_failures >= CONTACT_FAILURES_MAX {
             self.joining.contact = None;
             self.joining.contact_failures = 0;
+            self.joining.search.begins_anew();
         }
         let pause = self.jitter(50, 250);
         self.timers.set(Timer::Join, self.now.at + pause);

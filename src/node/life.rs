@@ -46,6 +46,13 @@ pub enum Life {
     Alone,
     /// It is silent, as it may be cut off from a larger ring.
     Silent,
+    /// It answers for nothing, as it knows fewer living nodes than it is to have.
+    Few {
+        /// So many, itself included.
+        known: usize,
+        /// So many are needed.
+        needed: usize,
+    },
     /// The silence is over: one of those that it had lost was heard.
     Heard,
     /// The silence is over: an operator said so, or the time for it had passed.
@@ -105,6 +112,7 @@ impl Life {
             Self::Unsettled(_) => "unsettled",
             Self::Alone => "alone",
             Self::Silent => "silent",
+            Self::Few { .. } => "few",
             Self::Heard => "heard",
             Self::Reopened => "reopened",
             Self::Leaving => "leaving",
@@ -127,8 +135,11 @@ impl Life {
 
     /// True if somebody may have to do something about it.
     pub const fn is_warning(&self) -> bool {
-        use Life::{Alone, Awaits, Dropped, Reopened, SavesNot, SeedsMissing, Silent};
-        matches!(self, SeedsMissing { .. } | Dropped(_) | Alone | Silent | Reopened | Awaits { .. } | SavesNot)
+        use Life::{Alone, Awaits, Dropped, Few, Reopened, SavesNot, SeedsMissing, Silent};
+        matches!(
+            self,
+            SeedsMissing { .. } | Dropped(_) | Alone | Silent | Few { .. } | Reopened | Awaits { .. } | SavesNot
+        )
     }
 }
 
@@ -173,6 +184,10 @@ impl fmt::Display for Life {
             Self::Silent => f.write_str(
                 "isolated: it may be cut off from a larger ring, and serves nothing until it hears a lost neighbour; \
                  GET /readyz says what to do",
+            ),
+            Self::Few { known, needed } => write!(
+                f,
+                "not serving: knows {known} of the {needed} living nodes that --min-nodes asks for, itself included"
             ),
             Self::Heard => f.write_str("no longer isolated: a lost neighbour was heard"),
             Self::Reopened => f.write_str("reopened: serves again, though it may be cut off from a larger ring"),

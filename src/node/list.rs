@@ -114,9 +114,14 @@ impl Node {
 
     /// The owner is silent, or refuses.
     pub(super) fn list_silent(&mut self, ticket: Ticket, silence: Silence) {
+        let silenced = self.silenced().is_some();
         if let Some(op) = self.lists.get_mut(&ticket) {
             let silent = silence == Silence::Refused(Refusal::Silent);
             op.why = if silent { Unavailable::Silent } else { Unavailable::NoOwner };
+            if silent && silenced {
+                // This node does not answer either: it is not waited for.
+                return self.list_cut(ticket);
+            }
             self.list_retry(ticket);
         }
     }

@@ -3,8 +3,8 @@
 //! Each file beside this one is one concern of [`Node`]:
 //!
 //! ```text
-//! birth      who creates a ring, how seeds are tried           client    operations of this node's own clients
-//! join       the way to a place on the ring                    lookup    finding the successor of an id
+//! birth, seeds  who creates a ring, how seeds are tried        client    operations of this node's own clients
+//! join, seek the way to a place, and why there is none yet     lookup    finding the successor of an id
 //! stabilise  successor and predecessor                         trail     whom a lookup asked, and on whose word
 //! suspect    finding out and dropping the silent               ends      where the lookup of an owner ends
 //! recover    dropped nodes, being alone, fingers               walk      printing the ring
@@ -23,7 +23,6 @@
 //! mirror     which address others see                          amid      born on a ring that stands, for simulations
 //! life       what happened, in words                           load      how full its tables are
 //! guest      clients without a place on the ring               reach     no claim over those who may live
-//! seeds      which seed founds the ring
 //! ```
 
 mod amid;
@@ -61,6 +60,7 @@ mod reunion;
 mod rights;
 mod save;
 mod seeds;
+mod seek;
 mod serve;
 mod settle;
 mod silence;
@@ -86,6 +86,7 @@ pub use load::Load;
 pub use mirror::{Mirror, Reflection};
 pub use record::Record;
 pub use save::Batch;
+pub use seek::{Hitch, Seeking};
 pub use stats::{Counters, Held, Silenced, State, Status, Transmit};
 
 use crate::config::Config;
@@ -352,8 +353,7 @@ impl Node {
         self.timers.next()
     }
 
-    /// Every input begins here: the clock is taken, and rights that ran out meanwhile are given up before anything
-    /// else.
+    /// Every input begins here: the clock is taken, and first of all rights that ran out meanwhile are given up.
     fn begin(&mut self, now: Now) {
         // A clock that went back is not believed: intervals would stretch.
         self.now = Now { at: now.at.max(self.now.at), wall_ms: now.wall_ms };

@@ -207,6 +207,19 @@ impl Node {
         }
     }
 
+    /// Tells once that a member answers for nothing as it knows too few nodes, and again when it knows another number.
+    pub(super) fn tell_few(&mut self) {
+        let few = match self.silenced() {
+            Some(Silenced::Few { known }) if self.is_member() => Some(known),
+            _ => None,
+        };
+        if core::mem::replace(&mut self.ring.few, few) != few
+            && let Some(known) = few
+        {
+            self.live(Life::Few { known, needed: self.config.min_nodes });
+        }
+    }
+
     /// How many nodes this one takes for alive, itself included.
     fn known_nodes(&self) -> usize {
         let list = self.successors.as_slice();

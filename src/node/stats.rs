@@ -1,8 +1,10 @@
 //! Counters, and the picture of itself that a node shows.
 
 use super::load::Load;
+use super::seek::Seeking;
 use crate::id::{Arc, Id};
 use crate::wire::{Finger, Flaw, Peer, Refusal};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -247,6 +249,10 @@ pub struct Status {
     pub fails_to_save: bool,
     /// The longest value that it takes of clients, in bytes.
     pub value_max: usize,
+    /// The name of its ring.
+    pub ring: String,
+    /// Why it has no place on a ring, if it has none and looks for one.
+    pub seeking: Option<Seeking>,
     /// Its counters.
     pub counters: Counters,
 }

@@ -16,6 +16,11 @@ impl Node {
         self.me
     }
 
+    /// The name of its ring.
+    pub fn ring_name(&self) -> &str {
+        &self.config.ring
+    }
+
     /// The predecessor, if there is one.
     pub const fn predecessor(&self) -> Option<Peer> {
         self.predecessor
@@ -134,6 +139,8 @@ impl Node {
             has_disk: self.saving.is_some(),
             fails_to_save: self.fails_to_save(),
             value_max: self.config.value_max,
+            ring: self.config.ring.clone(),
+            seeking: self.seeking(),
             counters: self.counters,
         }
     }

@@ -30,6 +30,8 @@ pub(super) struct Suspicions {
     pub behind_head: heapless::Vec<Peer, DROPPED_MAX>,
     /// Too many were dropped in a row: perhaps it is this node that is cut off.
     pub silent: Option<Box<Quiet>>,
+    /// How many living nodes it knew when it was told last that they are too few, as long as they are.
+    pub few: Option<usize>,
     /// Where the predecessor's arc begins, as it told us: we hold copies of that arc.
     pub before_predecessor: Option<Id>,
     /// The last head that consented to this node as its predecessor, or that it joined before.

@@ -1,9 +1,15 @@
 //! The address that others reach this node at, when it listens on all that its machine has.
 
-use super::{as_v6, seeds};
+use super::notes::{Notes, Teller};
+use super::seeds::{Here, TELLING_TRY, addresses, leads_home, look, look_closer};
+use super::unborn::{Unborn, trouble};
+use super::{as_v6, entropy};
+use crate::config::Config;
+use crate::handle::{Request, Seed};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
 use crate::node::{Mirror, Reflection};
-use log::{info, warn};
+use log::{debug, info, warn};
+use smol::channel::Receiver;
 use smol::{Async, Timer, future};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -21,33 +27,82 @@ const OTHERS_TIME: Duration = Duration::from_millis(300);
 /// Addresses that exist on no network, in IPv4 and in IPv6 (RFC 5737, RFC 3849).
 const NOWHERE: [&str; 2] = ["192.0.2.1:9", "[2001:db8::1]:9"];
 
-/// Asks the seeds which address of this node they see, until one has answered.
+/// Asks the seeds which address of this node they see, until one has answered. Meanwhile those who ask the node that
+/// will be, through `requests`, are told why it does not serve yet.
 ///
 /// # Errors
-/// The socket cannot be watched by the reactor.
+/// The socket cannot be watched by the reactor, or the system has no random numbers.
 pub async fn seen_address(
     socket: &UdpSocket,
     seeds: &[String],
+    config: &Config,
+    requests: &Receiver<Request>,
+) -> io::Result<SocketAddr> {
+    let here = Here { listen: socket.local_addr()?, me: None };
+    let notes = Notes::new(&config.ring);
+    let mut unborn = Unborn::new(config, here, notes.clone())?;
+    future::or(ask_around(socket, seeds, &config.ring, here, &notes), unborn.serve(requests)).await
+}
+
+async fn ask_around(
+    socket: &UdpSocket,
+    seeds: &[String],
     ring: &str,
-    entropy: [u8; 32],
+    here: Here,
+    notes: &Notes,
 ) -> io::Result<SocketAddr> {
     let socket = Async::new(socket.try_clone()?)?;
-    let is_v6 = socket.get_ref().local_addr()?.is_ipv6();
-    let mirror = Mirror::new(ring, entropy);
-    let (mut pause, mut buffer) = (FIRST_PAUSE, [0; FRAME_MAX]);
+    let is_v6 = here.listen.is_ipv6();
+    let mirror = Mirror::new(ring, entropy()?);
+    let (mut pause, mut buffer, mut teller) = (FIRST_PAUSE, [0; FRAME_MAX], Teller::default());
     for number in 1u32.. {
-        info!("asks {} at which address this node is seen (try {number})", seeds.join(", "));
+        let question = format!("asks {} at which address this node is seen (try {number})", seeds.join(", "));
+        if number < TELLING_TRY {
+            info!("{question}");
+        } else {
+            debug!("{question}");
+        }
         let length = mirror.question(&mut buffer);
-        for addr in seeds::addresses(seeds, log::Level::Warn).await.into_iter().flatten() {
+        let found = look(seeds, here).await;
+        for addr in addresses(&found, here).into_iter().flatten() {
             // Whatever the reason, no route to it or a full buffer: it is asked again at the next try.
             let _ = socket.get_ref().send_to(&buffer[..length], if is_v6 { as_v6(addr) } else { addr });
         }
-        if let Some(addr) = best(&listen(&socket, &mirror, is_v6, pause).await) {
-            return Ok(addr);
+        notes.set(found.clone());
+        let closer = async {
+            if number >= TELLING_TRY {
+                look_closer(notes, here, &[]).await;
+                teller.tell(notes, &trouble(notes, here));
+            }
+        };
+        let (seen, ()) = future::zip(listen(&socket, &mirror, is_v6, pause), closer).await;
+        if let Some(addr) = best(&seen) {
+            return Ok(way_out(addr, &found, here.listen));
         }
         pause = (pause * 3 / 2).min(LAST_PAUSE);
     }
     Err(io::ErrorKind::TimedOut.into())
+}
+
+/// The address to take for the own one where this one is seen. A loopback address is seen by this machine alone: where
+/// the seeds are on others, or a name for others stands for one here, it is the address that leads there.
+fn way_out(seen: SocketAddr, seeds: &[Seed], listen: SocketAddr) -> SocketAddr {
+    let beyond = seeds.iter().filter_map(|seed| seed.addr).find(|addr| !addr.ip().is_loopback());
+    let homing = seeds.iter().find(|seed| seed.addr.is_some_and(|addr| leads_home(&seed.name, addr)));
+    let out = match beyond {
+        _ if !seen.ip().is_loopback() => None,
+        Some(addr) => address_towards(addr, listen),
+        None if homing.is_some() => outward_address(listen),
+        None => None,
+    };
+    let Some(out) = out.filter(|out| !out.ip().is_loopback()) else { return seen };
+    if let Some(Seed { name, addr: Some(addr), .. }) = homing {
+        warn!(
+            "{name} stands for {addr} on this machine (see /etc/hosts), which others cannot use: takes {out} for its \
+             own address; if nodes cannot reach that, say where with --advertise"
+        );
+    }
+    out
 }
 
 /// What the seeds say in this time, or soon after the first of them.
@@ -107,14 +162,19 @@ fn best(seen: &[SocketAddr]) -> Option<SocketAddr> {
 
 /// The address from which this machine would reach the Internet; nothing is sent. `None` if it has no way there.
 pub fn outward_address(listen: SocketAddr) -> Option<SocketAddr> {
-    NOWHERE.iter().find_map(|nowhere| {
-        let nowhere: SocketAddr = nowhere.parse().ok().filter(|it: &SocketAddr| listen.is_ipv6() || it.is_ipv4())?;
-        let any: IpAddr = if nowhere.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
-        let socket = UdpSocket::bind((any, 0)).ok()?;
-        socket.connect(nowhere).ok()?;
-        let ip = socket.local_addr().ok()?.ip();
-        (!ip.is_unspecified()).then_some(SocketAddr::new(ip, listen.port()))
-    })
+    NOWHERE.iter().find_map(|nowhere| address_towards(nowhere.parse().ok()?, listen))
+}
+
+/// The address from which a node that listens there would reach this one; nothing is sent. `None` if it has no way.
+fn address_towards(to: SocketAddr, listen: SocketAddr) -> Option<SocketAddr> {
+    if to.is_ipv6() && listen.is_ipv4() {
+        return None;
+    }
+    let any: IpAddr = if to.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(to).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_unspecified()).then_some(SocketAddr::new(ip, listen.port()))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The sockets of a node.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 
 /// How often another port is tried if the system chose one that is free for UDP but not for TCP.
 const PORT_TRIES: usize = 32;
@@ -49,5 +49,13 @@ pub fn bind(listen: SocketAddr, http: Http) -> Result<Sockets, (&'static str, So
                 Err(error) => return Err(error),
             },
         }
+    }
+}
+
+/// An IPv4 address as a socket of IPv6 takes it.
+pub(super) fn as_v6(addr: SocketAddr) -> SocketAddr {
+    match addr.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), addr.port()),
+        IpAddr::V6(_) => addr,
     }
 }

@@ -196,8 +196,8 @@ impl Server {
             }
             Request::Status(to) => {
                 let (status, driver) = (self.node.status(self.clock), DriverCounters::default());
-                let _ =
-                    to.try_send(Snapshot { status, driver, uptime: self.clock.since(Instant::ZERO), disk_fault: None });
+                let uptime = self.clock.since(Instant::ZERO);
+                let _ = to.try_send(Snapshot { status, driver, uptime, trouble: None, disk_fault: None });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(self.clock, after.as_deref(), limit));

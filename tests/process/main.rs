@@ -10,6 +10,7 @@ mod disk;
 mod entries;
 mod events;
 mod http;
+mod join;
 mod leave;
 mod metrics;
 mod openapi;

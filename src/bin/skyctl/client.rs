@@ -95,7 +95,8 @@ impl Client {
                 // A node closes a connection that lies idle.
                 Err(_) if kept => Duration::ZERO,
                 Err(why) if !self.met || Instant::now() >= deadline => {
-                    return Err(Unreachable(format!("{} cannot be reached: {why}", self.node)));
+                    let hint = "name the node to ask with --node host:port or SKY_NODE";
+                    return Err(Unreachable(format!("{} cannot be reached: {why}; {hint}", self.node)));
                 }
                 Err(_) => Duration::from_millis(500),
             };

@@ -88,17 +88,17 @@ enum Command {
 impl Command {
     fn run(&self) -> Result<ExitCode, Failure> {
         match self {
-            Self::Get(options) => block_on(get::run(options)),
-            Self::Put(options) => block_on(put::run(options)),
-            Self::Create(options) => block_on(put::create(options)),
-            Self::Del(options) => block_on(del::run(options)),
-            Self::Ls(options) => block_on(ls::run(options)),
-            Self::Lookup(options) => block_on(lookup::run(options)),
-            Self::Ring(options) => block_on(ring::run(options)),
-            Self::Dot(options) => block_on(ring::dot(options)),
+            Self::Get(options) => options.options().run(get::run(options)),
+            Self::Put(options) => options.options().run(put::run(options)),
+            Self::Create(options) => options.options().run(put::create(options)),
+            Self::Del(options) => options.options().run(del::run(options)),
+            Self::Ls(options) => options.options().run(ls::run(options)),
+            Self::Lookup(options) => options.options().run(lookup::run(options)),
+            Self::Ring(options) => options.options().run(ring::run(options)),
+            Self::Dot(options) => options.options().run(ring::dot(options)),
             Self::Node(options) => node::run(options),
             Self::Watch(options) => watch::run(options),
-            Self::Bench(options) => block_on(bench::run(options)),
+            Self::Bench(options) => options.options().run(bench::run(options)),
             Self::Up(options) => block_on(up::run(options)),
             Self::Export(options) => export::run(options),
             Self::Import(options) => import::run(options),
@@ -115,6 +115,8 @@ enum Failure {
     Usage(String),
     /// The node cannot be reached.
     Unreachable(client::Unreachable),
+    /// It cannot be done now.
+    Refused(String),
     /// Whether a write was stored is not known.
     Unknown(String),
     /// Anything else.
@@ -125,7 +127,7 @@ impl Failure {
     const fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Unreachable(_) => 3,
+            Self::Unreachable(_) | Self::Refused(_) => 3,
             Self::Unknown(_) => 4,
             Self::Other(_) => 1,
         }
@@ -135,7 +137,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) | Self::Other(text) | Self::Unknown(text) => f.write_str(text),
+            Self::Usage(text) | Self::Other(text) | Self::Unknown(text) | Self::Refused(text) => f.write_str(text),
             Self::Unreachable(client::Unreachable(text)) => f.write_str(text),
         }
     }

@@ -31,11 +31,12 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// What is asked for most.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "addr",
     "id",
+    "ring",
     "state",
-    "silenced",
+    "unready",
     "term",
     "entries",
     "owned",
@@ -89,12 +90,12 @@ mod tests {
     fn a_node_shows_in_lines() {
         let peer = serde_json::json!({ "id": "0a", "addr": "127.0.0.1:2" });
         let node = serde_json::json!({
-            "addr": "127.0.0.1:1", "state": "settled", "silenced": null, "entries": 3, "predecessor": peer,
+            "addr": "127.0.0.1:1", "state": "settled", "unready": null, "entries": 3, "predecessor": peer,
             "successors": [peer, peer], "claim": { "after": "01", "upto": "02" }, "counters": { "reads": 7 },
         });
         let told = text(&node, true);
         assert!(told.contains("state         settled\n") && told.contains("entries       3\n"), "{told}");
-        assert!(told.contains("claim         after 01 up to 02\n") && !told.contains("silenced"), "{told}");
+        assert!(told.contains("claim         after 01 up to 02\n") && !told.contains("unready"), "{told}");
         assert_eq!(told.matches("0a  127.0.0.1:2\n").count(), 3, "{told}");
         assert!(told.contains("reads ") && !text(&node, false).contains("reads"), "{told}");
     }

@@ -2,9 +2,10 @@
 
 use super::{Failure, client};
 use serde_json::Value;
-use skynode::client::{Client, Error, Options, node as node_text};
+use skynode::client::{Client, Error, Options, node as node_text, why_not_serving};
 use skynode::http::parse::{escape, unescape};
 use skynode::limits::RING_NAME_MAX;
+use std::process::ExitCode;
 use std::time::Duration;
 
 /// The node that is asked if neither the command line nor the environment names any: where one listens that was started
@@ -70,7 +71,7 @@ macro_rules! asks_ring {
 
         impl $name {
             /// The ring that the options name.
-            fn options(&self) -> super::ring_options::RingOptions {
+            pub fn options(&self) -> super::ring_options::RingOptions {
                 super::ring_options::RingOptions::new(&self.node, self.ring.as_deref(), self.timeout)
             }
         }
@@ -144,14 +145,17 @@ fn first(nodes: &str) -> Result<String, Failure> {
 #[derive(Debug)]
 pub struct RingOptions {
     nodes: String,
+    /// Nobody named them.
+    by_default: bool,
     ring: Option<String>,
     timeout: Option<Duration>,
 }
 
 impl RingOptions {
     pub fn new(nodes: &[String], ring: Option<&str>, timeout: Option<Duration>) -> Self {
-        let nodes = named(nodes).unwrap_or_else(|| DEFAULT_NODE.to_owned());
-        Self { nodes, ring: ring.map(str::to_owned).or_else(|| variable("SKY_RING")), timeout }
+        let named = named(nodes);
+        let (by_default, nodes) = (named.is_none(), named.unwrap_or_else(|| DEFAULT_NODE.to_owned()));
+        Self { nodes, by_default, ring: ring.map(str::to_owned).or_else(|| variable("SKY_RING")), timeout }
     }
 
     /// The nodes that are named.
@@ -172,7 +176,25 @@ impl RingOptions {
         if let Some(timeout) = self.timeout {
             options = options.deadline(timeout);
         }
-        Ok(Client::connect(&self.nodes(), options).await?)
+        Client::connect(&self.nodes(), options).await.map_err(|error| match error {
+            Error::Unreachable(why) if self.by_default => Failure::Unreachable(client::Unreachable(format!(
+                "{why}. {DEFAULT_NODE} is the default: name a node with --node host:port or SKY_NODE"
+            ))),
+            error => error.into(),
+        })
+    }
+
+    /// Runs a command. If the ring refuses it, the nodes that are named are asked whether they know why.
+    pub fn run(&self, command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+        smol::block_on(async {
+            match command.await {
+                Err(Failure::Refused(text)) => Err(Failure::Refused(match why_not_serving(&self.nodes()).await {
+                    Some(why) => format!("{text}; {why}"),
+                    None => text,
+                })),
+                outcome => outcome,
+            }
+        })
     }
 }
 
@@ -181,7 +203,8 @@ impl From<Error> for Failure {
         match error {
             Error::Seed(_) | Error::Key { .. } | Error::TooLarge(_) | Error::Invented => Self::Usage(error.to_string()),
             Error::Unreachable(text) => Self::Unreachable(client::Unreachable(text)),
-            Error::Socket(_) | Error::Unavailable(_) => Self::Unreachable(client::Unreachable(error.to_string())),
+            Error::Socket(_) => Self::Unreachable(client::Unreachable(error.to_string())),
+            Error::Unavailable(_) => Self::Refused(error.to_string()),
             Error::Unknown { operation } => Self::Unknown(format!(
                 "the write may have been stored or not; repeat it safely: the same command, --operation {operation}"
             )),

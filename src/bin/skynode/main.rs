@@ -11,14 +11,16 @@ use log::info;
 use options::{Exit, Options};
 use skynode::config::Config;
 use skynode::disk::{Disk, Saver};
+use skynode::handle::{Handle, Request};
 use skynode::http::serve::{Limits, serve};
 use skynode::http::site::Site;
 use skynode::node::{Identity, Node, Record};
 use skynode::store::Store;
 use skynode::udp::{Driver, Http, IN_USE, LISTENING, Sockets, bind, entropy, now, outward_address, seen_address};
-use smol::{LocalExecutor, future};
+use smol::channel::Receiver;
+use smol::{LocalExecutor, Task, future};
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -55,7 +57,8 @@ fn fail(code: u8, text: &str) -> ExitCode {
 fn run(options: Options) -> Result<ExitCode, String> {
     logger::start(options.log)?;
     let mut signals = signals::catch()?;
-    let sockets = bind(options.listen, options.http).map_err(not_bound)?;
+    let Sockets { udp, tcp, addr } = bind(options.listen, options.http).map_err(not_bound)?;
+    let served_at = tcp.as_ref().map(TcpListener::local_addr).transpose().map_err(no_tcp)?;
     let executor = Rc::new(LocalExecutor::new());
     let lifeline = options.tied.then(signals::Lifeline::new).transpose()?;
     let cut = async {
@@ -65,13 +68,28 @@ fn run(options: Options) -> Result<ExitCode, String> {
         }
     };
     let life = executor.run(async {
-        let addr = own_address(&options, &sockets);
-        match future::or(async { Some(addr.await) }, async { signals::end_before_birth(&mut signals).await }).await {
-            Some(addr) => live(&executor, options, sockets, addr?, signals).await,
-            None => Ok(ExitCode::SUCCESS),
-        }
+        // People are answered from now on, if only that there is no node yet.
+        let way = Handle::new();
+        let served = tcp.map(|tcp| {
+            let (own, handle, value_max) = (Rc::clone(&executor), way.0.clone(), options.config.value_max);
+            let (hosts, origins) = (options.hosts.clone(), options.origins.clone());
+            let (site, limits) =
+                (Site { hosts, origins, ..Site::default() }, Limits { value_max, ..Limits::default() });
+            executor.spawn(async move { serve(&own, tcp, handle, site, limits).await })
+        });
+        let advertised = own_address(&options, &udp, addr, &way.1);
+        let born = async { Some(advertised.await) };
+        let Some(advertised) = future::or(born, signals::end_before_birth(&mut signals)).await else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        let places = Places { advertised: advertised?, listens: addr, served_at };
+        live(&executor, options, (udp, served), places, way, signals).await
     });
     smol::block_on(future::or(cut, life))
+}
+
+fn no_tcp(error: io::Error) -> String {
+    format!("the TCP socket cannot be used: {error}")
 }
 
 fn not_bound((protocol, addr, error): (&str, SocketAddr, io::Error)) -> String {
@@ -89,16 +107,20 @@ fn fresh_entropy() -> Result<[u8; 32], String> {
 }
 
 /// The address that other nodes reach this one at: as told, or where it listens, or as others see it.
-async fn own_address(options: &Options, sockets: &Sockets) -> Result<SocketAddr, String> {
-    let Sockets { udp, addr, .. } = sockets;
+async fn own_address(
+    options: &Options,
+    udp: &UdpSocket,
+    addr: SocketAddr,
+    requests: &Receiver<Request>,
+) -> Result<SocketAddr, String> {
     match options.advertise {
         Some(advertised) => Ok(advertised),
-        None if !addr.ip().is_unspecified() => Ok(*addr),
-        None if options.join.is_empty() => outward_address(*addr).ok_or_else(|| {
+        None if !addr.ip().is_unspecified() => Ok(addr),
+        None if options.join.is_empty() => outward_address(addr).ok_or_else(|| {
             format!("{addr} stands for every address of this machine, and none leads out: name one with --advertise")
         }),
         None => {
-            let seen = seen_address(udp, &options.join, &options.config.ring, fresh_entropy()?).await;
+            let seen = seen_address(udp, &options.join, &options.config, requests).await;
             seen.map_err(|error| format!("the UDP socket cannot be used: {error}"))
         }
     }
@@ -131,23 +153,28 @@ fn open(dir: &Path, config: &Config, alone: bool) -> Result<(Saver, Store, Optio
     Ok((saver, store, if alone { record.map(Record::alone) } else { record }))
 }
 
+/// Where a node is.
+struct Places {
+    /// Other nodes reach it there.
+    advertised: SocketAddr,
+    /// It listens there.
+    listens: SocketAddr,
+    /// It listens there for people, if it does.
+    served_at: Option<SocketAddr>,
+}
+
 /// Runs the node until it has left its ring, or is told to end at once.
 async fn live(
     executor: &Rc<LocalExecutor<'static>>,
     options: Options,
-    sockets: Sockets,
-    advertised: SocketAddr,
+    (udp, served): (UdpSocket, Option<Task<io::Result<()>>>),
+    Places { advertised, listens, served_at }: Places,
+    way: (Handle, Receiver<Request>),
     signals: Signals,
 ) -> Result<ExitCode, String> {
-    let Sockets { udp, tcp, addr } = sockets;
-    let Options { join, config, id, hosts, origins, http, data, alone, .. } = options;
-    let value_max = config.value_max;
-    let people = match &tcp {
-        None => None,
-        Some(_) if http == Http::Beside => Some(advertised),
-        Some(tcp) => Some(tcp.local_addr().map_err(|error| format!("the TCP socket cannot be used: {error}"))?),
-    };
-    info!("{}", listening(people, advertised, addr));
+    let Options { join, config, id, http, data, alone, .. } = options;
+    let people = if http == Http::Beside { Some(advertised) } else { served_at };
+    info!("{}", listening(people, advertised, listens));
     let (seeded, entropy) = (!join.is_empty(), fresh_entropy()?);
     let (node, saver) = match data {
         None => (Node::new(config, Identity { addr: advertised, id }, seeded, entropy, now()), None),
@@ -159,20 +186,16 @@ async fn live(
             (Node::with_disk(config, identity, seeded, entropy, now(), (store, record)), Some(saver))
         }
     };
-    let (driver, handle) =
-        Driver::new(node, udp, join, saver).map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
+    let handle = way.0.clone();
+    let driver = Driver::reached_by(way, node, udp, join, saver)
+        .map_err(|error| format!("the UDP socket cannot be used: {error}"))?;
     // Tasks of their own, so that what wakes one does not poll the other.
     let driven = executor.spawn(driver.run());
-    let told_to_end = executor.spawn(signals::obey(signals, handle.clone()));
-    let served = tcp.map(|tcp| {
-        let own = Rc::clone(executor);
-        let (site, limits) = (Site { hosts, origins, ..Site::default() }, Limits { value_max, ..Limits::default() });
-        executor.spawn(async move { serve(&own, tcp, handle, site, limits).await })
-    });
+    let told_to_end = executor.spawn(signals::obey(signals, handle));
     let left = async {
         // The server ends after the node, once the last answers are sent.
         if let Some(served) = served {
-            served.await.map_err(|error| format!("the TCP socket cannot be used: {error}"))?;
+            served.await.map_err(no_tcp)?;
         }
         driven.await;
         Ok(ExitCode::SUCCESS)

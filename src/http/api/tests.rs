@@ -2,7 +2,7 @@ mod strict;
 
 use super::route::PAGE;
 use super::*;
-use crate::handle::Snapshot;
+use crate::handle::{Found, Seed, Snapshot, Trouble};
 use crate::http::parse::parse;
 use crate::id::Arc;
 use crate::limits::{LIST_MAX, VALUE_MAX, WALK_MAX};
@@ -42,7 +42,8 @@ fn ask(lines: &str, body: &str, reply: Reply) -> (Response, Option<Command>) {
     let asked = std::cell::RefCell::new(None);
     let node = async {
         while let Ok(request) = requests.recv().await {
-            let crate::handle::Request::Command(command, Some(to)) = request else { panic!("only commands") };
+            // What a node of no particular state says of itself does not matter.
+            let crate::handle::Request::Command(command, Some(to)) = request else { continue };
             *asked.borrow_mut() = Some(command);
             to.try_send(reply.clone()).unwrap();
         }
@@ -493,6 +494,11 @@ fn no_page_of_another_site_gives_orders() {
 
 /// What a node in this state, silent for this reason, shows at `/readyz` and in `/node`.
 fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Value) {
+    let snapshot = snapshot(state, silenced, None);
+    (reply::readiness(&snapshot), serde_json::to_value(json::node(&snapshot)).unwrap())
+}
+
+fn snapshot(state: State, silenced: Option<Silenced>, trouble: Option<Trouble>) -> Snapshot {
     let status = crate::node::Status {
         me: owner(),
         state,
@@ -521,10 +527,72 @@ fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Val
         has_disk: false,
         fails_to_save: false,
         value_max: VALUE_MAX,
+        ring: String::from("sky"),
+        seeking: None,
         counters: Default::default(),
     };
-    let snapshot = Snapshot { status, driver: Default::default(), uptime: Duration::from_secs(5), disk_fault: None };
-    (reply::readiness(&snapshot), serde_json::to_value(json::node(&snapshot)).unwrap())
+    Snapshot { status, driver: Default::default(), uptime: Duration::from_secs(5), trouble, disk_fault: None }
+}
+
+/// A node that hears nobody at its only seed.
+fn trouble() -> Trouble {
+    let seeking =
+        crate::node::Seeking { founder: false, answered: Vec::new(), hitch: None, hitched_for: Duration::ZERO };
+    let addr = owner().addr();
+    let seeds = vec![Seed { name: addr.to_string(), addr: Some(addr), found: Found::Nothing }];
+    Trouble { ring: String::from("sky"), listen: addr, me: addr, seeking, seeds }
+}
+
+#[test]
+fn one_reason_is_told_by_readiness_by_the_node_and_by_each_refusal() {
+    let (few, awaits) = (Silenced::Few { known: 1 }, Silenced::Awaits { missing: Some(owner().addr()) });
+    for (state, silenced, trouble, parts) in [
+        (State::Joining, None, Some(trouble()), &["nothing listens by TCP"][..]),
+        // That it knows too few nodes is no reason of its own while it has not joined.
+        (State::Silent, Some(few), Some(trouble()), &["nothing listens by TCP"][..]),
+        (State::Silent, Some(awaits), Some(trouble()), &["waits until", "nothing listens by TCP"][..]),
+        (State::Silent, Some(few), None, &["knows 1 of at least 3"][..]),
+        (State::Settling, None, None, &["waits for the consent"][..]),
+    ] {
+        let snapshot = snapshot(state, silenced, trouble);
+        let node = serde_json::to_value(json::node(&snapshot)).unwrap();
+        let why = node["unready"].as_str().unwrap();
+        assert!(parts.iter().all(|part| why.contains(part)), "{why}");
+        assert!(text(&reply::readiness(&snapshot)).contains(why));
+        for reason in [Unavailable::NotMember, Unavailable::Silent, Unavailable::NoOwner] {
+            for lines in ["GET /storage/k HTTP/1.1", "DELETE /storage/k HTTP/1.1", "GET /storage?ring=1 HTTP/1.1"] {
+                let refused = ask_with(lines, Reply::Unavailable(reason), &snapshot);
+                let told = (refused.status, field(&refused, "Retry-After"));
+                assert_eq!(told, (Status::ServiceUnavailable, Some("1")));
+                assert!(text(&refused).contains(why) && text(&refused).contains("Nothing was changed"), "{refused:?}");
+            }
+        }
+        let busy = ask_with("GET /storage/k HTTP/1.1", Reply::Unavailable(Unavailable::Busy), &snapshot);
+        assert!(text(&busy).contains("Too many requests"), "that is another reason: {busy:?}");
+    }
+    let settled = snapshot(State::Settled, None, None);
+    let elsewhere = ask_with("GET /storage/k HTTP/1.1", Reply::Unavailable(Unavailable::NoOwner), &settled);
+    assert!(text(&elsewhere).contains("The node responsible for this key"), "{elsewhere:?}");
+    let node = serde_json::to_value(json::node(&settled)).unwrap();
+    assert_eq!((&node["unready"], &node["ring"]), (&serde_json::Value::Null, &"sky".into()));
+}
+
+/// The answer of a node in this state that gives this reply.
+fn ask_with(lines: &str, reply: Reply, snapshot: &Snapshot) -> Response {
+    let text = format!("{lines}\r\nHost: h\r\n\r\n");
+    let (head, _) = parse(text.as_bytes()).unwrap().unwrap();
+    let (handle, requests) = Handle::new();
+    let node = async {
+        while let Ok(request) = requests.recv().await {
+            match request {
+                crate::handle::Request::Command(_, Some(to)) => to.try_send(reply.clone()).unwrap(),
+                crate::handle::Request::Status(to) => to.try_send(snapshot.clone()).unwrap(),
+                other => panic!("{other:?}"),
+            }
+        }
+        future::pending().await
+    };
+    smol::block_on(future::or(plan(&head, &Site::default(), VALUE_MAX).run(Vec::new(), &handle), node))
 }
 
 #[test]

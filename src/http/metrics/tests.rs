@@ -11,12 +11,8 @@ fn snapshot() -> Snapshot {
     let now = Now { at: Instant::ZERO, wall_ms: 1_700_000_000_000 };
     let node = Node::new(Config::default(), identity, false, [7; 32], now);
     let uptime = Duration::from_millis(1500);
-    Snapshot {
-        status: node.status(now.at),
-        driver: DriverCounters { unsent: 7, unreceived: 8 },
-        uptime,
-        disk_fault: None,
-    }
+    let driver = DriverCounters { unsent: 7, unreceived: 8 };
+    Snapshot { status: node.status(now.at), driver, uptime, trouble: None, disk_fault: None }
 }
 
 /// Samples by name and labels, and the types of the families.

@@ -282,6 +282,12 @@ pub fn life(names: Names, life: &Life) -> String {
         Life::SavesNot => String::from("cannot save anything"),
         Life::Saves => String::from("can save again"),
         Life::Leaving => String::from("hands over what it holds"),
+        Life::Few { known, needed } => {
+            format!(
+                "knows {} and answers for nothing with less than {needed}",
+                Count(*known, "living node,", "living nodes,")
+            )
+        }
         Life::Pulled { from, entries } => {
             let entries = Count(*entries as usize, "entry", "entries");
             format!("has taken over {entries} from node {}", name(from.id()))
