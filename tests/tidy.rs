@@ -1,5 +1,5 @@
 //! Reads the source and fails on what the compiler does not: an arrow that points up the floors, a clock below the
-//! drivers, a file that has grown too long, a dead link in README.
+//! drivers, a file that has grown too long, a dead link in README or another page.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,11 @@ const LINES_MAX: usize = 400;
 const TESTS_MAX: usize = 160;
 /// Characters of a line.
 const COLUMNS_MAX: usize = 120;
+
+/// Lines of README: what a newcomer reads in one sitting.
+const README_MAX: usize = 150;
+/// The pages beside README; those in `docs` are found.
+const PAGES: [&str; 3] = ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /// The modules from the ground up. Each may use those on lower floors and what is in its own folder.
 const FLOORS: [&[&str]; 8] = [
@@ -264,8 +269,8 @@ fn anchor(heading: &str) -> String {
     kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
 }
 
-/// Relative links that lead nowhere: to no file, or to no heading of this page.
-fn dead_links(page: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
+/// The lines of a page outside its blocks of commands.
+fn prose(page: &str) -> String {
     let mut fenced = false;
     let mut prose = String::new();
     for line in page.lines() {
@@ -274,21 +279,49 @@ fn dead_links(page: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
             let _ = writeln!(prose, "{line}");
         }
     }
-    let headings: Vec<String> = prose
-        .lines()
-        .filter(|line| line.starts_with('#'))
-        .map(|line| anchor(line.trim_start_matches('#').trim()))
-        .collect();
+    prose
+}
+
+fn has_heading(page: &str, fragment: &str) -> bool {
+    let prose = prose(page);
+    let mut headings = prose.lines().filter(|line| line.starts_with('#'));
+    headings.any(|line| anchor(line.trim_start_matches('#').trim()) == fragment)
+}
+
+/// Where a link from a page at this path leads, from the root of the project.
+fn path_of(page: &str, link: &str) -> String {
+    let mut path: Vec<&str> = page.split('/').collect();
+    path.pop();
+    for part in link.split('/') {
+        if part == ".." {
+            path.pop();
+        } else {
+            path.push(part);
+        }
+    }
+    path.join("/")
+}
+
+/// Relative links of the page at this path that lead nowhere: to no file, or to no heading of a page. `read` has the
+/// text of a file by its path, if there is one.
+fn dead_links(name: &str, page: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let prose = prose(page);
     let mut dead = Vec::new();
     for (at, _) in prose.match_indices("](") {
         let target = prose[at + 2..].split([')', ' ', '\n']).next().unwrap_or_default();
         if target.contains("://") || target.starts_with("mailto:") {
             continue;
         }
-        let (file, fragment) = target.split_once('#').unwrap_or((target, ""));
-        let here = file.is_empty() && (fragment.is_empty() || !headings.iter().any(|heading| heading == fragment));
-        if here || !file.is_empty() && !exists(file) {
-            dead.push(format!("README.md:{}: dead link {target:?}", line_of(page, page.find(target).unwrap_or(0))));
+        let (file, fragment) = target.split_once('#').map_or((target, None), |(file, part)| (file, Some(part)));
+        let text = if file.is_empty() { Some(page.to_owned()) } else { read(&path_of(name, file)) };
+        let leads = text.is_some_and(|text| {
+            // A fragment of a file that is no page names lines of it.
+            let is_page = file.is_empty() || file.ends_with(".md");
+            !is_page || fragment.is_none_or(|fragment| has_heading(&text, fragment))
+        });
+        if !leads {
+            let line = line_of(page, page.find(&format!("]({target}")).unwrap_or(0));
+            dead.push(format!("{name}:{line}: dead link {target:?}"));
         }
     }
     dead
@@ -321,9 +354,26 @@ fn the_tests_are_tidy() {
 }
 
 #[test]
-fn every_link_of_the_readme_leads_somewhere() {
+fn every_link_of_the_pages_leads_somewhere() {
+    let docs = std::fs::read_dir(root().join("docs")).expect("the folder of pages");
+    let docs = docs.map(|entry| format!("docs/{}", entry.expect("an entry of it").file_name().display()));
+    let mut names: Vec<String> = docs.chain(["README.md"].into_iter().chain(PAGES).map(String::from)).collect();
+    names.sort();
+    assert!(names.len() > PAGES.len() + 1, "the folder of pages is empty");
+    // A file of bytes that are no text is there all the same, and so is a folder.
+    let read = |path: &str| {
+        let path = root().join(path);
+        path.exists().then(|| std::fs::read_to_string(path).unwrap_or_default())
+    };
+    let dead = |name: &String| dead_links(name, &read(name).expect("a page"), read);
+    assert_none(&names.iter().flat_map(dead).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_readme_is_short() {
     let page = std::fs::read_to_string(root().join("README.md")).expect("README.md");
-    assert_none(&dead_links(&page, |file| root().join(file).exists()));
+    let lines = page.lines().count();
+    assert!(lines <= README_MAX, "README.md has {lines} lines, at most {README_MAX}: docs/ has room");
 }
 
 // The checks themselves, against planted faults.
@@ -407,10 +457,20 @@ fn size_and_leftovers_are_found() {
 #[test]
 fn dead_links_are_found() {
     let page = "# Sky, a `store`\n[file](src/lib.rs), [web](https://example.org/x), [here](#sky-a-store)\n\
-                ```sh\n[not](a-link)\n```\n## Flags & limits\n[there](#flags--limits)\n";
-    let exists = |file: &str| file == "src/lib.rs";
-    assert_eq!(dead_links(page, exists), [""; 0]);
-    let dead = dead_links(&format!("{page}[a](src/gone.rs) and [b](#gone) and [c](src/gone.rs#L3)\n"), exists);
+                ```sh\n[not](a-link)\n```\n## Flags & limits\n[there](#flags--limits), [far](docs/far.md#how-far)\n";
+    let read = |path: &str| match path {
+        "src/lib.rs" => Some(String::new()),
+        "docs/far.md" => Some("# Far\n## How far?\n```sh\n# no heading\n```\n".to_owned()),
+        _ => None,
+    };
+    assert_eq!(dead_links("README.md", page, read), [""; 0]);
+    let dead = dead_links("README.md", &format!("{page}[a](src/gone.rs), [b](#gone), [c](src/gone.rs#L3)\n"), read);
     assert_eq!(dead.len(), 3, "{dead:?}");
     assert!(dead[0].starts_with("README.md:8:"), "{dead:?}");
+    // Links lead from where the page is, and to headings of other pages.
+    let near = "[up](../src/lib.rs), [beside](far.md), [part](far.md#how-far), [lines](../src/lib.rs#L3)\n";
+    assert_eq!(dead_links("docs/near.md", near, read), [""; 0]);
+    let dead = dead_links("docs/near.md", "[a](src/lib.rs), [b](far.md#gone), [c](far.md#no-heading)\n", read);
+    assert_eq!(dead.len(), 3, "{dead:?}");
+    assert!(dead[1].starts_with("docs/near.md:1: dead link \"far.md#gone\""), "{dead:?}");
 }
