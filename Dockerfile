@@ -6,8 +6,10 @@
 FROM rust:1-slim AS build
 WORKDIR /sky
 COPY . .
-RUN host=$(rustc --print host-tuple) && \
-    RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin skynode --target "$host" && \
+# Where Rust links with its own lld, equal functions are folded and relocations are packed: 0.1 MiB less.
+RUN host=$(rustc --print host-tuple) && flags="-C target-feature=+crt-static" && \
+    case $host in x86_64-unknown-linux-gnu) flags="$flags -C link-args=-Wl,--icf=all,-z,pack-relative-relocs" ;; esac && \
+    RUSTFLAGS="$flags" cargo build --release --locked --bin skynode --target "$host" && \
     cp "target/$host/release/skynode" /skynode
 # An empty directory.
 WORKDIR /data

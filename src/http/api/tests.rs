@@ -550,7 +550,7 @@ fn one_reason_is_told_by_readiness_by_the_node_and_by_each_refusal() {
         (State::Joining, None, Some(trouble()), &["nothing listens by TCP"][..]),
         // That it knows too few nodes is no reason of its own while it has not joined.
         (State::Silent, Some(few), Some(trouble()), &["nothing listens by TCP"][..]),
-        (State::Silent, Some(awaits), Some(trouble()), &["waits until", "nothing listens by TCP"][..]),
+        (State::Silent, Some(awaits), Some(trouble()), &["serves none until", "nothing listens by TCP"][..]),
         (State::Silent, Some(few), None, &["knows 1 of at least 3"][..]),
         (State::Settling, None, None, &["waits for the consent"][..]),
     ] {
