@@ -245,9 +245,9 @@ fn answers() -> Vec<Row> {
     let row = |answer, bytes, tag| (Message::Answer(answer), bytes, tag);
     let fresh = Freshness { term: 3, time_ms: 300 };
     vec![
-        row(Pong { place: peer(1).place, member: true, founder: false, recalls: true, knows_ring: false },
-            "0100000a000001e121011111111111111111111111111111111101000100",
-            "dcabb455d2161129"),
+        row(Pong { place: peer(1).place, member: true, founder: false, recalls: true, knows_ring: true },
+            "0100000a000001e121011111111111111111111111111111111101000101",
+            "df28ac9cdee82a62"),
         row(Found { predecessor: peer(1), owner: peer(2), successors: peers(&[3]), fresh },
             "0101 000a000001e121 01 11111111111111111111111111111111 00000001 000a000002e121 01 \
              22222222222222222222222222222222 0000000201 000a000003e121 01 33333333333333333333333333333333 \

@@ -9,7 +9,7 @@
 use super::Node;
 use super::command::Event;
 use super::life::Life;
-use super::pending::{Probe, Purpose};
+use super::pending::{Manner, Probe, Purpose};
 use super::seeds::{Choice, SAID_HOLDS, Said, Seeds};
 use super::timers::Timer;
 use crate::limits::SEEDS_MAX;
@@ -42,6 +42,10 @@ pub(super) struct Birth {
     asked: Option<Instant>,
     /// When their addresses were wanted last.
     wanted: Option<Instant>,
+    /// How often their addresses were wanted in this round because a stranger asked.
+    strangers: u32,
+    /// They were wanted last for nothing else.
+    for_stranger: bool,
     /// How often those that are about to be on a ring were asked whether they are, in this round.
     followed: u32,
     /// Those that answered in the last round, and are on no ring.
@@ -95,7 +99,7 @@ impl Node {
         let tries = (!self.is_member()).then_some(self.birth.tries);
         if self.birth.seeds_given {
             self.birth.wanted = Some(self.now.at);
-            self.birth.followed = 0;
+            (self.birth.followed, self.birth.strangers, self.birth.for_stranger) = (0, 0, false);
             self.emit(Event::SeedsWanted { tries });
         }
         if self.recalls() && !self.is_member() {
@@ -131,6 +135,11 @@ impl Node {
                 return self.create_ring();
             }
         }
+        if core::mem::take(&mut self.birth.for_stranger) {
+            let news: Vec<SocketAddr> =
+                others.into_iter().filter(|addr| !self.birth.seeds.is_known(self.now.at, *addr)).collect();
+            return news.into_iter().take(SEEDS_MAX).for_each(|addr| self.ask_seed_anew(addr));
+        }
         self.birth.asked = Some(self.now.at);
         self.ask_seeds(&others);
     }
@@ -146,22 +155,36 @@ impl Node {
             if !self.birth.seeds.is_known(now, asker) {
                 self.ask_seed_anew(asker);
             }
-        } else if self.birth.seeds.lacks_address() && self.birth.wanted.is_some_and(|at| now.since(at) >= NAMES_PAUSE) {
+        } else if self.birth.seeds.lacks_address()
+            && self.birth.strangers < STRANGERS_MAX
+            && self.birth.wanted.is_some_and(|at| now.since(at) >= NAMES_PAUSE)
+        {
             // It may be the one whose name did not resolve yet.
-            self.birth.wanted = Some(now);
+            (self.birth.wanted, self.birth.for_stranger) = (Some(now), true);
+            self.birth.strangers += 1;
             self.emit(Event::SeedsWanted { tries: Some(self.birth.tries.saturating_sub(1)) });
         }
     }
 
-    /// Asks a seed, unless it was asked just now. What it was asked before may have come before it had started.
+    /// Asks a seed once, unless it was asked just now, or is silent: what it was asked before may have come before it
+    /// had started.
     fn ask_seed_anew(&mut self, addr: SocketAddr) {
-        let lately = self.now.at - ASKED_JUST_NOW;
-        let asked = self
-            .requests
-            .any_since(lately, |to, purpose| to.addr() == addr && matches!(purpose, Purpose::Probe(Probe::Seed)));
-        if !asked {
-            self.ask_stranger(addr, Request::Ping, Purpose::Probe(Probe::Seed));
+        let (lately, mut just_now, mut in_flight) = (self.now.at - ASKED_JUST_NOW, false, 0);
+        self.requests.any_of(|to, purpose, started| {
+            if to.addr() == addr && matches!(purpose, Purpose::Probe(Probe::Seed)) {
+                (just_now, in_flight) = (just_now || started >= lately, in_flight + 1);
+            }
+            false
+        });
+        if !just_now && in_flight < ASKED_AT_ONCE {
+            let manner = Manner { tries: 1, client: true, ..self.patient() };
+            self.ask(self.stranger(addr), Request::Ping, Purpose::Probe(Probe::Seed), manner);
         }
+    }
+
+    /// True of a founder that has waited long enough, and is about to create the ring: whoever asks is to follow it.
+    pub(super) const fn is_about_to_found(&self) -> bool {
+        self.birth.last_round.is_some()
     }
 
     /// What this node says of itself when it is asked as a seed.
@@ -202,9 +225,8 @@ impl Node {
 
     /// Those that are about to be on a ring are asked whether they are.
     pub(super) fn ask_founder(&mut self) {
-        if !self.birth.member
-            && let Choice::Follow(addrs) = self.birth.seeds.choose(self.now.at, self.said_of_me())
-        {
+        let choice = self.birth.seeds.choose(self.now.at, self.said_of_me());
+        if let (false, Choice::Follow(addrs) | Choice::Again(addrs)) = (self.birth.member, choice) {
             addrs.into_iter().for_each(|addr| self.ask_seed_anew(addr));
         }
     }
@@ -226,15 +248,16 @@ impl Node {
         }
     }
 
-    /// A seed that was asked at this address is alive, and says this of itself.
-    pub(super) fn seed_answered(&mut self, asked: SocketAddr, seed: Peer, said: Said) {
+    /// A seed that was asked then at this address is alive, and says this of itself. That the answer has come just now
+    /// means nothing where this process stood still.
+    pub(super) fn seed_answered(&mut self, (asked, asked_at): (SocketAddr, Instant), seed: Peer, said: Said) {
         if self.is_guest() {
             // One that is on no ring is tried again.
             return if said.member {
                 self.contact_answered(seed)
             };
         }
-        self.birth.seeds.heard(self.now.at, asked, said);
+        self.birth.seeds.heard(asked_at, asked, said);
         if seed == self.me {
             self.is_own_seed();
             self.follow_seeds();
@@ -253,6 +276,7 @@ impl Node {
             // Whoever was on a ring goes before those who have nothing.
             if said.founder && (!said.recalls, seed.id()) < (!self.recalls(), self.me.id()) {
                 self.birth.lower_founder = Some(self.now.at);
+                self.birth.last_round = None;
             }
             if self.rights.slept {
                 self.remembered.add(self.now.at, seed);
@@ -314,8 +338,12 @@ const SEEDS_ROUND: Duration = SAID_HOLDS;
 /// A question to a seed that is younger than this is still on its way.
 const ASKED_JUST_NOW: Duration = Duration::from_millis(8);
 
-/// The pause between two tries to resolve names because somebody unknown asked.
+/// So many questions to one seed are on their way at one time.
+const ASKED_AT_ONCE: usize = 2;
+
+/// The pause between two tries to resolve names because a stranger asked, and how often that is done in a round.
 const NAMES_PAUSE: Duration = Duration::from_millis(250);
+const STRANGERS_MAX: u32 = 4;
 
 /// The longest first pause before those that are about to be on a ring are asked whether they are; each may be twice as
 /// long as the one before, until the next round comes. Drawn, so that not all join at one moment, in each other's way.

@@ -244,9 +244,9 @@ impl Requests {
         self.table.values().any(|pending| like(&pending.to, &pending.purpose))
     }
 
-    /// The same of those that were first sent since.
-    pub fn any_since(&self, since: Instant, mut like: impl FnMut(&Peer, &Purpose) -> bool) -> bool {
-        self.table.values().any(|pending| pending.started >= since && like(&pending.to, &pending.purpose))
+    /// The same, told as well when each was first sent.
+    pub fn any_of(&self, mut like: impl FnMut(&Peer, &Purpose, Instant) -> bool) -> bool {
+        self.table.values().any(|pending| like(&pending.to, &pending.purpose, pending.started))
     }
 
     /// Takes out all requests for such a purpose without a word.

@@ -183,6 +183,7 @@ impl Node {
 
     fn pong(&self) -> Answer<'static> {
         let Said { place, member, founder, recalls, knows_ring } = self.said_of_me();
+        let knows_ring = knows_ring || self.is_about_to_found();
         Answer::Pong { place, member, founder, recalls, knows_ring }
     }
 
@@ -233,7 +234,7 @@ impl Node {
     fn probe_answered(&mut self, probe: Probe, peer: Peer, said: Said, pending: &Pending) {
         let member = said.member;
         match probe {
-            Probe::Seed => self.seed_answered(pending.to.addr(), peer, said),
+            Probe::Seed => self.seed_answered((pending.to.addr(), pending.started), peer, said),
             Probe::Remembered => self.remembered_answered(peer, member),
             Probe::Last => self.last_answered(peer, member),
             Probe::Next => {}

@@ -9,6 +9,8 @@ pub(super) struct Net {
     pub now: Now,
     pub nodes: BTreeMap<SocketAddr, Node>,
     pub seeds: Vec<SocketAddr>,
+    /// What the names of the seeds stand for, if that is not one address for each.
+    pub names: Option<Vec<Vec<SocketAddr>>>,
     pub replies: Vec<(Ticket, Reply)>,
     /// All that was sent, if somebody records it: from whom, to whom, what.
     pub recorded: Option<Vec<(SocketAddr, SocketAddr, Vec<u8>)>>,
@@ -34,6 +36,7 @@ impl Net {
             now,
             nodes: BTreeMap::new(),
             seeds: vec![addr(1)],
+            names: None,
             replies: vec![],
             recorded: None,
             deaf: None,
@@ -86,7 +89,8 @@ impl Net {
                     match event {
                         Event::Reply(ticket, reply) => self.replies.push((ticket, reply)),
                         Event::SeedsWanted { .. } => {
-                            let seeds = self.seeds.iter().map(|seed| vec![*seed]).collect();
+                            let each = || self.seeds.iter().map(|seed| vec![*seed]).collect();
+                            let seeds = self.names.clone().unwrap_or_else(each);
                             self.nodes.get_mut(&from).unwrap().handle_command(self.now, Command::Seeds(seeds));
                         }
                         Event::Left { .. } => {}
@@ -313,6 +317,65 @@ mod birth {
             net.assert_ideal();
             assert!(net.all_ready(), "{pause} ms apart");
         }
+    }
+
+    #[test]
+    fn a_name_that_stands_for_all_seeds_founds_one_ring() {
+        let mut net = Net::new();
+        net.names = Some(vec![vec![addr(1), addr(2), addr(3)]]);
+        (1..=3).for_each(|n| net.start_as(n, true));
+        net.run(500);
+        net.assert_ideal();
+        assert!(net.all_ready());
+    }
+
+    #[test]
+    fn what_a_seed_said_before_this_process_stood_still_founds_nothing() {
+        let mut net = Net::new();
+        net.seeds = vec![addr(1), addr(2)];
+        let low = if Id::of_addr(addr(1)) < Id::of_addr(addr(2)) { 1 } else { 2 };
+        net.start_as(3 - low, true);
+        net.run(10);
+        // The lower one asks, and stands still before it reads the answer.
+        let mut entropy = [7; 32];
+        entropy[0] = 1;
+        let identity = Identity { addr: addr(low), id: None };
+        let mut stopped = Node::new(Config::default(), identity, true, entropy, net.now);
+        while stopped.poll_event().is_some() {}
+        stopped.handle_command(net.now, Command::Seeds(vec![vec![addr(1)], vec![addr(2)]]));
+        let (mut buffer, mut answers) = ([0; FRAME_MAX], Vec::new());
+        while let Some(sent) = stopped.poll_transmit(&mut buffer) {
+            let other = net.nodes.get_mut(&sent.to).unwrap();
+            other.handle_datagram(net.now, addr(low), &buffer[..sent.length]);
+            let mut answer = [0; FRAME_MAX];
+            while let Some(told) = other.poll_transmit(&mut answer) {
+                answers.push(answer[..told.length].to_vec());
+            }
+        }
+        assert!(!answers.is_empty());
+        net.run(30_000);
+        assert!(net.nodes[&addr(3 - low)].is_member(), "it has founded a ring of its own");
+        for answer in answers {
+            stopped.handle_datagram(net.now, addr(3 - low), &answer);
+        }
+        assert!(!stopped.is_member());
+        net.nodes.insert(addr(low), stopped);
+        net.run(20_000);
+        net.assert_ideal();
+    }
+
+    #[test]
+    fn strangers_that_ask_do_not_keep_a_founder_from_its_ring_while_a_name_does_not_resolve() {
+        let mut net = Net::new();
+        net.names = Some(vec![vec![addr(1)], vec![]]);
+        net.start_as(1, true);
+        // They have another seed: the one that founds.
+        for n in 10..40 {
+            net.names = Some(vec![vec![addr(1)], vec![]]);
+            net.start_as(n, true);
+            net.run(200);
+        }
+        assert!(net.nodes[&addr(1)].is_member());
     }
 
     #[test]

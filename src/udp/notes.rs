@@ -1,6 +1,6 @@
 //! What the driver notes beside the node, to tell people why it cannot join, and who cannot join it.
 
-use super::seeds::{Here, TELLING_TRY};
+use super::seeds::{Here, NOTED_MAX, TELLING_TRY};
 use crate::handle::{Found, Seed, Trouble};
 use crate::node::{Node, Seeking};
 use crate::wire::Flaw;
@@ -35,6 +35,7 @@ impl Notes {
 
     /// The seeds were looked up anew. What was found at an address holds until it is known better.
     pub fn set(&self, mut seeds: Vec<Seed>) {
+        seeds.truncate(NOTED_MAX);
         let mut noted = self.noted();
         for seed in seeds.iter_mut().filter(|seed| seed.found == Found::Asked) {
             let same = |known: &&Seed| known.addr == seed.addr;

@@ -21,7 +21,7 @@ pub const TELLING_TRY: u32 = 3;
 const PROBES_MAX: usize = 8;
 
 /// Addresses of seeds of which something is noted.
-const NOTED_MAX: usize = 64;
+pub const NOTED_MAX: usize = 64;
 
 /// Where the node is that looks for its seeds.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +140,6 @@ pub async fn look(seeds: &[String], here: Here) -> Vec<Seed> {
         debug!("{name} does not resolve: {why}");
         looked.push(Seed { name: name.clone(), addr: None, found: Found::Unresolved(why.to_string()) });
     }
-    looked.truncate(NOTED_MAX);
     looked
 }
 

@@ -194,7 +194,7 @@ pub enum Answer<'a> {
         founder: bool,
         /// I was on a ring before, and have saved what I held: I go before founders that have nothing.
         recalls: bool,
-        /// I am joining a ring, or have heard of one: none is to be created without it.
+        /// I am or was on a ring, am joining one, have heard of one, or am about to create one: nobody else is to.
         knows_ring: bool,
     },
     /// The successor of the id.

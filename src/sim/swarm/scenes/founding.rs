@@ -12,6 +12,7 @@ struct Founding {
     calm: bool,
     last_start: Option<Instant>,
     were_ready: bool,
+    rests: bool,
 }
 
 /// Two to seven nodes, all of which are seeds, and in some runs up to three more that are none. In one run of three
@@ -30,7 +31,7 @@ pub fn stage(seed: u64) -> Swarm {
     let nodes = founders + if rng.chance(0.3) { 1 + rng.index(3) } else { 0 };
     let profile = Profile {
         founders,
-        starts: Duration::from_millis([0, 50, 1000, 3000][rng.index(4)]),
+        starts: Duration::from_millis([0, 50, 1000, 3000, 4200, 5000][rng.index(6)]),
         weather,
         lateness: Duration::from_micros(200),
         ..profile(nodes, 8, &mut rng)
@@ -56,7 +57,9 @@ impl Scene for Founding {
         }
         let last_start = *self.last_start.get_or_insert(now);
         let ready = seeds.iter().all(|host| host.is_ready(now));
-        if ready && !core::mem::replace(&mut self.were_ready, true) && self.calm {
+        // Those that waited for the last one for four seconds have founded their ring without it.
+        let in_time = self.calm && run.profile.starts < Duration::from_secs(4);
+        if ready && !core::mem::replace(&mut self.were_ready, true) && in_time {
             let name = format!("s from the last start until {} seeds are ready", run.profile.founders);
             run.figure(&name, now.since(last_start).as_secs_f64());
         }
@@ -64,7 +67,9 @@ impl Scene for Founding {
         ready && all && oracle::is_ideal(&Ring::of(&run.world), run.profile.successors)
     }
 
-    fn step(&mut self, _run: &mut Swarm) -> Option<Duration> {
-        None
+    fn step(&mut self, run: &mut Swarm) -> Option<Duration> {
+        // What is judged now is a ring at rest, so the network is calm from here on.
+        run.world.network.weather = Weather::QUIET;
+        (!core::mem::replace(&mut self.rests, true)).then_some(Duration::from_secs(3))
     }
 }
