@@ -45,6 +45,12 @@ fn says_why(node: &Node, parts: &[&str]) {
     assert_eq!(String::from_utf8_lossy(&output.stderr), format!("skynode: {told}\n"));
     let why = client.get("/node").json()["unready"].as_str().expect("a sentence").to_owned();
     assert!(told.contains(&why), "{why}");
+    refuses_at_once(&mut client, &why);
+}
+
+/// Each call that takes an owner is refused for this reason, and at once.
+#[track_caller]
+fn refuses_at_once(client: &mut Client, why: &str) {
     for (method, target) in [
         ("GET", "/storage/k"),
         ("PUT", "/storage/k"),
@@ -54,10 +60,10 @@ fn says_why(node: &Node, parts: &[&str]) {
     ] {
         let begun = Instant::now();
         let refused = client.ask(method, target, "", (method == "PUT").then_some(&b"v"[..]));
-        assert!(begun.elapsed() < Duration::from_secs(2), "it is known at once: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(2), "{method} {target}: {:?}", begun.elapsed());
         assert_eq!((refused.status, refused.field("Retry-After")), (503, Some("1")), "{method} {target}");
         let detail = refused.json()["detail"].as_str().expect("a sentence").to_owned();
-        assert!(detail.contains(&why) && detail.contains("Nothing was changed"), "{detail}");
+        assert!(detail.contains(why) && detail.contains("Nothing was changed"), "{detail}");
     }
 }
 
@@ -230,19 +236,7 @@ fn a_node_that_knows_too_few_others_says_so_at_once_and_holds_nobody() {
     let node = Node::start(own_addr(), &flags(["--min-nodes", "2"]));
     node.await_line("knows 1 of the 2 living nodes that --min-nodes asks for");
     let mut client = node.client();
-    for (method, target) in [
-        ("GET", "/storage/k"),
-        ("PUT", "/storage/k"),
-        ("DELETE", "/storage/k"),
-        ("GET", "/storage?ring=1"),
-        ("GET", "/lookup/k"),
-    ] {
-        let begun = Instant::now();
-        let refused = client.ask(method, target, "", (method == "PUT").then_some(&b"v"[..]));
-        assert!(begun.elapsed() < Duration::from_secs(2), "{method} {target}: {:?}", begun.elapsed());
-        let why = "It knows 1 of at least 2 living nodes";
-        assert!(refused.status == 503 && refused.text().contains(why), "{method} {target}: {}", refused.text());
-    }
+    refuses_at_once(&mut client, "It knows 1 of at least 2 living nodes");
     let (code, told) = skyctl(&["put", "k", "v", "--timeout", "0.5", "--node", &node.addr.to_string()]);
     assert_eq!(code, Some(3));
     assert!(told.contains(&format!("{} runs, but is silent: It knows 1 of at least 2", node.addr)), "{told}");
