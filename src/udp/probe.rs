@@ -6,7 +6,7 @@
 use crate::limits::RING_NAME_MAX;
 use serde::Deserialize;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::{Async, Timer, future};
+use smol::{Async, Executor, Timer, future};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -67,12 +67,17 @@ pub(crate) async fn probe(addr: SocketAddr) -> Probed {
 
 /// The same of several, all at one time.
 pub(crate) async fn probe_all(addrs: Vec<SocketAddr>) -> Vec<(SocketAddr, Probed)> {
-    let tasks: Vec<_> = addrs.into_iter().map(|addr| (addr, smol::spawn(probe(addr)))).collect();
-    let mut found = Vec::new();
-    for (addr, task) in tasks {
-        found.push((addr, task.await));
-    }
-    found
+    // Within this task: the program has one thread for all that is not on a disk or in the resolver.
+    let executor = Executor::new();
+    let tasks: Vec<_> = addrs.into_iter().map(|addr| (addr, executor.spawn(probe(addr)))).collect();
+    let found = async {
+        let mut found = Vec::new();
+        for (addr, task) in tasks {
+            found.push((addr, task.await));
+        }
+        found
+    };
+    executor.run(found).await
 }
 
 async fn ask(addr: SocketAddr) -> io::Result<Vec<u8>> {
