@@ -34,11 +34,12 @@ pub fn unready(snapshot: &Snapshot) -> Option<String> {
         }
         (State::Settled, ..) => return None,
         (State::Leaving, ..) => String::from("It hands over what it holds: ask another one."),
-        // It knows nobody as it has no place, not the other way round.
-        (_, None | Some(Silenced::Few { .. }), Some(trouble)) => trouble,
-        (_, Some(why @ Silenced::Awaits { .. }), Some(trouble)) => {
+        // Before it had a place it knows nobody as it has none, not the other way round.
+        (_, Some(Silenced::Few { .. }), Some(trouble)) if status.counters.settlements == 0 => trouble,
+        (_, Some(why @ (Silenced::Awaits { .. } | Silenced::Few { .. })), Some(trouble)) => {
             format!("{} {trouble}", why_silent(why, status.min_nodes))
         }
+        (_, None, Some(trouble)) => trouble,
         (_, Some(why), _) => why_silent(why, status.min_nodes),
         (State::Joining, None, None) => String::from("It looks for its place on the ring."),
         (State::Settling, None, None) => {

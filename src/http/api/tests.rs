@@ -570,6 +570,11 @@ fn one_reason_is_told_by_readiness_by_the_node_and_by_each_refusal() {
         let busy = ask_with("GET /storage/k HTTP/1.1", Reply::Unavailable(Unavailable::Busy), &snapshot);
         assert!(text(&busy).contains("Too many requests"), "that is another reason: {busy:?}");
     }
+    // One that had a place, and has lost its neighbours, says that first.
+    let mut lost = snapshot(State::Silent, Some(few), Some(trouble()));
+    lost.status.counters.settlements = 1;
+    let told = text(&reply::readiness(&lost)).to_owned();
+    assert!(told.contains("knows 1 of at least 3") && told.contains("nothing listens by TCP"), "{told}");
     let settled = snapshot(State::Settled, None, None);
     let elsewhere = ask_with("GET /storage/k HTTP/1.1", Reply::Unavailable(Unavailable::NoOwner), &settled);
     assert!(text(&elsewhere).contains("The node responsible for this key"), "{elsewhere:?}");
