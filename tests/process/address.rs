@@ -1,10 +1,12 @@
 //! Addresses: listening on all that a machine has, IPv6, people served elsewhere or not at all.
 
 use crate::client::exchange;
-use crate::process::{Node, PATIENCE, eventually, join, own_addr};
+use crate::process::{Node, PATIENCE, eventually, join, own_addr, reserved_addr};
 use crate::ring::await_all;
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Output};
+use std::thread;
 
 fn any(ip: &str) -> SocketAddr {
     format!("{ip}:0").parse().expect("an address")
@@ -113,6 +115,41 @@ fn a_check_says_whether_a_node_is_ready() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("its place on the ring"), "{text}");
+}
+
+#[test]
+fn a_check_waits_for_a_node_that_is_about_to_be_ready_and_tells_a_reason_that_lasts_once() {
+    let seed = reserved_addr();
+    let node = Node::start(own_addr(), &join(&[seed]));
+    let (listen, wait) = (node.addr.to_string(), |seconds: &str| {
+        let arguments = ["--check", "--wait", seconds, "--listen", &node.addr.to_string()];
+        Command::new(env!("CARGO_BIN_EXE_skynode")).env_clear().args(arguments).output().expect("it runs")
+    });
+    let in_vain = wait("1.5");
+    let told = String::from_utf8_lossy(&in_vain.stderr);
+    assert_eq!(in_vain.status.code(), Some(1));
+    assert_eq!(told.matches(&format!("skynode: waiting for {listen}: ")).count(), 1, "{told}");
+    assert_eq!(told.lines().count(), 2, "once while it waits, and once at the end: {told}");
+    let _first = Node::start(seed, &[]);
+    let output = wait("30");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{listen} is ready\n"));
+}
+
+#[test]
+fn a_check_knows_what_is_no_node() {
+    let stranger = TcpListener::bind(own_addr()).expect("it is free");
+    let addr = stranger.local_addr().expect("it is bound");
+    let answers = thread::spawn(move || {
+        let (mut stream, _) = stranger.accept().expect("it is asked");
+        stream.read(&mut [0; 1024]).expect("a request");
+        stream.write_all(b"HTTP/1.1 404 Not Found\r\n\r\n<html>somebody else's page</html>").expect("it listens");
+    });
+    let output = check(&addr.to_string());
+    answers.join().expect("it has answered");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("not as a skynode (HTTP status 404)") && !told.contains("html"), "{told}");
 }
 
 #[test]

@@ -34,6 +34,8 @@ fn a_wrong_command_line_ends_with_2_and_one_line() {
     fails(&skynode(&["--host", "sky.example:80"]), 2, &["without a port"]);
     fails(&skynode(&["--check", "-l", "127.0.0.1:0"]), 1, &["any port", "--listen"]);
     fails(&skynode(&["--check", "--http", "off"]), 1, &["off"]);
+    fails(&skynode(&["--wait", "3"]), 2, &["--wait", "--check"]);
+    fails(&skynode(&["--check", "--wait", "-1"]), 2, &["0 to 3600 seconds"]);
     fails(&skynode(&["-j", "sky.example"]), 2, &["sky.example", "host:port"]);
     fails(&skynode(&["-i", "1"]), 2, &["32 hexadecimal digits"]);
     fails(&skynode(&["--ring", ""]), 2, &["1 to 64 bytes"]);

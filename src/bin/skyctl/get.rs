@@ -4,7 +4,7 @@ use super::ring_options::{asks_key, put_bytes};
 use super::{Failure, say};
 use serde_json::json;
 use skynode::client::Value;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -33,7 +33,9 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut out = io::stdout().lock();
-    match out.write_all(value.bytes()).and_then(|()| out.flush()) {
+    // In a terminal the next prompt stands on a line of its own; all else gets the value and nothing more.
+    let end: &[u8] = if out.is_terminal() && !value.bytes().ends_with(b"\n") { b"\n" } else { b"" };
+    match out.write_all(value.bytes()).and_then(|()| out.write_all(end)).and_then(|()| out.flush()) {
         // A reader that has gone away, as `head` does, is no failure.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::Other(format!("the value cannot be written: {error}")))

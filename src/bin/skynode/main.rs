@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Err(Exit::Wrong(text)) => return fail(2, &text),
     };
     if options.check {
-        return match check::check(options.listen, options.http) {
+        return match check::check(options.listen, options.http, options.wait) {
             Ok(text) => tell(&text),
             Err(text) => fail(1, &text),
         };

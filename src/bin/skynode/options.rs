@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use values::{
     advertise, cors, data, host, http, id, join, leave_timeout, level, listen, max_memory, max_value, min_nodes,
-    reopen_after, ring,
+    reopen_after, ring, wait,
 };
 
 /// The command line as argh reads it.
@@ -43,8 +43,8 @@ use values::{
             seed is on one; of three seeds or more it must hear most first, itself included.",
     note = "SIGTERM, SIGINT and POST /leave have the node hand over what it holds and leave the ring; then it exits\n\
             with 0. A second signal ends it at once.",
-    note = "What is not given here is taken from the environment, where every flag but --alone, --check, --tied\n\
-            and --version has a variable:\n\
+    note = "What is not given here is taken from the environment, where every flag but --alone, --check, --tied,\n\
+            --version and --wait has a variable:\n\
             SKY_LISTEN, SKY_JOIN, SKY_HOST and SKY_CORS (several separated by commas), SKY_ADVERTISE,\n\
             SKY_HTTP, SKY_ID, SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE,\n\
             SKY_MAX_MEMORY, SKY_DATA, SKY_LOG. An empty one counts as not there.",
@@ -137,6 +137,11 @@ struct Arguments {
     #[argh(switch)]
     check: bool,
 
+    /// with --check: for how many seconds to ask again while the node is not ready, 0 to 3600 (default 0). A reason
+    /// that lasts is written to standard error once
+    #[argh(option, arg_name = "seconds", from_str_fn(wait))]
+    wait: Option<Duration>,
+
     /// end at once, without leaving the ring, when standard input is closed: for a program that starts nodes and must
     /// not leave them behind, as skyctl up does
     #[argh(switch)]
@@ -174,6 +179,8 @@ pub struct Options {
     pub log: LevelFilter,
     /// Do not start a node, but ask whether it is ready.
     pub check: bool,
+    /// For how long to ask again.
+    pub wait: Duration,
     /// End with standard input.
     pub tied: bool,
 }
@@ -223,6 +230,9 @@ pub fn read(
     if arguments.alone && directory.is_none() {
         return Err(Exit::Wrong(String::from("--alone says something of what was saved: it needs --data")));
     }
+    if arguments.wait.is_some() && !arguments.check {
+        return Err(Exit::Wrong(String::from("--wait says how long to ask: it needs --check")));
+    }
     let listens = given.one(arguments.listen, "SKY_LISTEN", listen)?;
     Ok(Options {
         listen: listens.unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT))),
@@ -237,6 +247,7 @@ pub fn read(
         alone: arguments.alone,
         log: given.one(arguments.log, "SKY_LOG", level)?.unwrap_or(LevelFilter::Info),
         check: arguments.check,
+        wait: arguments.wait.unwrap_or_default(),
         tied: arguments.tied,
     })
 }

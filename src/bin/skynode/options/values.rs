@@ -18,6 +18,8 @@ const HOST_MAX: usize = 253;
 
 /// How long a node may take to leave, in seconds.
 const LEAVE_TIMES: RangeInclusive<f64> = 0.0..=3600.0;
+/// How long --check may ask again.
+const WAIT_TIMES: RangeInclusive<f64> = 0.0..=3600.0;
 
 /// After how long a node may end its own silence, in seconds: up to a year.
 const REOPEN_TIMES: RangeInclusive<f64> = 1.0..=31_536_000.0;
@@ -108,6 +110,10 @@ pub fn ring(text: &str) -> Result<String, String> {
 
 pub fn leave_timeout(text: &str) -> Result<Duration, String> {
     seconds(text, LEAVE_TIMES).ok_or_else(|| String::from("the time for leaving is 0 to 3600 seconds, like 8 or 2.5"))
+}
+
+pub fn wait(text: &str) -> Result<Duration, String> {
+    seconds(text, WAIT_TIMES).ok_or_else(|| String::from("the time to wait is 0 to 3600 seconds, like 30"))
 }
 
 pub fn reopen_after(text: &str) -> Result<Duration, String> {
