@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const NODES_MAX: usize = 64;
 /// How long a ring may take to become whole.
 const WHOLE_TIME: Duration = Duration::from_secs(60);
+/// A ring that takes longer is waited for with a word.
+const SLOW: Duration = Duration::from_secs(1);
 /// The pause between two looks at the ring.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a node may take to end by itself, before it is killed.
@@ -120,10 +122,16 @@ async fn live(options: &Arguments, ports: Ports, nodes: &mut Vec<Child>) -> Resu
         ports::remember(dir, &addrs)?;
     }
     if !options.json {
-        addrs.iter().for_each(|addr| say(&format!("http://{addr}/")));
+        // With its process, for those who want to see what happens when it is killed.
+        nodes.iter().zip(&addrs).for_each(|(node, addr)| say(&format!("http://{addr}/  pid {}", node.pid())));
     }
     let begun = Instant::now();
-    let whole = async { await_whole(options, &addrs).await };
+    let slow = async {
+        Timer::after(SLOW).await;
+        note("waiting until the ring is whole");
+        future::pending().await
+    };
+    let whole = future::or(async { await_whole(options, &addrs).await }, slow);
     let ends = async {
         loop {
             if let Ok(Happened::Ended(number)) = told.recv().await {
