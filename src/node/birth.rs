@@ -37,7 +37,7 @@ pub(super) struct Birth {
     /// When a seed with a lower id was heard that will create the ring instead.
     lower_founder: Option<Instant>,
     /// The seeds, and what each said.
-    seeds: Seeds,
+    pub seeds: Seeds,
     /// When the seeds were asked last.
     asked: Option<Instant>,
     /// When their addresses were wanted last.

@@ -103,6 +103,12 @@ impl Seeds {
         }
     }
 
+    /// The addresses that have answered what was asked since, and whether a member of a ring lives there.
+    pub fn answered_since(&self, since: Instant) -> Vec<(SocketAddr, bool)> {
+        let all = self.seeds.iter().flat_map(|seed| &seed.addrs);
+        all.filter_map(|it| it.said.filter(|(at, _)| *at > since).map(|(_, said)| (it.addr, said.member))).collect()
+    }
+
     /// True if a seed has this address.
     pub fn has(&self, addr: SocketAddr) -> bool {
         self.seeds.iter().flat_map(|seed| &seed.addrs).any(|it| it.addr == addr)

@@ -2,7 +2,6 @@
 //! seed is silent, its driver adds.
 
 use super::Node;
-use super::pending::{Pending, Probe, Purpose};
 use crate::time::Instant;
 use crate::wire::Peer;
 use alloc::vec::Vec;
@@ -35,11 +34,9 @@ pub enum Hitch {
     CutOff(SocketAddr),
 }
 
-/// Who answered, and what stands in the way.
+/// What stands in the way to a place, and since when something has.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// Seeds by the address that they were asked at: when they answered last, and whether they are on a ring.
-    answered: Vec<(SocketAddr, Instant, bool)>,
     hitch: Option<(Hitch, Instant)>,
 }
 
@@ -57,19 +54,6 @@ impl Search {
 }
 
 impl Node {
-    /// A seed that was asked has answered, and is on a ring or not.
-    pub(super) fn note_seed(&mut self, pending: &Pending, member: bool) {
-        if !matches!(pending.purpose, Purpose::Probe(Probe::Seed)) || self.is_member() {
-            return;
-        }
-        let (now, addr) = (self.now.at, pending.to.addr());
-        let answered = &mut self.joining.search.answered;
-        answered.retain(|(known, at, _)| *known != addr && now.since(*at) < RECENT);
-        if answered.len() < ANSWERED_MAX {
-            answered.push((addr, now, member));
-        }
-    }
-
     /// Why it has no place on a ring, of a node that has none and looks for one.
     pub fn seeking(&self) -> Option<Seeking> {
         if self.is_member() || self.is_leaving() {
@@ -77,11 +61,10 @@ impl Node {
         }
         let now = self.now.at;
         let search = &self.joining.search;
-        let recent = search.answered.iter().filter(|(_, at, _)| now.since(*at) < RECENT);
         let hitch = search.hitch.filter(|_| self.joining.has_contact());
         Some(Seeking {
             founder: self.birth.founder,
-            answered: recent.map(|(addr, _, member)| (*addr, *member)).collect(),
+            answered: self.birth.seeds.answered_since(now - RECENT),
             hitch: hitch.map(|(hitch, _)| hitch),
             hitched_for: hitch.map_or(Duration::ZERO, |(_, since)| now.since(since)),
         })
@@ -90,9 +73,6 @@ impl Node {
 
 /// For so long an answer counts: longer than the longest pause between two tries of the seeds.
 const RECENT: Duration = Duration::from_secs(20);
-
-/// Seeds of which it is known that they answered.
-const ANSWERED_MAX: usize = 32;
 
 #[cfg(test)]
 mod tests {

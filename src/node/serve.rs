@@ -86,7 +86,6 @@ impl Node {
             }
             (Purpose::Candidate, Answer::Neighbours(answer)) => self.candidate_answered(to, stamp, answer),
             (Purpose::Probe(probe), Answer::Pong { place, member, founder, recalls, knows_ring }) => {
-                self.note_seed(pending, member);
                 // A seed may have been asked under another address than its own; the others are known by theirs.
                 let addr = if probe == Probe::Seed { place.addr } else { to.addr() };
                 let peer = Peer { place: Place { addr, ..place }, ..to };
