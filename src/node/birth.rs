@@ -182,7 +182,7 @@ impl Node {
         }
     }
 
-    /// True of a founder that has waited long enough, and is about to create the ring: whoever asks is to follow it.
+    /// True of a founder that has waited long enough, and is about to create the ring: other seeds are to follow it.
     pub(super) const fn is_about_to_found(&self) -> bool {
         self.birth.last_round.is_some()
     }

@@ -26,7 +26,7 @@ pub struct Seeking {
 pub enum Hitch {
     /// Another node has its id. At the node's own address that is its own earlier life, until that is dropped.
     Taken(Peer),
-    /// This member answers, but none of those whom it names on the way to the place.
+    /// This member answers, but none of the nodes that it names on the way to the place.
     Lost(SocketAddr),
     /// It would stand between these two, but one of them does not answer, or not as a neighbour of the other.
     Between(SocketAddr, SocketAddr),

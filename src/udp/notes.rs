@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How the seeds were found, noted by whoever looks them up.
+/// How the seeds were found, noted by the task that looks them up.
 #[derive(Clone, Debug)]
 pub struct Notes(Arc<Mutex<Noted>>);
 
@@ -24,7 +24,7 @@ struct Noted {
 
 impl Notes {
     fn noted(&self) -> MutexGuard<'_, Noted> {
-        // What is in there is whole whoever has panicked.
+        // A panic elsewhere leaves what is in there whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

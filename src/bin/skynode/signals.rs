@@ -44,7 +44,7 @@ pub async fn obey(mut signals: Signals, node: Handle) -> ExitCode {
     ExitCode::from(if second == Signal::Int { 130 } else { 143 })
 }
 
-/// Standard input, as long as whoever started the node holds the other end.
+/// Standard input, as long as the program that started the node holds the other end.
 pub struct Lifeline(Async<io::Stdin>);
 
 impl Lifeline {
