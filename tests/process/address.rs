@@ -1,21 +1,15 @@
 //! Addresses: listening on all that a machine has, IPv6, people served elsewhere or not at all.
 
 use crate::client::exchange;
-use crate::process::{Node, PATIENCE, eventually, join, own_addr, reserved_addr};
+use crate::process::{Node, PATIENCE, eventually, join, own_addr, reserved_addr, reserved_ports};
 use crate::ring::await_all;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::thread;
 
 fn any(ip: &str) -> SocketAddr {
     format!("{ip}:0").parse().expect("an address")
-}
-
-/// Ports on which this address is free for both protocols, for nodes that have to know each other before they start.
-fn ports<const N: usize>(ip: &str) -> [u16; N] {
-    let held: [UdpSocket; N] = std::array::from_fn(|_| UdpSocket::bind(any(ip)).expect("there is a free port"));
-    held.map(|socket| socket.local_addr().expect("it is bound").port())
 }
 
 #[test]
@@ -30,7 +24,8 @@ fn a_node_on_all_addresses_learns_from_its_seed_which_one_it_has() {
 
 #[test]
 fn seeds_that_start_together_on_all_addresses_tell_each_other() {
-    let ports: [u16; 3] = ports("0.0.0.0");
+    let first = reserved_ports(3);
+    let ports = [first, first + 1, first + 2];
     let seeds: Vec<String> =
         ports.iter().flat_map(|port| [String::from("--join"), format!("localhost:{port}")]).collect();
     let nodes = ports.map(|port| Node::start(SocketAddr::from(([0; 4], port)), &seeds));
@@ -76,8 +71,7 @@ fn people_are_served_at_another_address_or_not_at_all() {
         let nodes = second.client().get("/ring").json()["nodes"].as_array().map_or(0, Vec::len);
         if nodes == 2 { Ok(()) } else { Err(format!("{nodes} nodes")) }
     });
-    let [port] = ports("127.0.0.1");
-    let silent = SocketAddr::from(([127, 0, 0, 1], port));
+    let silent = SocketAddr::from(([127, 0, 0, 1], reserved_ports(1)));
     let mut child = Command::new(env!("CARGO_BIN_EXE_skynode"))
         .env_clear()
         .args(["-l", &silent.to_string(), "--http", "off", "-j", &addr.to_string(), "--log", "off"])
@@ -100,7 +94,7 @@ fn check(listen: &str) -> Output {
 
 #[test]
 fn a_check_says_whether_a_node_is_ready() {
-    let [port] = ports("127.0.0.1");
+    let port = reserved_ports(1);
     let nobody = check(&format!("127.0.0.1:{port}"));
     assert_eq!(nobody.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("does not answer"), "{nobody:?}");
@@ -109,7 +103,7 @@ fn a_check_says_whether_a_node_is_ready() {
         let output = check(&ready.addr.to_string());
         if output.status.success() { Ok(()) } else { Err(format!("{output:?}")) }
     });
-    let [port] = ports("127.0.0.1");
+    let port = reserved_ports(1);
     let waits = Node::start(own_addr(), &join(&[SocketAddr::from(([127, 0, 0, 1], port))]));
     let output = check(&waits.addr.to_string());
     let text = String::from_utf8_lossy(&output.stderr);

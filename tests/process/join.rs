@@ -1,9 +1,9 @@
 //! A node that cannot join says why: its log, `/readyz`, `/node`, `--check`, each refusal, and `skyctl`.
 
 use crate::client::Client;
-use crate::process::{Node, PATIENCE, eventually, join, own_addr, reserved_addr};
+use crate::process::{Node, PATIENCE, eventually, join, own_addr, reserved_addr, reserved_ports};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -202,9 +202,7 @@ impl Drop for Killed {
 
 #[test]
 fn a_node_that_does_not_know_its_own_address_yet_is_alive_and_says_why() {
-    let (seed, own) = (reserved_addr(), UdpSocket::bind("0.0.0.0:0").expect("there is a free port"));
-    let port = own.local_addr().expect("it is bound").port();
-    drop(own);
+    let (seed, port) = (reserved_addr(), reserved_ports(1));
     let mut command = Command::new(env!("CARGO_BIN_EXE_skynode"));
     command.env_clear().args(["--listen", &format!("0.0.0.0:{port}"), "--join", &seed.to_string(), "--log", "off"]);
     let _child = Killed(command.spawn().expect("it runs"));

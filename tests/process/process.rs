@@ -160,6 +160,25 @@ pub fn reserved_addr() -> SocketAddr {
     addr
 }
 
+/// The first of so many ports in a row that are free on all addresses and for both protocols, for nodes that have to
+/// know each other before they start. They lie below those that the system gives to whoever asks for any port, so that
+/// no connection of another test takes one of them meanwhile.
+pub fn reserved_ports(number: u16) -> u16 {
+    const FIRST: u32 = 12_000;
+    const PORTS: u32 = 18_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: u16| {
+        let any = (Ipv4Addr::UNSPECIFIED, port);
+        UdpSocket::bind(any).is_ok() && TcpListener::bind(any).is_ok()
+    };
+    let mut firsts = (0..PORTS / u32::from(number)).map(|_| {
+        let taken = NEXT.fetch_add(number.into(), Ordering::Relaxed);
+        // Processes of tests that run beside this one begin elsewhere.
+        (FIRST + (std::process::id() * 64 + taken) % PORTS) as u16
+    });
+    firsts.find(|first| (0..number).all(|n| is_free(first + n))).expect("ports are free")
+}
+
 /// Asks again until it holds. Panics with what it says at the end of the patience.
 pub fn eventually<T>(patience: Duration, mut check: impl FnMut() -> Result<T, String>) -> T {
     let started = Instant::now();

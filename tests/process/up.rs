@@ -1,7 +1,7 @@
 //! A ring that one program starts on this machine: its ports, how it ends, and how each of its nodes does.
 
 use crate::client::Client;
-use crate::process::{PATIENCE, eventually, own_addr};
+use crate::process::{PATIENCE, eventually, own_addr, reserved_ports};
 use crate::ring::one_at_a_time;
 use crate::skyctl::{await_line, command, ends_with, json, run, text};
 use std::io::{BufRead, BufReader};
@@ -108,20 +108,13 @@ fn a_directory_remembers_what_its_ring_held_and_where() {
     assert!(refused(&["3", "--dir", dir, "--port", &addrs[1].port().to_string()]).contains("--port"));
     ends_with(2, own_addr(), &["up", "3", "--dir", dir, "--port", "0"]);
     // As it was advised.
-    let port = free_ports(3);
+    let port = reserved_ports(3);
     let moved = Up::start(&["3", "--dir", dir, "--port", &port.to_string()]);
     assert_eq!(moved.addrs[2], SocketAddr::from(([127, 0, 0, 1], port + 2)));
     assert_eq!(ends_with(0, moved.addrs[0], &["get", "k"]), b"v");
     moved.interrupt();
     drop(taken);
     std::fs::remove_dir_all(path).expect("it was made");
-}
-
-/// The first of so many ports in a row that are free now.
-fn free_ports(number: u16) -> u16 {
-    let mut ports = (0..10_000u32).map(|step| (20_000 + (std::process::id() + step) % 10_000) as u16);
-    let free = |port: &u16| (0..number).all(|n| TcpListener::bind(("127.0.0.1", port + n)).is_ok());
-    ports.find(free).expect("ports are free")
 }
 
 /// It cannot have its ports. → what it says.
@@ -137,7 +130,7 @@ fn refused(arguments: &[&str]) -> String {
 #[test]
 fn ports_that_were_told_and_are_taken_are_an_error() {
     let _turn = one_at_a_time();
-    let port = free_ports(3);
+    let port = reserved_ports(3);
     let taken = TcpListener::bind(("127.0.0.1", port + 2)).expect("it is free");
     let told = refused(&["3", "--port", &port.to_string()]);
     let addr = taken.local_addr().expect("it is bound");
