@@ -120,7 +120,7 @@ fn two_items() -> Holding {
 /// A value of which a part is missing.
 fn cut() -> Value<'static> {
     let body = Body { length: 70_000, hash: [0xbb; 32], first: b"first" };
-    Value { kind: b"text/plain", expires_ms: 1_800_000_000_000, body }
+    Value { kind: b"text/plain", left_ms: 60_000, restored: true, body }
 }
 
 fn put(condition: Condition, body: Body<'static>) -> Request<'static> {

@@ -12,7 +12,6 @@ use crate::handle::Snapshot;
 use crate::limits::{Beyond, Limited};
 use crate::node::{Reply, State, Unavailable};
 use crate::wire::{Peer, Version};
-use std::time::SystemTime;
 
 /// What was found under a key.
 pub struct Found<'a> {
@@ -22,8 +21,8 @@ pub struct Found<'a> {
     pub left_out: usize,
     /// Its media type.
     pub kind: &'a [u8],
-    /// When it ends, in milliseconds since 1970; zero if never.
-    pub expires_ms: u64,
+    /// How many milliseconds are left of it; zero if it never ends.
+    pub left_ms: u64,
     /// Its version.
     pub version: Version,
     /// How many nodes hold it.
@@ -48,9 +47,9 @@ pub fn value(found: &Found<'_>, instead: Option<Status>) -> Response {
     // A cache may keep it, but has to ask whether it is still the newest.
     let response = response.field("Cache-Control", "no-cache");
     let response = stored(response, Some(found.version), found.copies, &found.owner);
-    match found.expires_ms {
+    match found.left_ms {
         0 => response,
-        end => response.field("Sky-TTL", seconds_until(end)),
+        left => response.field("Sky-TTL", left.div_ceil(1000)),
     }
 }
 
@@ -58,12 +57,6 @@ pub fn value(found: &Found<'_>, instead: Option<Status>) -> Response {
 fn media_type(kind: &[u8]) -> &str {
     let kind = Some(kind).filter(|kind| !kind.is_empty() && is_printable(kind));
     kind.and_then(|kind| str::from_utf8(kind).ok()).unwrap_or("application/octet-stream")
-}
-
-/// How long it is until then, rounded up. By another clock than the owner's it may be over already.
-fn seconds_until(end_ms: u64) -> u64 {
-    let now_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis());
-    u128::from(end_ms).saturating_sub(now_ms).div_ceil(1000) as u64
 }
 
 fn stored(response: Response, version: Option<Version>, copies: u8, owner: &Peer) -> Response {

@@ -239,7 +239,7 @@ impl Node {
                 match value {
                     Some((content, ttl_s)) => {
                         // A name and a condition take no more room than two writes of a log.
-                        let (Value { kind, body, .. }, ttl_s) = (content.framed(key.len(), 2), *ttl_s);
+                        let (Value { kind, body, .. }, ttl_s) = (content.framed(0, key.len(), 2), *ttl_s);
                         Request::Put { operation, key, condition, min_copies, ttl_s, kind, body }
                     }
                     None => Request::Delete { operation, key, condition, min_copies },
@@ -288,8 +288,8 @@ impl Node {
         let reply = match (answer, name) {
             (Answer::Value { value, .. }, None) if !value.is_sound() => return self.client_retry(ticket),
             (Answer::Value { version, copies, value }, None) if matches!(op.wish, Wish::Glance) => {
-                let (length, kind, expires_ms) = (value.body.length as usize, value.kind.into(), value.expires_ms);
-                Reply::Seen { version: *version, length, kind, expires_ms, copies: *copies, owner }
+                let (length, kind, left_ms) = (value.body.length as usize, value.kind.into(), value.left_ms);
+                Reply::Seen { version: *version, length, kind, left_ms, copies: *copies, owner }
             }
             (Answer::Value { version, copies, value }, None) if !value.body.is_whole() => {
                 let read = Read { version: *version, copies: *copies, value: (*value).into() };
@@ -300,7 +300,8 @@ impl Node {
                 return;
             }
             (Answer::Value { version, copies, value }, None) => {
-                Reply::Value { content: (*value).into(), version: *version, copies: *copies, owner }
+                let (content, left_ms) = ((*value).into(), value.left_ms);
+                Reply::Value { content, left_ms, version: *version, copies: *copies, owner }
             }
             (Answer::Stored { version, copies, created }, Some(operation)) => {
                 let (version, copies, created) = (*version, *copies, *created);

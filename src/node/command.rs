@@ -104,6 +104,8 @@ pub enum Reply {
     Value {
         /// The value.
         content: Content,
+        /// How many milliseconds are left of it; zero if it never ends.
+        left_ms: u64,
         /// Its version.
         version: Version,
         /// How many nodes hold it.
@@ -119,8 +121,8 @@ pub enum Reply {
         length: usize,
         /// Its media type; empty if that was not said.
         kind: Box<[u8]>,
-        /// When it ends, in milliseconds since 1970; zero if never.
-        expires_ms: u64,
+        /// How many milliseconds are left of it; zero if it never ends.
+        left_ms: u64,
         /// How many nodes hold it.
         copies: u8,
         /// Who answered.

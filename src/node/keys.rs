@@ -76,6 +76,13 @@ pub(super) struct OwnerOp {
     pub spreading: Option<Spreading>,
 }
 
+impl OwnerOp {
+    /// True if no answer is waited for.
+    pub(super) const fn is_for_nobody(&self) -> bool {
+        matches!(self.asker, Asker::Nobody)
+    }
+}
+
 /// The pause before a neighbour that refused or was silent is asked again.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -209,11 +216,12 @@ impl Node {
         let found = self.store.get(key).and_then(|stored| Some((stored.rank.version, stored.value.clone()?)));
         let op = self.owner_ops.get(&number);
         let is_here = op.is_some_and(|op| matches!(op.asker, Asker::Local(_)));
-        self.counters.reads += 1;
+        self.counters.reads += u64::from(op.is_some_and(|op| !op.is_for_nobody()));
         match found {
             Some((version, content)) => {
                 let copies = self.copies();
-                let value = if is_here { content.whole() } else { content.framed(0, 0) };
+                let left_ms = content.left_ms(self.store.lived_us());
+                let value = if is_here { content.whole(left_ms) } else { content.framed(left_ms, 0, 0) };
                 self.end_owner(number, Answer::Value { version, copies, value });
             }
             None => self.end_owner(number, Answer::Refused(Refusal::NotFound)),

@@ -135,7 +135,7 @@ impl Node {
         self.clock_ms = self.tick().max(after);
         let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
         log.push(operation.id, version);
-        let content = value.map(|(content, ttl_s)| content.until(self.end_of(ttl_s)));
+        let content = value.map(|(content, ttl_s)| content.until(self.store.end_in(u64::from(ttl_s) * 1000)));
         let grows = content.as_ref().is_some_and(|content| before.is_none_or(|before| content.size() > before));
         if self.lacks_room(grows) {
             return self.refuse_write(number, &operation, Refusal::Full);

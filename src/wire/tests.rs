@@ -21,7 +21,7 @@ fn the_largest_replicate_fits_a_frame() {
     (0..=OPERATIONS_MAX as u8).for_each(|n| log.push(OperationId([n; 16]), version));
     let (key, kind, long) = ([1; KEY_MAX], [2; KIND_MAX], [3; 2 * FIRST_MAX]);
     let room = room_for_value(key.len(), kind.len(), log.len());
-    let value = Value { kind: &kind, expires_ms: u64::MAX, body: Body::cut(&long, [4; 32], room) };
+    let value = Value { kind: &kind, left_ms: LEFT_MAX_MS, restored: true, body: Body::cut(&long, [4; 32], room) };
     assert!(!value.body.is_whole() && value.body.first.len() >= FIRST_MAX);
     let entry = Entry { key: &key, rank: Rank { version, ballot: u64::MAX, chosen: true }, log, value: Some(value) };
     let ring = RingKey::new("sky");

@@ -137,7 +137,7 @@ impl Run {
             Command::Get { key: key.clone() }
         } else {
             let content = Content::new(vec![how; 40 * usize::from(how)], b"", 0);
-            self.giver.tell(&key, Some(content.whole()));
+            self.giver.tell(&key, Some(content.whole(0)));
             let (condition, attempt) = (Condition::None, None);
             Command::Put { key: key.clone(), content, ttl_s: 0, condition, min_copies: 0, attempt }
         };

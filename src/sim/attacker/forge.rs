@@ -172,8 +172,8 @@ impl Material {
 
     fn value(rng: &mut Rng) -> Value<'static> {
         let kind = if rng.chance(0.2) { &KIND[..rng.index(KIND_MAX + 1)] } else { &[] };
-        let expires_ms = if rng.chance(0.2) { rng.next_u64() } else { 0 };
-        Value { kind, expires_ms, body: Self::body(rng) }
+        let left_ms = if rng.chance(0.2) { rng.next_u64() } else { 0 };
+        Value { kind, left_ms, restored: rng.chance(0.2), body: Self::body(rng) }
     }
 
     fn condition(&self, rng: &mut Rng) -> Condition {
