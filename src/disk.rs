@@ -33,7 +33,7 @@ const NODE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("node");
 const FORMAT: &str = "format";
 const RECORD: &str = "record";
 /// The format that this program reads and writes.
-const VERSION: &[u8] = &[3];
+const VERSION: &[u8] = &[4];
 
 /// How often the file is looked at while there is nothing to save.
 const LOOK: Duration = Duration::from_secs(2);

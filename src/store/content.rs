@@ -49,6 +49,11 @@ impl Content {
         self.hash.as_deref()
     }
 
+    /// BLAKE3 of it.
+    pub fn digest(&self) -> Hash {
+        self.hash().copied().unwrap_or_else(|| *blake3::hash(&self.bytes).as_bytes())
+    }
+
     /// True if it had ended by then.
     pub const fn has_ended(&self, wall_ms: u64) -> bool {
         self.expires_ms != 0 && self.expires_ms <= wall_ms
