@@ -9,7 +9,7 @@
 
 use skynode::sim::Detail;
 use skynode::sim::swarm::scenes::{
-    Stage, apart, astray, exodus, founding, halves, lapse, leaves, outage, pairs, rush, split, strays,
+    Stage, apart, astray, exodus, founding, halves, lapse, leaves, outage, pairs, queue, rush, split, strays,
 };
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
@@ -109,6 +109,11 @@ fn who_comes_astray_past_a_dead_node_gives_nobody_what_the_living_speak_for() {
 #[test]
 fn pairs_that_never_talk_cost_availability_only() {
     play_all("pairs", pairs::stage, 60, &[]);
+}
+
+#[test]
+fn in_a_queue_for_one_key_each_write_is_answered_and_counts_once() {
+    play_all("queue", queue::stage, 60, &[]);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! answers anything that rests on it: no later owner, whose clock may differ, brings it back.
 
 use super::Node;
+use super::keys::Step;
 use crate::id::Id;
-use crate::wire::{Answer, Rank, Refusal, Version};
+use crate::wire::{Rank, Version};
 
 impl Node {
     /// When a value that is taken now ends, if it lives for so many seconds; zero for never.
@@ -17,22 +18,27 @@ impl Node {
         value.is_some_and(|content| content.has_ended(self.now.wall_ms))
     }
 
-    /// Writes a tombstone over a value that has ended; the operation goes on when both neighbours have it.
+    /// Writes a tombstone over a value that has ended; the line goes on when both neighbours have it.
     pub(super) fn expire(&mut self, number: u64, key: &[u8]) {
         let id = Id::of_key(key);
         let Some(stored) = self.store.get(key) else { return };
         let (rank, log) = (stored.rank, stored.log.clone());
+        let forgotten = log.forgotten();
         let known = self.terms.at(id).max(rank.ballot);
         let Some(term) = self.rights.settled_term(id).filter(|term| *term >= known) else {
             self.outranked(id, known);
-            return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
+            return self.refuse_line(number, key);
         };
         self.clock_ms = self.tick().max(rank.version.time_ms.saturating_add(1));
         let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
         match self.store.write(key, Rank::of_write(version), log, None) {
-            Ok(true) => self.begin_spreading(number, version, None),
+            Ok(true) => {
+                let step = Step { from: rank.version, to: version, forgotten, dropped: None };
+                self.owner_ops.recall.add(id, &step);
+                self.begin_spreading(number, version);
+            }
             // Only where the clock has come to its end.
-            _ => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
+            _ => self.refuse_line(number, key),
         }
     }
 

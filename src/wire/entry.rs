@@ -126,7 +126,7 @@ impl From<Version> for Freshness {
 }
 
 /// The name of a write, the same in all its repetitions: 128 random bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OperationId(pub [u8; 16]);
 
 impl fmt::Display for OperationId {
@@ -213,14 +213,20 @@ impl OperationLog {
         self.forgotten != Freshness::default() && operation.fresh <= self.forgotten
     }
 
-    /// Remembers that the operation was given this version; the oldest one may be forgotten for it.
-    pub fn push(&mut self, id: OperationId, version: Version) {
-        if self.recent.is_full() {
-            let (_, oldest) = self.recent.remove(0);
+    /// How fresh the newest write was given to be that it has forgotten.
+    pub const fn forgotten(&self) -> Freshness {
+        self.forgotten
+    }
+
+    /// Remembers that the operation was given this version; returns the oldest one if it was forgotten for it.
+    pub fn push(&mut self, id: OperationId, version: Version) -> Option<(OperationId, Version)> {
+        let dropped = self.recent.is_full().then(|| self.recent.remove(0));
+        if let Some((_, oldest)) = dropped {
             self.forgotten = self.forgotten.max(oldest.into());
         }
         let pushed = self.recent.push((id, version));
         debug_assert!(pushed.is_ok(), "room was made");
+        dropped
     }
 }
 

@@ -18,7 +18,9 @@ fn bytes(key: &RingKey, frame: &Frame<'_>) -> Vec<u8> {
 fn the_largest_replicate_fits_a_frame() {
     let mut log = OperationLog::default();
     let version = Version { term: u64::MAX, time_ms: u64::MAX, writer: u64::MAX };
-    (0..=OPERATIONS_MAX as u8).for_each(|n| log.push(OperationId([n; 16]), version));
+    for n in 0..=OPERATIONS_MAX as u8 {
+        log.push(OperationId([n; 16]), version);
+    }
     let (key, kind, long) = ([1; KEY_MAX], [2; KIND_MAX], [3; 2 * FIRST_MAX]);
     let room = room_for_value(key.len(), kind.len(), log.len());
     let value = Value { kind: &kind, expires_ms: u64::MAX, body: Body::cut(&long, [4; 32], room) };

@@ -9,6 +9,7 @@ mod cors;
 mod disk;
 mod entries;
 mod events;
+mod hot_key;
 mod http;
 mod join;
 mod leave;
