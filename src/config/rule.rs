@@ -55,13 +55,17 @@ pub enum Rule {
     DropWhenConfirmed,
     /// Where tombstones were collected a floor stays, and nothing under it is taken.
     FloorOfTombstones,
+    /// A copy carries what is left of its value's life.
+    CopiesCarryWhatIsLeft,
+    /// Who comes back with what it saved, and thinks that more is left of a value than a neighbour does, is told so.
+    LessLeftIsTold,
     /// A write that may have been done or refused before, and forgotten since, is refused.
     RefuseForgotten,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -86,6 +90,8 @@ impl Rule {
         Self::WitnessesHaveSettled,
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
+        Self::CopiesCarryWhatIsLeft,
+        Self::LessLeftIsTold,
         Self::RefuseForgotten,
     ];
 }

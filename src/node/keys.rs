@@ -18,7 +18,7 @@ use crate::config::Rule;
 use crate::id::Id;
 use crate::limits::KEY_MAX;
 use crate::store::Content;
-use crate::wire::{Answer, Condition, Operation, Refusal};
+use crate::wire::{Answer, Condition, Mark, Operation, Refusal};
 use core::time::Duration;
 pub(super) use line::{Batch, Lines, Outcome, OwnerOp};
 pub(super) use recall::{Known, Step};
@@ -43,6 +43,8 @@ pub(super) enum Deed {
     Write {
         /// The name of the write.
         operation: Operation,
+        /// What it asks for.
+        mark: Mark,
         /// When to refuse.
         condition: Condition,
         /// Refuse if the group has fewer nodes.
@@ -54,8 +56,8 @@ pub(super) enum Deed {
     Tell {
         /// The name of the write.
         operation: Operation,
-        /// It was to create the key.
-        creates: bool,
+        /// What it asks for.
+        mark: Mark,
     },
 }
 
@@ -65,6 +67,16 @@ impl Deed {
         match self {
             Self::Get => None,
             Self::Write { operation, .. } | Self::Tell { operation, .. } => Some(operation),
+        }
+    }
+
+    /// True if it is about another write of this name.
+    fn reuses(&self, name: &Operation, asks: Mark) -> bool {
+        match self {
+            Self::Get => false,
+            Self::Write { operation, mark, .. } | Self::Tell { operation, mark } => {
+                operation.id == name.id && !mark.is_same(asks)
+            }
         }
     }
 
@@ -104,11 +116,16 @@ impl Node {
             && self.owner_ops.of(key).is_none()
     }
 
-    /// True if the same write is under way: its answer goes where it was asked for last.
-    pub(super) fn repeats(&mut self, asker: &Asker, key: &[u8], name: &Operation) -> bool {
+    /// True if the same write is under way: its answer goes where it was asked for last. Another one under its name is
+    /// refused.
+    pub(super) fn repeats(&mut self, asker: &Asker, key: &[u8], name: &Operation, mark: Mark) -> bool {
         let line = self.owner_ops.of(key).and_then(|number| self.owner_ops.get_mut(number));
         let same = line.and_then(|line| line.ops.iter_mut().find(|op| op.is_named(name.id)));
         let Some(under_way) = same else { return false };
+        if under_way.deed.reuses(name, mark) {
+            self.tell(*asker, Answer::Refused(Refusal::Reused));
+            return true;
+        }
         let former = core::mem::replace(&mut under_way.asker, *asker);
         self.counters.repeated += u64::from(matches!(former, Asker::Remote(_)));
         true
@@ -122,8 +139,8 @@ impl Node {
         if matches!(deed, Deed::Get) && self.answers_at_once(key) {
             return self.tell_value(asker, key);
         }
-        if let Some(operation) = deed.operation()
-            && self.repeats(&asker, key, operation)
+        if let Deed::Write { operation, mark, .. } | Deed::Tell { operation, mark } = &deed
+            && self.repeats(&asker, key, operation, *mark)
         {
             return;
         }
@@ -182,8 +199,8 @@ impl Node {
         let reads = |op: &OwnerOp| matches!(op.deed, Deed::Get | Deed::Tell { .. });
         while let Some(op) = self.owner_ops.take_first(number, reads) {
             match op.deed {
-                Deed::Tell { operation, creates } => {
-                    let answer = self.outcome_of(key, &operation, creates);
+                Deed::Tell { operation, mark } => {
+                    let answer = self.outcome_of(key, &operation, mark);
                     self.end_op(op, answer);
                 }
                 Deed::Get | Deed::Write { .. } => self.tell_value(op.asker, key),
@@ -238,12 +255,13 @@ impl Node {
 
     fn tell_value(&mut self, asker: Asker, key: &[u8]) {
         let found = self.store.get(key).and_then(|stored| Some((stored.rank.version, stored.value.clone()?)));
-        self.counters.reads += 1;
+        self.counters.reads += u64::from(!matches!(asker, Asker::Nobody));
         match found {
             Some((version, content)) => {
                 let copies = self.copies();
                 let is_here = matches!(asker, Asker::Local(_));
-                let value = if is_here { content.whole() } else { content.framed(0, 0) };
+                let left_ms = content.left_ms(self.store.lived_us());
+                let value = if is_here { content.whole(left_ms) } else { content.framed(left_ms, 0, 0) };
                 if !value.body.is_whole() {
                     self.owner_ops.keep_read(self.now.at, Id::of_key(key), &content);
                 }
@@ -329,8 +347,9 @@ impl Node {
     }
 
     fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {
-        use Refusal::{Busy, Forgotten, NotOwner, NotSettled, Silent};
-        if let Answer::Refused(refusal @ (NotOwner | NotSettled | Silent | Busy | Forgotten)) = answer
+        use Refusal::{Busy, Forgotten, NoNames, NotOwner, NotSettled, Reused, Silent, TooOld};
+        if let Answer::Refused(refusal) = answer
+            && matches!(refusal, NotOwner | NotSettled | Silent | Busy | Forgotten | Reused | TooOld | NoNames)
             && let (Asker::Remote(asked), Some(_)) = (asker, deed.operation())
         {
             self.refusals.add_for_now(self.now.at, asked, *refusal);

@@ -10,7 +10,7 @@ use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S};
 use crate::store::{Content, Stored, Untaken};
-use crate::wire::{Answer, Body, Condition, Freshness, Operation, OperationLog, Rank, Refusal, Version};
+use crate::wire::{Answer, Body, Condition, Freshness, Logged, Mark, Operation, OperationLog, Rank, Refusal, Version};
 use alloc::sync::Arc as Shared;
 
 impl Node {
@@ -28,14 +28,14 @@ impl Node {
         if too_long || !sound {
             return self.refuse(asked, Refusal::TooLarge);
         }
-        if self.repeats(&Asker::Remote(*asked), &write.key, &write.operation) {
+        if self.repeats(&Asker::Remote(*asked), &write.key, &write.operation, write.mark) {
             return;
         }
         match body {
             Some(body) if body.is_whole() => self.write_whole(asked, write, body.first),
             Some(_) if self.knows_outcome(&write) => {
-                let (operation, creates) = (write.operation, write.condition == Condition::Absent);
-                self.start_owner(Asker::Remote(*asked), &write.key, Deed::Tell { operation, creates });
+                let (operation, mark) = (write.operation, write.mark);
+                self.start_owner(Asker::Remote(*asked), &write.key, Deed::Tell { operation, mark });
             }
             Some(body) => {
                 let id = Id::of_key(&write.key);
@@ -56,9 +56,9 @@ impl Node {
     }
 
     fn start_write(&mut self, asker: Asker, write: OwnedWrite, content: Option<Content>) {
-        let OwnedWrite { operation, key, condition, min_copies, ttl_s, .. } = write;
+        let OwnedWrite { operation, mark, key, condition, min_copies, ttl_s, .. } = write;
         let value = content.map(|content| (content, ttl_s));
-        self.start_owner(asker, &key, Deed::Write { operation, condition, min_copies, value });
+        self.start_owner(asker, &key, Deed::Write { operation, mark, condition, min_copies, value });
     }
 
     /// True if the write was done here before, and its value need not come again.
@@ -66,11 +66,13 @@ impl Node {
         self.has_done(&write.key, &write.operation) && self.config.keeps(Rule::OperationIds)
     }
 
-    /// The answer to a write that was known by its name, or has been forgotten since. Of one whose first answer was
-    /// lost it is not remembered whether it created the key.
-    pub(super) fn outcome_of(&self, key: &[u8], operation: &Operation, creates: bool) -> Answer<'static> {
+    /// The answer to a write that was known by its name, or has been forgotten since.
+    pub(super) fn outcome_of(&self, key: &[u8], operation: &Operation, mark: Mark) -> Answer<'static> {
+        let copies = self.copies();
         match self.known(key, operation) {
-            Known::Done(version) => Answer::Stored { version, copies: self.copies(), created: creates },
+            Known::Done(write) if !write.mark.is_same(mark) => Answer::Refused(Refusal::Reused),
+            // Its answer was lost.
+            Known::Done(write) => Answer::Stored { version: write.version, copies, created: write.mark.created() },
             Known::Perhaps | Known::New => Answer::Refused(Refusal::Unknown),
         }
     }
@@ -88,12 +90,12 @@ impl Node {
     pub(super) fn write_batch(&mut self, number: u64, key: &[u8]) -> Option<Batch> {
         let (mut batch, mut at) = (Batch::default(), 0);
         while let Some(op) = self.owner_ops.get(number).and_then(|line| line.ops.get(at)).filter(|_| !batch.is_full()) {
-            let Deed::Write { operation, condition, min_copies, value } = &op.deed else {
+            let Deed::Write { operation, mark, condition, min_copies, value } = &op.deed else {
                 at += 1;
                 continue;
             };
-            let write =
-                Write { operation: *operation, condition: *condition, min_copies: *min_copies, value: value.clone() };
+            let (operation, mark, condition, min_copies) = (*operation, *mark, *condition, *min_copies);
+            let write = Write { operation, mark, condition, min_copies, value: value.clone() };
             let rests =
                 write.condition != Condition::None || write.value.is_none() || self.has_done(key, &write.operation);
             let confirmed = batch.last.is_none() && self.may_rest_on(key);
@@ -102,7 +104,7 @@ impl Node {
             }
             let outcome = self.write(key, write)?;
             if let Outcome::Wrote(version, _) = outcome {
-                batch.add(version);
+                batch.add(version, mark.named());
             }
             let waits = outcome.rests_on_entry() && (batch.last.is_some() || !confirmed);
             if let Some(op) = self.owner_ops.get_mut(number).and_then(|line| line.ops.get_mut(at)) {
@@ -119,19 +121,22 @@ impl Node {
 
     /// Judges a write by what is stored here, and applies it. `None` if this node must settle anew first.
     fn write(&mut self, key: &[u8], write: Write) -> Option<Outcome> {
-        let Write { operation, condition, min_copies, value } = write;
+        let Write { operation, mark, condition, min_copies, value } = write;
         let id = Id::of_key(key);
         let known_by_name = self.config.keeps(Rule::OperationIds);
         let done = self.known(key, &operation);
-        if let Known::Done(version) = done
+        if let Known::Done(write) = done
             && known_by_name
         {
-            return Some(Outcome::Known(version, condition == Condition::Absent));
+            return Some(match write.mark.is_same(mark) {
+                true => Outcome::Known(write.version, write.mark.created()),
+                false => Outcome::Again(Refusal::Reused),
+            });
         }
         if self.copies() < min_copies {
             return Some(Outcome::Refused(Refusal::TooFew { copies: self.copies() }));
         }
-        if let Some(refusal) = self.refusals.find(&operation).filter(|_| known_by_name) {
+        if let Some(refusal) = self.refusals.find(&operation, mark).filter(|_| known_by_name) {
             return Some(Outcome::Again(refusal));
         }
         let stored = self.store.get(key);
@@ -153,7 +158,7 @@ impl Node {
         let unseen = operation.fresh.term < term && operation.fresh < last.into();
         let doubtful = (unseen || done == Known::Perhaps) && self.config.keeps(Rule::RefuseForgotten);
         if known_by_name && doubtful {
-            return Some(Outcome::Again(Refusal::Forgotten));
+            return Some(Outcome::Again(Refusal::TooOld));
         }
         let ballot = ballot.max(self.floors.known.at(id).term);
         if ballot > term {
@@ -170,8 +175,8 @@ impl Node {
         self.clock_ms = self.tick().max(after);
         let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
         let forgotten = log.forgotten();
-        let dropped = log.push(operation.id, version);
-        let content = value.map(|(content, ttl_s)| content.until(self.end_of(ttl_s)));
+        let dropped = log.push(Logged { id: operation.id, version, mark: mark.creating(present.is_none()) });
+        let content = value.map(|(content, ttl_s)| content.until(self.store.end_in(u64::from(ttl_s) * 1000)));
         let grows = content.as_ref().is_some_and(|content| before.is_none_or(|before| content.size() > before));
         if self.lacks_room(grows) {
             return Some(Outcome::Refused(Refusal::Full));
@@ -196,25 +201,26 @@ impl Node {
             }
             Outcome::Refused(refusal) | Outcome::Again(refusal) => Answer::Refused(refusal),
         };
-        if let (Outcome::Refused(refusal), Deed::Write { operation, .. }) = (outcome, &op.deed) {
-            self.note_refused(operation, refusal);
+        if let (Outcome::Refused(refusal), Deed::Write { operation, mark, .. }) = (outcome, &op.deed) {
+            self.note_refused(operation, *mark, refusal);
         }
         self.end_op(op, answer);
     }
 
     /// Nothing was changed, and no late copy of the operation may change that.
-    fn note_refused(&mut self, operation: &Operation, refusal: Refusal) {
+    fn note_refused(&mut self, operation: &Operation, mark: Mark, refusal: Refusal) {
         // What is remembered must not be fresher than anything that this node has seen.
         self.clock_ms = self.clock_ms.max(operation.fresh.time_ms);
         let term = operation.fresh.term.min(self.terms.highest(Arc::new(self.me.id(), self.me.id())));
         let fresh = Freshness { term, ..operation.fresh };
-        self.refusals.add(&Operation { fresh, ..*operation }, refusal);
+        self.refusals.add(&Operation { fresh, ..*operation }, mark, refusal);
     }
 }
 
 /// A write that waits.
 struct Write {
     operation: Operation,
+    mark: Mark,
     condition: Condition,
     min_copies: u8,
     value: Option<(Content, u32)>,

@@ -3,7 +3,7 @@
 use super::recall::Recall;
 use super::{Asker, Deed};
 use crate::id::Id;
-use crate::limits::{BATCH_MAX, OWNER_BYTES_MAX, OWNER_MAX, TRANSFERS_MAX};
+use crate::limits::{BATCH_MAX, OPERATIONS_MAX, OWNER_BYTES_MAX, OWNER_MAX, TRANSFERS_MAX};
 use crate::node::spread::Spreading;
 use crate::store::Content;
 use crate::time::Instant;
@@ -31,6 +31,11 @@ impl OwnerOp {
     pub fn is_named(&self, id: OperationId) -> bool {
         self.deed.operation().is_some_and(|operation| operation.id == id)
     }
+
+    /// True if no answer is waited for.
+    pub const fn is_for_nobody(&self) -> bool {
+        matches!(self.asker, Asker::Nobody)
+    }
 }
 
 /// What became of a write, as far as this node alone can tell.
@@ -52,7 +57,7 @@ impl Outcome {
         match self {
             Self::Wrote(..) | Self::Known(..) => true,
             Self::Refused(refusal) => matches!(refusal, Refusal::NotFound | Refusal::Conflict { .. }),
-            Self::Again(_) => false,
+            Self::Again(refusal) => matches!(refusal, Refusal::Reused),
         }
     }
 }
@@ -64,19 +69,21 @@ pub(in super::super) struct Batch {
     /// The version that the last one was given.
     pub last: Option<Version>,
     writes: usize,
+    /// Those from the first on that its client named.
+    from_named: usize,
 }
 
 impl Batch {
-    /// Adds a write.
-    pub const fn add(&mut self, version: Version) {
+    /// Adds a write, which its client named or did not.
+    pub const fn add(&mut self, version: Version, named: bool) {
         self.last = Some(version);
         self.writes += 1;
+        self.from_named += (named || self.from_named > 0) as usize;
     }
 
-    /// True if no further write goes with it. What has to be in the log that the neighbours are sent is bounded here:
-    /// the log has room for the names of `limits::OPERATIONS_MAX` writes.
+    /// True if no further write goes with it: a name that a client gave is still in the log that the neighbours get.
     pub const fn is_full(&self) -> bool {
-        self.writes >= BATCH_MAX
+        self.writes >= BATCH_MAX || self.from_named >= OPERATIONS_MAX
     }
 }
 
@@ -108,6 +115,11 @@ impl Lines {
     /// How many operations there are.
     pub const fn len(&self) -> usize {
         self.ops
+    }
+
+    /// How many of the operations are like this.
+    pub fn count(&self, is: impl Fn(&OwnerOp) -> bool) -> usize {
+        self.table.values().flat_map(|line| &line.ops).filter(|op| is(op)).count()
     }
 
     /// True if there is room for one more.

@@ -9,15 +9,15 @@
 use crate::id::Id;
 use crate::limits::RECALL_MAX;
 use crate::store::Stored;
-use crate::wire::{Freshness, Operation, OperationId, Version};
+use crate::wire::{Freshness, Logged, Operation, OperationId, Version};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 /// What is known of a write at the entry that it would change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Known {
-    /// It was done, and was given this version.
-    Done(Version),
+    /// It was done.
+    Done(Logged),
     /// It may have been done: whoever could tell has forgotten.
     Perhaps,
     /// It was not done.
@@ -33,7 +33,7 @@ pub(in super::super) struct Step {
     /// What the log had forgotten before.
     pub forgotten: Freshness,
     /// What the log forgot for the new write.
-    pub dropped: Option<(OperationId, Version)>,
+    pub dropped: Option<Logged>,
 }
 
 /// What is remembered of one key.
@@ -50,7 +50,7 @@ struct Branch {
 #[derive(Debug, Default)]
 pub(in super::super) struct Recall {
     branches: BTreeMap<Id, Branch>,
-    names: BTreeMap<(Id, OperationId), Version>,
+    names: BTreeMap<(Id, OperationId), Logged>,
     order: VecDeque<(Id, OperationId)>,
 }
 
@@ -62,14 +62,14 @@ impl Recall {
 
     /// What is known of a write at the entry of this id. (Two keys of one id are possible and differ in version.)
     pub fn find(&self, id: Id, stored: &Stored, operation: &Operation) -> Known {
-        if let Some(version) = stored.log.find(operation.id) {
-            return Known::Done(version);
+        if let Some(write) = stored.find(operation.id) {
+            return Known::Done(write);
         }
         let Some(branch) = self.branches.get(&id).filter(|branch| branch.of == stored.rank.version) else {
             return if stored.log.may_have_forgotten(operation) { Known::Perhaps } else { Known::New };
         };
         match self.names.get(&(id, operation.id)) {
-            Some(version) => Known::Done(*version),
+            Some(write) => Known::Done(*write),
             None if operation.fresh <= branch.forgotten && branch.forgotten != Freshness::default() => Known::Perhaps,
             None => Known::New,
         }
@@ -89,9 +89,9 @@ impl Recall {
             // The log has it all.
             (None, None) => return,
         }
-        let Some((name, version)) = step.dropped else { return };
-        self.names.insert((id, name), version);
-        self.order.push_back((id, name));
+        let Some(write) = step.dropped else { return };
+        self.names.insert((id, write.id), write);
+        self.order.push_back((id, write.id));
         if let Some(branch) = self.branches.get_mut(&id) {
             branch.names += 1;
         }
@@ -102,9 +102,9 @@ impl Recall {
 
     fn drop_oldest(&mut self) {
         let Some((id, name)) = self.order.pop_front() else { return };
-        let Some(version) = self.names.remove(&(id, name)) else { return };
+        let Some(write) = self.names.remove(&(id, name)) else { return };
         let Some(branch) = self.branches.get_mut(&id) else { return };
-        branch.forgotten = branch.forgotten.max(version.into());
+        branch.forgotten = branch.forgotten.max(write.version.into());
         branch.names -= 1;
         if branch.names == 0 {
             // The log itself says the same now.
@@ -139,6 +139,10 @@ mod tests {
         Operation { id: name(n), fresh: Freshness { term: 1, time_ms } }
     }
 
+    fn logged(n: u64, version: Version) -> Logged {
+        Logged { id: name(n), version, mark: n.into() }
+    }
+
     fn version(time_ms: u64) -> Version {
         Version { term: 1, time_ms, writer: 0 }
     }
@@ -161,7 +165,7 @@ mod tests {
             let from = before.map_or(Version::NONE, |stored| stored.rank.version);
             let mut log = before.map_or_else(OperationLog::default, |stored| stored.log.clone());
             let (to, forgotten) = (version(10 * self.written), log.forgotten());
-            let dropped = log.push(name(self.written), to);
+            let dropped = log.push(logged(self.written, to));
             assert_eq!(self.store.write(KEY, Rank::of_write(to), log, None), Ok(true));
             self.recall.add(Id::of_key(KEY), &Step { from, to, forgotten, dropped });
         }
@@ -177,7 +181,7 @@ mod tests {
         let writes = OPERATIONS_MAX as u64 + 50;
         (0..writes).for_each(|_| owner.write());
         for n in 1..=writes {
-            assert_eq!(owner.find(operation(n, 10 * n - 1)), Known::Done(version(10 * n)));
+            assert_eq!(owner.find(operation(n, 10 * n - 1)), Known::Done(logged(n, version(10 * n))));
         }
         assert_eq!(owner.find(operation(99, 0)), Known::New, "as old as the first of them, and not done");
     }
@@ -189,7 +193,7 @@ mod tests {
         (0..writes).for_each(|_| owner.write());
         assert_eq!(owner.recall.len(), RECALL_MAX);
         assert_eq!(owner.find(operation(5, 49)), Known::Perhaps);
-        assert_eq!(owner.find(operation(6, 59)), Known::Done(version(60)));
+        assert_eq!(owner.find(operation(6, 59)), Known::Done(logged(6, version(60))));
         assert_eq!(owner.find(operation(99_999, 50)), Known::Perhaps);
         assert_eq!(owner.find(operation(99_999, 51)), Known::New);
     }
@@ -201,7 +205,7 @@ mod tests {
         // Another owner took over, wrote more often than a log is long, and is gone again.
         let mut log = owner.store.get(KEY).unwrap().log.clone();
         for n in 100..100 + OPERATIONS_MAX as u64 + 1 {
-            log.push(name(n), version(10 * n));
+            log.push(logged(n, version(10 * n)));
         }
         let (rank, value) = (Rank::of_write(version(2000)), Some(Value::plain(b"v")));
         assert_eq!(owner.store.merge(&Entry { key: KEY, rank, log, value }), Ok(true));
@@ -210,7 +214,7 @@ mod tests {
         owner.written = 1000;
         owner.write();
         assert_eq!(owner.find(operation(100, 300)), Known::Perhaps);
-        assert_eq!(owner.find(operation(101, 1005)), Known::Done(version(1010)));
+        assert_eq!(owner.find(operation(101, 1005)), Known::Done(logged(101, version(1010))));
         assert_eq!(owner.find(operation(2, 1001)), Known::New);
     }
 }

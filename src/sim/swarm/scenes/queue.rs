@@ -41,8 +41,10 @@ enum Trouble {
 struct Client {
     done: u32,
     tries: u32,
-    /// Of a write; also the number of its value.
+    /// Of a write under a name.
     name: Option<Attempt>,
+    /// What is written.
+    value: u128,
     since: Instant,
     due: Instant,
     asking: bool,
@@ -81,7 +83,8 @@ pub fn stage(seed: u64) -> Swarm {
     weather.slow = if trouble == Trouble::Network { 0.03 } else { 0.0 };
     let rules = Rules { run_min: Duration::ZERO, ..Rules::default() };
     let (writers, readers) = (64, 1 + rng.index(4));
-    let idle = Client { done: 0, tries: 0, name: None, since: Instant::ZERO, due: Instant::ZERO, asking: false };
+    let idle =
+        Client { done: 0, tries: 0, name: None, value: 0, since: Instant::ZERO, due: Instant::ZERO, asking: false };
     let clients = vec![idle; writers + readers];
     let (asked, told, next_tag) = (BTreeMap::new(), Vec::new(), FIRST_TAG);
     let scene = Queue { rng, trouble, readers, clients, asked, next_tag, told, struck: false };
@@ -103,16 +106,16 @@ impl Queue {
         if it.tries == 0 {
             it.since = now;
             let id = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
-            it.name = (!reads).then_some(Attempt::First(OperationId(id.to_be_bytes())));
+            // Half of the writers leave the name to their nodes.
+            it.name = (!reads && client % 2 == 0).then_some(Attempt::First(OperationId(id.to_be_bytes())));
+            it.value = id;
         }
         (it.tries, it.asking) = (it.tries + 1, true);
-        let command = match it.name {
-            None => Command::Get { key: KEY.into() },
-            Some(name) => {
-                let content = Content::new(value_of(name).to_string().into_bytes(), b"", 0);
-                let (condition, attempt) = (Condition::None, it.name);
-                Command::Put { key: KEY.into(), content, ttl_s: 0, condition, min_copies: 0, attempt }
-            }
+        let content = Content::new(it.value.to_string().into_bytes(), b"", 0);
+        let (key, condition, attempt) = (KEY.into(), Condition::None, it.name);
+        let command = match reads {
+            true => Command::Get { key },
+            false => Command::Put { key, content, ttl_s: 0, condition, min_copies: 0, attempt },
         };
         self.next_tag += 1;
         self.asked.insert(self.next_tag, client);
@@ -164,13 +167,6 @@ impl Queue {
     }
 }
 
-const fn value_of(name: Attempt) -> u128 {
-    match name {
-        Attempt::First(id) => u128::from_be_bytes(id.0),
-        Attempt::Again(operation) => u128::from_be_bytes(operation.id.0),
-    }
-}
-
 impl Scene for Queue {
     fn step(&mut self, run: &mut Swarm) -> Option<Duration> {
         let now = run.world.now();
@@ -193,14 +189,14 @@ impl Scene for Queue {
         let now = run.world.now();
         let it = &mut self.clients[client];
         it.asking = false;
-        let (start, end, name) = (it.since, now, it.name);
-        let told = match (reply, name) {
-            (Some(Reply::Stored { version, .. }), Some(name)) => Some((*version, value_of(name), true)),
-            (Some(Reply::Value { version, content, .. }), None) => {
+        let (start, end, writes) = (it.since, now, client >= self.readers);
+        let told = match reply {
+            Some(Reply::Stored { version, .. }) => Some((*version, it.value, true)),
+            Some(Reply::Value { version, content, .. }) => {
                 let value = core::str::from_utf8(content.bytes()).ok().and_then(|text| text.parse().ok());
                 value.map(|value| (*version, value, false))
             }
-            (Some(Reply::NotFound), None) if self.told.iter().any(|told| told.end < start) => {
+            Some(Reply::NotFound) if self.told.iter().any(|told| told.end < start) => {
                 return run.fail("nothing was found where something had been written");
             }
             _ => None,
@@ -209,17 +205,19 @@ impl Scene for Queue {
         if let Some(Reply::Unknown { operation }) = reply {
             it.name = Some(Attempt::Again(*operation));
         }
-        let again = told.is_none() && name.is_some() && reply.is_some() && it.tries < TRIES_MAX;
+        // Nobody said under which name to repeat what its node has taken with it.
+        let named = it.name.is_some() && reply.is_some() && reply != Some(&Reply::Forgotten);
+        let again = told.is_none() && writes && named && it.tries < TRIES_MAX;
         if again {
             it.due = now + AGAIN;
         } else {
             (it.tries, it.done, it.due) = (0, it.done + 1, now);
         }
-        let amiss = (told.is_none() && name.is_some()) || now.since(start) > SOON;
+        let amiss = (told.is_none() && writes) || now.since(start) > SOON;
         if self.trouble == Trouble::Nothing && amiss {
             run.fail(&format!("{client} was told {reply:?} after {:?}", now.since(start)));
         }
-        if self.trouble == Trouble::Nothing && name.is_some() {
+        if self.trouble == Trouble::Nothing && writes {
             run.figure("s for a write in a queue of 64", now.since(start).as_secs_f64());
         }
     }
