@@ -209,7 +209,8 @@ impl Node {
         if let Some(rank) = dead.or(here).filter(|rank| rank.beats(&entry.rank)) {
             return self.refuse(asked, Refusal::Newer { rank });
         }
-        if let Some(rank) = here.filter(|_| self.store.knows_of_less(entry) && self.config.keeps(Rule::LessLeftIsTold)) {
+        if let Some(rank) = here.filter(|_| self.store.knows_of_less(entry) && self.config.keeps(Rule::LessLeftIsTold))
+        {
             // The owner takes this copy, and with it what is left.
             return self.refuse(asked, Refusal::Newer { rank });
         }

@@ -103,9 +103,7 @@ fn a_glance_tells_of_a_value_what_a_read_does_and_asks_for_no_part_of_it() {
     for asker in [GUEST, 1, 2, 3, 4] {
         let before = net.nodes[&addr(asker)].counters().bytes_in;
         let reply = net.ask(asker, Command::Glance { key: b"large"[..].into() });
-        let Reply::Seen { version, length, kind, left_ms: seen, copies: 3, owner } = reply else {
-            panic!("{reply:?}")
-        };
+        let Reply::Seen { version, length, kind, left_ms: seen, copies: 3, owner } = reply else { panic!("{reply:?}") };
         assert_eq!((version, length, &*kind), (stored, 300_000, &b"text/html"[..]));
         assert!(net.nodes[&addr(asker)].counters().bytes_in - before < 10_000);
         let read = net.ask(asker, Command::Get { key: b"large"[..].into() });
