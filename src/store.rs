@@ -12,7 +12,7 @@ pub use journal::{Damaged, Saved, Unsaved};
 
 use crate::id::{Arc, Id};
 use crate::limits::{END_COST, ENTRIES_MAX, ENTRY_COST, MEMORY_DEFAULT};
-use crate::wire::{Entry, Hash, Item, OperationLog, Rank, Value, Version};
+use crate::wire::{Entry, Hash, Item, Logged, OperationId, OperationLog, Rank, Value, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::Bound;
@@ -40,6 +40,11 @@ impl Stored {
     /// The version of the key, if it exists: a tombstone has none.
     pub fn present(&self) -> Option<Version> {
         self.value.is_some().then_some(self.rank.version)
+    }
+
+    /// The write of this name, if it is remembered.
+    pub fn find(&self, id: OperationId) -> Option<Logged> {
+        self.log.find(id)
     }
 
     /// The entry as it goes over the wire at this time of the store: as much of its value as fits.

@@ -78,16 +78,10 @@ pub fn written(reply: Reply, location: &str) -> Result<Response, Reply> {
             };
             stored(response, Some(version), copies, &owner).field("Sky-Operation", operation)
         }
-        Reply::NotFound => name_taken(),
+        // The outcome of a delete of this name.
+        Reply::NotFound => failure(Reply::Reused),
         other => return Err(other),
     })
-}
-
-/// The answer to a write that got the outcome of a delete: a name stands for one write, whoever uses it again.
-fn name_taken() -> Response {
-    let detail = "Sky-Operation is the name of a delete that found no key, and nothing was changed: give each write a \
-                  name of its own.";
-    Response::problem(Status::BadRequest, detail)
 }
 
 /// The outcome of `POST /storage`.
@@ -101,7 +95,8 @@ pub fn created(reply: Reply, location: &str) -> Result<Response, Reply> {
             let detail = "The key exists, and nothing was changed: PUT replaces it, GET reads it.";
             tagged(Response::problem(Status::Conflict, detail).field("Location", location), version)
         }
-        Reply::NotFound => name_taken(),
+        // The outcome of a delete of this name.
+        Reply::NotFound => failure(Reply::Reused),
         other => return Err(other),
     })
 }
@@ -150,9 +145,20 @@ pub fn failure(reply: Reply) -> Response {
         }
         Reply::TooLarge => too_large(None),
         Reply::Invented => {
-            let detail = "Nobody can have been told this Sky-Operation yet, and nothing was changed: repeat the one of \
-                          the answer, or give a new write 32 random hexadecimal digits.";
+            let detail = "No node gives such a Sky-Operation: repeat the one of the answer, or give a new write 32 \
+                          random hexadecimal digits.";
             Response::problem(Status::BadRequest, detail)
+        }
+        Reply::Reused => {
+            let detail = "Sky-Operation is the name of another write of this key, and this one was not done: give each \
+                          write a name of its own, and repeat one with the same value, Content-Type, Sky-TTL and \
+                          condition.";
+            Response::problem_of("operation-reused", Status::Unprocessable, detail)
+        }
+        Reply::Forgotten => {
+            let detail = "This Sky-Operation is older than what is remembered of the key: the write may have been \
+                          done or not, and is not done now. Read the key, and write anew if need be.";
+            Response::problem_of("operation-forgotten", Status::Conflict, detail)
         }
         Reply::Unavailable(why) => unavailable(why),
         Reply::Unknown { operation } => {
@@ -221,6 +227,11 @@ fn unavailable(why: Unavailable) -> Response {
             );
             return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
         }
+        Unavailable::Names => (
+            Status::ServiceUnavailable,
+            "The nodes that are to hold this key remember as many names of writes as they may, each for eleven \
+             minutes; nothing was changed: try again later, or without a Sky-Operation of your own.",
+        ),
         Unavailable::Full => {
             let detail = "A node that is to hold this key has no room for it, in memory or on its disk, and nothing \
                           was changed: delete something, or see GET /readyz of the node responsible for it and of its \

@@ -1,7 +1,7 @@
 //! What a datagram brought or is to bring, with its own copy of key and value, so that store and buffer are free
 //! meanwhile.
 
-use crate::wire::{Body, Condition, Entry, Hash, Operation, OperationLog, Rank, Value};
+use crate::wire::{Body, Condition, Entry, Hash, Mark, Operation, OperationLog, Rank, Value};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -72,6 +72,7 @@ impl OwnedEntry {
 #[derive(Debug)]
 pub(super) struct OwnedWrite {
     pub operation: Operation,
+    pub mark: Mark,
     pub key: Box<[u8]>,
     pub condition: Condition,
     pub min_copies: u8,

@@ -62,7 +62,9 @@ impl Parcel {
                 // Each was asked for once, and the pull waits for as many as it asked for.
                 (Self::Fetched(..), _) => false,
                 (Self::Newer(one, _), Self::Newer(two, _)) => one == two,
-                (Self::Write(_, one), Self::Write(_, two)) => one.operation.id == two.operation.id,
+                (Self::Write(_, one), Self::Write(_, two)) => {
+                    (one.operation.id, one.mark) == (two.operation.id, two.mark)
+                }
                 (Self::Read(one, _), Self::Read(two, _)) => one == two,
                 _ => true,
             }

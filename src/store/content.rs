@@ -49,6 +49,11 @@ impl Content {
         self.hash.as_deref()
     }
 
+    /// BLAKE3 of it.
+    pub fn digest(&self) -> Hash {
+        self.hash().copied().unwrap_or_else(|| *blake3::hash(&self.bytes).as_bytes())
+    }
+
     /// All of it in one piece, with so many milliseconds left; zero if it never ends.
     pub fn whole(&self, left_ms: u64) -> Value<'_> {
         Value { kind: self.kind(), left_ms, restored: false, body: Body::whole(&self.bytes) }

@@ -164,7 +164,7 @@ fn key_at(place: &[u8]) -> Option<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{OperationId, Version};
+    use crate::wire::{Logged, OperationId, Version};
 
     fn rank(time_ms: u64) -> Rank {
         Rank::of_write(Version { term: 1, time_ms, writer: 7 })
@@ -207,7 +207,7 @@ mod tests {
         let (mut store, mut disk) = (Store::default(), Disk::default());
         store.keep_journal();
         let mut log = OperationLog::default();
-        log.push(OperationId([3; 16]), rank(5).version);
+        log.push(Logged { id: OperationId([3; 16]), version: rank(5).version, mark: 7.into() });
         assert!(!store.has_unsaved());
         for (key, value) in [(&b"a"[..], content(b"one")), (b"b", content(&[7; 5000])), (b"c", None)] {
             assert_eq!(store.write(key, rank(5), log.clone(), value), Ok(true));

@@ -47,6 +47,11 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// BLAKE3 of the whole, whether it is all here or said.
+    pub fn digest(&self) -> Hash {
+        if self.is_whole() { *blake3::hash(self.first).as_bytes() } else { self.hash }
+    }
+
     /// True if nothing is missing.
     pub const fn is_whole(&self) -> bool {
         self.first.len() == self.length as usize

@@ -271,5 +271,14 @@ impl Run {
 
 fn put<'a>(key: &'a [u8], kind: &'a [u8], body: Body<'a>, name: u8) -> Request<'a> {
     let operation = Operation { id: OperationId([name; 16]), fresh: Default::default() };
-    Request::Put { operation, key, condition: Condition::None, min_copies: 0, ttl_s: 0, kind, body }
+    Request::Put {
+        operation,
+        named: name % 2 == 1,
+        key,
+        condition: Condition::None,
+        min_copies: 0,
+        ttl_s: 0,
+        kind,
+        body,
+    }
 }

@@ -236,7 +236,10 @@ fn each_outcome_has_its_own_status() {
         (unavailable(Unavailable::NoOwner), Status::ServiceUnavailable),
         (unavailable(Unavailable::Leaving), Status::ServiceUnavailable),
         (unavailable(Unavailable::Silent), Status::ServiceUnavailable),
+        (unavailable(Unavailable::Names), Status::ServiceUnavailable),
         (unavailable(Unavailable::Full), Status::InsufficientStorage),
+        (Reply::Reused, Status::Unprocessable),
+        (Reply::Forgotten, Status::Conflict),
         (Reply::Unknown { operation: OPERATION }, Status::GatewayTimeout),
     ] {
         let (response, _) = ask("DELETE /storage/k HTTP/1.1", "", reply.clone());
@@ -254,7 +257,7 @@ fn each_outcome_has_its_own_status() {
 fn a_write_under_the_name_of_a_delete_is_not_told_that_there_is_no_key() {
     for lines in ["PUT /storage/k HTTP/1.1\r\nContent-Length: 0", "POST /storage HTTP/1.1\r\nContent-Length: 1"] {
         let (response, asked) = ask(lines, r#"{"key": "k", "value": "v"}"#, Reply::NotFound);
-        assert_eq!((response.status, asked.is_some()), (Status::BadRequest, true), "{lines}");
+        assert_eq!((response.status, asked.is_some()), (Status::Unprocessable, true), "{lines}");
         assert!(text(&response).contains("Sky-Operation"), "{response:?}");
     }
 }
