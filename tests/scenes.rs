@@ -9,7 +9,8 @@
 
 use skynode::sim::Detail;
 use skynode::sim::swarm::scenes::{
-    Stage, apart, astray, exodus, founding, halves, lapse, leaves, outage, pairs, queue, rush, split, strays,
+    Stage, apart, astray, exodus, founding, halves, lapse, leaves, lives, outage, pairs, queue, rush, split, strays,
+    sweep,
 };
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
@@ -104,6 +105,16 @@ fn in_an_outage_who_was_cut_off_or_had_gone_before_raises_no_second_ring() {
 #[test]
 fn who_comes_astray_past_a_dead_node_gives_nobody_what_the_living_speak_for() {
     play_all("astray", astray::stage, 100, &[]);
+}
+
+#[test]
+fn values_that_nobody_asks_for_end_all_the_same() {
+    play_all("sweep", sweep::stage, 60, &[]);
+}
+
+#[test]
+fn a_value_lives_as_long_as_was_said_though_its_owner_was_off_meanwhile() {
+    play_all("lives", lives::stage, 100, &[]);
 }
 
 #[test]

@@ -115,6 +115,11 @@ impl Node {
         begins
     }
 
+    /// How many entries hold a value.
+    pub fn values(&self) -> usize {
+        self.store.len() - self.store.tombstones()
+    }
+
     /// For how long a value has been here whose time is over.
     pub fn overdue(&self) -> Duration {
         self.store.overdue()

@@ -5,6 +5,7 @@
 mod address;
 mod cli;
 mod client;
+mod clock;
 mod cors;
 mod disk;
 mod entries;
