@@ -387,7 +387,7 @@ impl Node {
     /// The next try of an operation, or its deadline.
     pub(super) fn client_due(&mut self, ticket: Ticket) {
         match () {
-            () if self.walks.contains_key(&ticket) => return self.walk_ended(ticket, true),
+            () if self.walks.contains_key(&ticket) => return self.walk_due(ticket),
             () if self.asked_fingers.contains(&ticket) => return self.fingers_ended(ticket, None),
             () if self.lists.contains_key(&ticket) => return self.list_due(ticket),
             () if self.waited_in_vain(ticket) => return,

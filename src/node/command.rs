@@ -241,6 +241,8 @@ pub struct RingNode {
     pub settled: bool,
     /// How many entries it holds, copies and tombstones included.
     pub entries: u32,
+    /// It answered. Otherwise only other nodes speak of it, and of the above nothing but its place is known.
+    pub heard: bool,
 }
 
 /// Why a command could not be done.

@@ -194,6 +194,23 @@ fn two_nodes_become_one_ring() {
 }
 
 #[test]
+fn with_the_neighbour_goes_the_difference_to_it() {
+    let mut net = Net::new();
+    net.start(1);
+    net.start(2);
+    net.run(2000);
+    net.assert_ideal();
+    net.nodes.get_mut(&addr(1)).unwrap().ring.differs_since = [Some(net.now.at); 2];
+    let differs_for = |net: &Net| net.nodes[&addr(1)].status(net.now.at).differs_for;
+    net.step_to(net.now.at + Duration::from_millis(1));
+    assert_eq!(differs_for(&net), Some(Duration::from_millis(1)));
+    net.nodes.remove(&addr(2));
+    net.run(10_000);
+    net.assert_ideal();
+    assert_eq!(differs_for(&net), None);
+}
+
+#[test]
 fn eight_nodes_started_at_once_become_one_ring_within_two_seconds() {
     let mut net = Net::new();
     (1..=8).for_each(|n| net.start(n));
