@@ -12,6 +12,7 @@ pub mod halves;
 pub mod hostile;
 pub mod lapse;
 pub mod leaves;
+pub mod moves;
 pub mod outage;
 pub mod pairs;
 pub mod rush;
