@@ -55,11 +55,15 @@ pub enum Rule {
     DropWhenConfirmed,
     /// Where tombstones were collected a floor stays, and nothing under it is taken.
     FloorOfTombstones,
+    /// A copy carries what is left of its value's life.
+    CopiesCarryWhatIsLeft,
+    /// Who comes back with what it saved, and thinks that more is left of a value than a neighbour does, is told so.
+    LessLeftIsTold,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -84,5 +88,7 @@ impl Rule {
         Self::WitnessesHaveSettled,
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
+        Self::CopiesCarryWhatIsLeft,
+        Self::LessLeftIsTold,
     ];
 }

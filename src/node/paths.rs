@@ -221,7 +221,16 @@ impl Node {
             width.due = now + if width.is_narrow() { AGAIN_NARROW } else { AGAIN };
             let operation = Operation { id: OperationId([0; 16]), fresh: Freshness { term: 0, time_ms: 0 } };
             let (condition, body) = (Condition::None, Body::whole(&[0; WIDE]));
-            let put = Request::Put { operation, key: &[0], condition, min_copies: 0, ttl_s: 0, kind: &[], body };
+            let put = Request::Put {
+                operation,
+                key: &[0],
+                condition,
+                min_copies: 0,
+                ttl_s: 0,
+                named: false,
+                kind: &[],
+                body,
+            };
             let nobody = Peer { incarnation: self.me.incarnation, ..peer };
             let manner = self.patient();
             self.ask(nobody, put, Purpose::Width, manner);

@@ -4,11 +4,13 @@
 mod check;
 mod logger;
 mod options;
+mod relay;
 mod signals;
 
 use async_signal::Signals;
 use log::info;
 use options::{Exit, Options};
+use relay::Relay;
 use skynode::config::Config;
 use skynode::disk::{Disk, Saver};
 use skynode::handle::{Handle, Request};
@@ -28,6 +30,16 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 fn main() -> ExitCode {
+    let relay = match Relay::start() {
+        Ok(relay) => relay,
+        Err(text) => return fail(1, &text),
+    };
+    let code = begin(relay.is_terminal());
+    relay.end();
+    code
+}
+
+fn begin(with_colors: bool) -> ExitCode {
     let options = match options::read(std::env::args_os(), |name| std::env::var_os(name)) {
         Ok(options) => options,
         Err(Exit::Told(text)) => return tell(&text),
@@ -39,7 +51,7 @@ fn main() -> ExitCode {
             Err(text) => fail(1, &text),
         };
     }
-    match run(options) {
+    match run(options, with_colors) {
         Ok(code) => code,
         Err(text) => fail(1, &text),
     }
@@ -56,8 +68,8 @@ fn fail(code: u8, text: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(options: Options) -> Result<ExitCode, String> {
-    logger::start(options.log)?;
+fn run(options: Options, with_colors: bool) -> Result<ExitCode, String> {
+    logger::start(options.log, with_colors)?;
     let mut signals = signals::catch()?;
     let Sockets { udp, tcp, addr } = bind(options.listen, options.http).map_err(not_bound)?;
     let served_at = tcp.as_ref().map(TcpListener::local_addr).transpose().map_err(no_tcp)?;
