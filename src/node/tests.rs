@@ -3,6 +3,7 @@
 use super::*;
 use crate::store::Content;
 use crate::wire::{Condition, Freshness, Operation, OperationId, Version};
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 pub(super) struct Net {
@@ -18,6 +19,8 @@ pub(super) struct Net {
     pub deaf: Option<(SocketAddr, usize)>,
     /// Of what this one sends, and is sent, a share is lost.
     pub lossy: Option<(SocketAddr, f64, Rng)>,
+    /// Longer datagrams are lost.
+    pub narrow: usize,
 }
 
 pub(super) fn addr(n: u16) -> SocketAddr {
@@ -41,6 +44,7 @@ impl Net {
             recorded: None,
             deaf: None,
             lossy: None,
+            narrow: FRAME_MAX,
         }
     }
 
@@ -71,7 +75,7 @@ impl Net {
                     }
                     let lost = match &mut self.lossy {
                         Some((addr, share, rng)) if [from, sent.to].contains(addr) => rng.chance(*share),
-                        _ => false,
+                        _ => sent.length > self.narrow,
                     };
                     let hears = match &mut self.deaf {
                         Some((deaf, left)) if *deaf == sent.to => {

@@ -13,6 +13,7 @@ pub mod hostile;
 pub mod lapse;
 pub mod leaves;
 pub mod lives;
+pub mod moves;
 pub mod outage;
 pub mod pairs;
 pub mod queue;
