@@ -196,8 +196,14 @@ fn people(to: &mut Text, traffic: &Traffic) {
         to.sample("sky_http_request_duration_seconds_count", &[kind], count);
     }
     to.gauge("sky_http_connections", "Connections of clients, the one that asks included.", traffic.connections());
-    let help = "Connections refused as all others were busy.";
-    to.counter("sky_http_turned_away_total", help, traffic.turned_away());
+    to.gauge("sky_http_connections_limit", "How many there may be at one time.", traffic.limit());
+    let [turned_away, waited, closed_idle, cut] = traffic.crowds();
+    let help = "Requests refused with 503 as there was no room for their connections.";
+    to.counter("sky_http_turned_away_total", help, turned_away);
+    to.counter("sky_http_waited_total", "Connections that waited until there was room.", waited);
+    to.counter("sky_http_closed_idle_total", "Idle connections closed to make room for others.", closed_idle);
+    let help = "Requests and answers given up as their clients did not send or read on while others waited for room.";
+    to.counter("sky_http_cut_off_total", help, cut);
 }
 
 #[cfg(test)]

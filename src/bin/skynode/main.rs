@@ -88,7 +88,7 @@ fn run(options: Options, with_colors: bool) -> Result<ExitCode, String> {
             let (own, handle, value_max) = (Rc::clone(&executor), way.0.clone(), options.config.value_max);
             let (hosts, origins) = (options.hosts.clone(), options.origins.clone());
             let (site, limits) =
-                (Site { hosts, origins, ..Site::default() }, Limits { value_max, ..Limits::default() });
+                (Site { hosts, origins, ..Site::default() }, Limits { value_max, ..Limits::default() }.within_files());
             executor.spawn(async move { serve(&own, tcp, handle, site, limits).await })
         });
         let advertised = own_address(&options, &udp, addr, &way.1);
