@@ -68,6 +68,8 @@ fn store(to: &mut Text, status: &Status) {
     let help = "For how long what is shared with a neighbour has differed from what that one holds; 0 if nothing does.";
     let differs_for = status.differs_for.map_or(0.0, |since| since.as_secs_f64());
     to.gauge("sky_oldest_difference_seconds", help, differs_for);
+    let help = "Neighbours that large datagrams do not reach, while small ones do.";
+    to.gauge("sky_narrow_paths", help, status.narrow.len());
     to.gauge("sky_store_memory_bytes", "Memory that the entries take, as reckoned for --max-memory.", status.memory);
     let help = "Memory that the entries may take: --max-memory.";
     to.gauge("sky_store_memory_limit_bytes", help, status.memory_max);
