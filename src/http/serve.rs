@@ -8,7 +8,7 @@ mod events;
 
 use super::api::{self, Plan};
 use super::budget::{Budget, Share};
-use super::parse::{Framing, Method, Refusal, parse};
+use super::parse::{Framing, Method, Refusal, is_head, parse};
 use super::response::{Line, Response, Status};
 use super::site::Site;
 use super::table::{Seat, Table};
@@ -142,8 +142,8 @@ async fn accept(
         let seat = Table::seat(table);
         let number = seat.number();
         let (node, site, budget) = (node.clone(), Rc::clone(site), Rc::clone(&budget));
-        let (buffer, out, kind) = (Vec::new(), Vec::new(), Kind::Other);
-        let connection = Connection { stream, client, node, site, limits, seat, budget, buffer, out, kind };
+        let (buffer, out, kind, head_only) = (Vec::new(), Vec::new(), Kind::Other, false);
+        let connection = Connection { stream, client, node, site, limits, seat, budget, buffer, out, kind, head_only };
         let task = executor.spawn(async move {
             if let Err(error) = connection.run().await {
                 debug!("{client}: {error}");
@@ -184,6 +184,8 @@ struct Connection {
     out: Vec<u8>,
     /// What the request asks for, once its header section was understood.
     kind: Kind,
+    /// The request is HEAD: its answer has no body, whatever is wrong with it.
+    head_only: bool,
 }
 
 /// A request whose header section was understood.
@@ -236,7 +238,7 @@ impl Connection {
                 Err(Stop::Refuse(response)) => {
                     debug!("{}: refused with {}", self.client, response.status.code());
                     self.site.traffic.count(self.kind, response.status);
-                    self.respond(&response, Line::default()).await?;
+                    self.respond(&response, Line { head_only: self.head_only, ..Line::default() }).await?;
                     break;
                 }
             }
@@ -289,6 +291,7 @@ impl Connection {
     async fn next_turn(&mut self) -> Result<Option<Turn>, Stop> {
         let mut deadline = None;
         loop {
+            self.head_only = is_head(&self.buffer);
             if let Some(turn) = understand(&self.buffer, &self.site, self.limits.value_max)? {
                 self.buffer.drain(..turn.taken.min(self.buffer.len()));
                 return Ok(Some(turn));

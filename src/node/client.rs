@@ -10,7 +10,7 @@ use super::pending::{Pending, Purpose, Silence};
 use super::timers::Timer;
 use super::transfer::{Parcel, Read};
 use crate::id::{Arc, Id};
-use crate::limits::{AHEAD_MAX_MS, CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, TTL_MAX_S};
+use crate::limits::{AHEAD_MAX_MS, CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, OPERATIONS_MAX, TTL_MAX_S};
 use crate::store::Content;
 use crate::time::Instant;
 use crate::wire::{Answer, Condition, Freshness, Hash, Operation, OperationId, Peer, Refusal, Request, Value};
@@ -238,8 +238,10 @@ impl Node {
                 let (key, condition, min_copies) = (&*key, *condition, *min_copies);
                 match value {
                     Some((content, ttl_s)) => {
-                        // A name and a condition take no more room than two writes of a log.
-                        let (Value { kind, body, .. }, ttl_s) = (content.framed(key.len(), 2), *ttl_s);
+                        // A name and a condition take no more room than two writes of a log, with a list than four.
+                        let lists = matches!(condition, Condition::OneOf(_) | Condition::NoneOf { .. });
+                        let operations = if lists { OPERATIONS_MAX } else { 2 };
+                        let (Value { kind, body, .. }, ttl_s) = (content.framed(key.len(), operations), *ttl_s);
                         Request::Put { operation, key, condition, min_copies, ttl_s, kind, body }
                     }
                     None => Request::Delete { operation, key, condition, min_copies },

@@ -66,7 +66,6 @@ impl Connection {
         self.seat.set_waiting(Some(Instant::now()));
         let head = Response::new(Status::Ok)
             .field("Content-Type", "text/event-stream")
-            .field("Cache-Control", "no-store")
             .field("X-Content-Type-Options", "nosniff");
         self.out.clear();
         turn.plan.tell(head).write_endless(&mut self.out, Line { unix_time: unix_time(), ..Line::default() });
