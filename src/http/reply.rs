@@ -39,7 +39,8 @@ pub fn value(found: &Found<'_>, instead: Option<Status>) -> Response {
             let whole = Response::with_body(Status::Ok, media_type(found.kind), Arc::clone(&found.bytes))
                 // Values share the origin of the node's own pages, so a browser must not run them.
                 .field("X-Content-Type-Options", "nosniff")
-                .field("Content-Security-Policy", "sandbox");
+                .field("Content-Security-Policy", "sandbox")
+                .field("Accept-Ranges", "none");
             Response { left_out: found.left_out, ..whole }
         }
         Some(Status::NotModified) => Response::new(Status::NotModified),
@@ -139,7 +140,7 @@ pub fn failure(reply: Reply) -> Response {
         Reply::NotFound => Response::problem(Status::NotFound, "No such key."),
         Reply::Conflict { version } => {
             let detail = match version {
-                Some(_) => "The key has another version than the condition says, and nothing was changed: see ETag.",
+                Some(_) => "The condition does not hold for the version of the key, and nothing was changed: see ETag.",
                 None => "There is no such key, so the condition does not hold, and nothing was changed.",
             };
             tagged(Response::problem(Status::PreconditionFailed, detail), version)

@@ -15,6 +15,7 @@ mod hot_key;
 mod http;
 mod join;
 mod leave;
+mod letter;
 mod log;
 mod machines;
 mod metrics;

@@ -178,10 +178,12 @@ impl Material {
     }
 
     fn condition(&self, rng: &mut Rng) -> Condition {
-        match rng.below(4) {
+        match rng.below(6) {
             0 => Condition::Absent,
             1 => Condition::Present,
             2 => Condition::Match(self.rank(rng).version),
+            3 => Condition::OneOf([self.rank(rng).version; 4]),
+            4 => Condition::NoneOf { versions: [self.rank(rng).version; 4], absent: rng.chance(0.5) },
             _ => Condition::None,
         }
     }
