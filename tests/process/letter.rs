@@ -174,8 +174,8 @@ fn holds(addr: SocketAddr, text: &str, check: &Check, tag: &str) {
     let is_head = request.trim_start_matches('|').starts_with("HEAD ");
     let is_bare = is_head || matches!(status, 204 | 304);
     assert!(if is_bare { content.is_empty() } else { length == Some(content.len()) }, "{what}");
-    // What HEAD says is what GET says (RFC 9110, section 9.3.2).
-    if is_head && *status != 405 && !head.contains("event-stream") {
+    // What HEAD says is what GET says (RFC 9110, section 9.3.2), but for words of a refusal that name the method.
+    if is_head && !matches!(status, 400 | 405) && !head.contains("event-stream") {
         let get = exchange(addr, text.replacen("HEAD", "GET", 1).as_bytes());
         let get = get.split_once("\r\n\r\n").expect("a head").0;
         let fields =
