@@ -214,7 +214,10 @@ fn requests() -> Vec<Row> {
             "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b65790002ac0203612f62f0a20401bbbbbbbbbbbbbbb \
              bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
             "3f10315bfad98935"),
-        row(Delete { operation: operation(), named: false, key: b"key", condition: Condition::Match(version(1)), min_copies: 2 },
+        row(Delete {
+                operation: operation(), named: false, key: b"key",
+                condition: Condition::Match(version(1)), min_copies: 2,
+            },
             "000d eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0200036b6579030181d095ffbc31111111111111110102",
             "f360838c1524e422"),
         row(Walk,
