@@ -98,6 +98,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         ring: String,
         predecessor: Option<PeerJson>,
         successors: Vec<PeerJson>,
+        narrow: Vec<SocketAddr>,
         fingers: Vec<FingerJson>,
         claim: Option<ArcJson>,
         settled: Option<ArcJson>,
@@ -130,6 +131,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         ring: snapshot.status.ring.clone(),
         predecessor: predecessor.as_ref().map(PeerJson::from),
         successors: peers(successors),
+        narrow: snapshot.status.narrow.clone(),
         fingers: fingers.iter().map(FingerJson::from).collect(),
         claim: claim.map(ArcJson::from),
         settled: settled.map(ArcJson::from),
@@ -178,6 +180,7 @@ pub fn ring(nodes: &[RingNode], next: Option<Start>) -> impl Serialize + use<> {
         successors: Vec<PeerJson>,
         settled: bool,
         entries: u32,
+        heard: bool,
     }
     #[derive(Serialize)]
     struct RingJson {
@@ -191,6 +194,7 @@ pub fn ring(nodes: &[RingNode], next: Option<Start>) -> impl Serialize + use<> {
         successors: peers(&node.successors),
         settled: node.settled,
         entries: node.entries,
+        heard: node.heard,
     });
     RingJson { nodes: nodes.collect(), next: next.map(Text) }
 }
@@ -231,7 +235,7 @@ pub fn dot(nodes: &[RingNode]) -> String {
             node.successors.first().into_iter().chain(&node.predecessor).map(|peer| (peer.addr(), (peer, false))),
         );
     }
-    places.extend(nodes.iter().map(|node| (node.peer.addr(), (&node.peer, true))));
+    places.extend(nodes.iter().map(|node| (node.peer.addr(), (&node.peer, node.heard))));
     let radius = 1.5 + places.len() as f64 / 6.0;
     let mut text = String::from(
         "digraph sky {\n  layout=neato;\n  bgcolor=transparent;\n\
@@ -285,6 +289,7 @@ mod tests {
             successors: vec![successor],
             settled: true,
             entries: 0,
+            heard: true,
         };
         let text = dot(&[node(a, c, b), node(b, a, c)]);
         assert!(
@@ -295,5 +300,8 @@ mod tests {
         assert!(text.contains("pos=\"-2.000,-0.000!\", color=grey"), "only spoken of: {text}");
         assert!(text.contains("\"127.0.0.1:16384\" -> \"127.0.0.1:32768\";"), "{text}");
         assert!(text.contains("\"127.0.0.1:16384\" -> \"127.0.0.1:49152\" [style=dashed"), "{text}");
+        let silent = RingNode { predecessor: None, successors: Vec::new(), heard: false, ..node(b, a, c) };
+        let text = dot(&[node(a, b, b), silent]);
+        assert!(text.contains("80000000\", pos=\"0.000,-1.833!\", color=grey"), "not heard: {text}");
     }
 }

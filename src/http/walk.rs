@@ -75,7 +75,7 @@ mod tests {
         let node = |&port: &u16| {
             let place = Place { addr: addr(port), id: Id::new(port.into()) };
             let peer = Peer { place, incarnation: Incarnation::new(1) };
-            RingNode { peer, predecessor: None, successors: Vec::new(), settled: true, entries: 0 }
+            RingNode { peer, predecessor: None, successors: Vec::new(), settled: true, entries: 0, heard: true }
         };
         ports.iter().map(node).collect()
     }

@@ -299,8 +299,7 @@ impl Node {
             Wish::Get | Wish::Glance | Wish::Owner => (None, Naming::Ours),
         };
         let uncertain = op.uncertain;
-        let silent = *answer == Answer::Refused(Refusal::Silent);
-        op.why = if silent { Unavailable::Silent } else { Unavailable::NoOwner };
+        op.why = Unavailable::told_by(answer);
         let reply = match (answer, name) {
             (Answer::Value { value, .. }, None) if !value.is_sound() => return self.client_retry(ticket),
             (Answer::Value { version, copies, value }, None) if matches!(op.wish, Wish::Glance) => {
@@ -388,7 +387,7 @@ impl Node {
     /// The next try of an operation, or its deadline.
     pub(super) fn client_due(&mut self, ticket: Ticket) {
         match () {
-            () if self.walks.contains_key(&ticket) => return self.walk_ended(ticket, true),
+            () if self.walks.contains_key(&ticket) => return self.walk_due(ticket),
             () if self.asked_fingers.contains(&ticket) => return self.fingers_ended(ticket, None),
             () if self.lists.contains_key(&ticket) => return self.list_due(ticket),
             () if self.waited_in_vain(ticket) => return,

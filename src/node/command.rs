@@ -3,7 +3,7 @@
 use super::life::Life;
 use crate::id::{Arc, Id};
 use crate::store::Content;
-use crate::wire::{Condition, Finger, Operation, OperationId, Peer, Version};
+use crate::wire::{Answer, Condition, Finger, Operation, OperationId, Peer, Refusal, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -241,6 +241,8 @@ pub struct RingNode {
     pub settled: bool,
     /// How many entries it holds, copies and tombstones included.
     pub entries: u32,
+    /// It answered. Otherwise only other nodes speak of it, and of the above nothing but its place is known.
+    pub heard: bool,
 }
 
 /// Why a command could not be done.
@@ -265,6 +267,17 @@ pub enum Unavailable {
         /// So many.
         copies: u8,
     },
+}
+
+impl Unavailable {
+    /// What keeps an operation from being done, if its owner goes on answering this.
+    pub(super) const fn told_by(answer: &Answer<'_>) -> Self {
+        match answer {
+            Answer::Refused(Refusal::Silent) => Self::Silent,
+            Answer::Refused(Refusal::Busy) => Self::Busy,
+            _ => Self::NoOwner,
+        }
+    }
 }
 
 /// What a node tells its driver.

@@ -28,6 +28,8 @@ pub struct Profile {
     pub clients: usize,
     /// Guests, through which clients act as well as through nodes.
     pub guests: usize,
+    /// Now and then many write one key at one moment.
+    pub bursts: bool,
     /// The longest pause between two operations of a client.
     pub think: Duration,
     /// For how long faults befall the ring once it has formed.
@@ -95,6 +97,7 @@ impl Profile {
         }
         let mut guests = Rng::new(seed ^ 0x4755_4553_5453);
         profile.guests = if guests.chance(0.25) { 1 + guests.index(3) } else { 0 };
+        profile.bursts = Rng::new(seed ^ 0x4255_5253_5453).chance(0.4);
         let mut tombstones = Rng::new(seed ^ 0x544F_4D42_5300);
         profile.collect_after = tombstones.chance(0.6).then(|| Duration::from_secs([0, 1, 5, 20][tombstones.index(4)]));
         let mut walls = Rng::new(seed ^ 0x5741_4C4C_5300);
@@ -160,6 +163,7 @@ impl Profile {
             keys: 6,
             clients: 2,
             guests: 0,
+            bursts: false,
             think: Duration::from_secs(1),
             chaos,
             weather: Weather { loss, ..Weather::QUIET },

@@ -1,8 +1,8 @@
 //! Scenes: rings that are cut in parts, that formed apart, that wind twice; pairs that cannot talk; nodes that leave
 //! one after another, or several at once; many that join at one moment; seeds that found one ring; an attacker; an
 //! owner that dies with what it has just told, or just taken; a node of another ring that goes past the living; an
-//! outage of all while two are cut off; values that end while their owner is off, or while nobody asks. Most are beyond
-//! the bound that the promises hold within; then what both sides wrote must meet.
+//! outage of all while two are cut off; values that end while their owner is off, or while nobody asks; many that write
+//! one key. Most are beyond the bound that the promises hold within; then what both sides wrote must meet.
 
 pub mod apart;
 pub mod astray;
@@ -13,8 +13,10 @@ pub mod hostile;
 pub mod lapse;
 pub mod leaves;
 pub mod lives;
+pub mod moves;
 pub mod outage;
 pub mod pairs;
+pub mod queue;
 pub mod rush;
 pub mod split;
 pub mod strays;
