@@ -26,8 +26,8 @@ const UNSEEN: [Rule; 2] = [Rule::HighestTermOnly, Rule::AskedAfterPointer];
 
 /// Rules whose lack no ordinary seed shows either: hardly ever is what was read on one node only, or the last copy a
 /// stray, or does a node from another ring come along just where one has died, or do those that went before the power
-/// failed stand between the only two that are left when it comes back; and what comes from a disk may count no time in a
-/// run of two minutes. Each has a scene that leads there, with so many seeds.
+/// failed stand between the only two that are left when it comes back; and how long a value from a disk may live is
+/// judged by a scene alone. Each has a scene that leads there, with so many seeds.
 const SHOWN_BY_SCENES: [(Rule, &str, Stage, u64); 5] = [
     (Rule::WitnessesHaveSettled, "outage", outage::stage, 100),
     (Rule::FormerClaim, "astray", astray::stage, 100),

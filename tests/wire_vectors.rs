@@ -226,7 +226,10 @@ fn requests() -> Vec<Row> {
             "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579050181d095ffbc3111111111111111010282d0 \
              95ffbc31111111111111110200000000000000000000000000000000000000000102ac0203612f6205000576616c7565",
             "e310161c38f6a158"),
-        row(Delete { operation: operation(), named: false, key: b"key", condition: Condition::Match(version(1)), min_copies: 2 },
+        row(Delete {
+                operation: operation(), named: false, key: b"key",
+                condition: Condition::Match(version(1)), min_copies: 2,
+            },
             "000d eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0200036b6579030181d095ffbc31111111111111110102",
             "f360838c1524e422"),
         row(Walk,

@@ -356,7 +356,7 @@ impl Node {
                 Refusal::TooOld if naming == Naming::Again => Reply::Forgotten,
                 // That is the word of a node that may know less than the owner.
                 Refusal::Forgotten if naming == Naming::Again => return self.client_retry(ticket),
-                Refusal::Forgotten | Refusal::TooOld if uncertain && naming == Naming::Ours => match name {
+                Refusal::Forgotten | Refusal::TooOld if uncertain => match name {
                     Some(operation) => Reply::Unknown { operation },
                     None => return self.client_retry(ticket),
                 },

@@ -31,7 +31,8 @@ pub(super) struct Collector {
     pub now: Option<Box<Collecting>>,
     /// Where to look next.
     from: Option<Id>,
-    /// The count of changes of the store at some moments of the past, oldest first: what was not changed since is older.
+    /// How many changes of the store there were at some moments of the past, oldest first: what was not changed since
+    /// is older.
     ages: heapless::Deque<(Instant, u64), AGES>,
     /// It spoke again on an operator's word. Who was lost then may have held values of which it does not know, so it
     /// must not count as dead what it lacks.

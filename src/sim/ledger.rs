@@ -112,8 +112,8 @@ impl Ledger {
         if value % 29 == 4 { 1 + value % 13 } else { 0 }
     }
 
-    /// How lives may differ from what was said: the clocks that count them run at rates of their own; and what is on its
-    /// way to a copy, or on the disk of a machine that is off, counts no time.
+    /// How lives may differ from what was said: the clocks that count them run at rates of their own; and what is on
+    /// its way to a copy, or on the disk of a machine that is off, counts no time.
     pub fn lives_differ(&mut self, rate_ppm: u32, late: Duration) {
         (self.rate_ppm, self.late) = (self.rate_ppm.max(rate_ppm), self.late.max(late));
     }
