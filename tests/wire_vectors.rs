@@ -182,22 +182,22 @@ fn requests() -> Vec<Row> {
             "0008 11111111111111111111111111111111 22222222222222222222222222222222 ac02",
             "d01d48cf591f3715"),
         row(Replicate(entry(Some(b"value"))),
-            "0009 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c3111111111111111010102030405060708000001000005000576616c7565",
-            "da78e6f820982d06"),
+            "0009036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
+             bc311111111111111101010203040506070800000100000005000576616c7565",
+            "96ed2e4f8aa5fc2b"),
         row(Replicate(entry(None)),
             "0009 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
              c3111111111111111010102030405060708000000",
             "4f35bee8e4949538"),
         row(Offer(Entry { value: Some(cut()), ..entry(None) }),
-            "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c31111111111111110101020304050607080000010a746578742f706c61696e80a0f1c2b134f0a20401bbbbbbbbb \
-             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
-            "1eae7168393b5465"),
+            "000a036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
+             bc31111111111111110101020304050607080000010a746578742f706c61696ee0d40301f0a20401bbbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "4f6cd306cabbf900"),
         row(Offer(entry(Some(b""))),
-            "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c31111111111111110101020304050607080000010000000000",
-            "a97af96637b10b3d"),
+            "000a036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
+             bc3111111111111111010102030405060708000001000000000000",
+            "d7facedcb17e6a21"),
         row(Get { key: b"key" },
             "000b 036b6579",
             "fd1d3f0fda6c9adb"),
@@ -293,16 +293,16 @@ fn answers() -> Vec<Row> {
              00000181d095ffbc3111111111111111010202ababababababababcdcdcdcdcdcdcdcd",
             "587c9b7270f022b6"),
         row(Fetched(entry(Some(b"value"))),
-            "0105 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c3111111111111111010102030405060708000001000005000576616c7565",
-            "1fd4d4ba63f162ff"),
+            "0105036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
+             bc311111111111111101010203040506070800000100000005000576616c7565",
+            "79b4fe5310a29aaf"),
         row(Offered { confirmed: true },
             "0106 01",
             "93e9aa1b2f54339c"),
         row(Value { version: version(1), copies: 3, value: cut() },
-            "0107 0181d095ffbc311111111111111101030a746578742f706c61696e80a0f1c2b134f0a20401bbbbbbbbbbbbb \
-             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
-            "2430a6576e6fbe76"),
+            "01070181d095ffbc311111111111111101030a746578742f706c61696ee0d40301f0a20401bbbbbbbbbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "14349892627195be"),
         row(Stored { version: version(1), copies: 3, created: true },
             "0108 0181d095ffbc311111111111111101 0301",
             "bdf847f8c9e9c544"),

@@ -59,11 +59,13 @@ pub enum Rule {
     CopiesCarryWhatIsLeft,
     /// Who comes back with what it saved, and thinks that more is left of a value than a neighbour does, is told so.
     LessLeftIsTold,
+    /// A write that may have been done or refused before, and forgotten since, is refused.
+    RefuseForgotten,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -90,5 +92,6 @@ impl Rule {
         Self::FloorOfTombstones,
         Self::CopiesCarryWhatIsLeft,
         Self::LessLeftIsTold,
+        Self::RefuseForgotten,
     ];
 }

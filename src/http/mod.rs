@@ -5,6 +5,7 @@
 //! [`Handle`](crate::handle::Handle).
 
 pub mod api;
+mod bell;
 mod budget;
 pub mod chunks;
 mod conditions;

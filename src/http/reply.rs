@@ -12,11 +12,12 @@ use crate::handle::Snapshot;
 use crate::limits::{Beyond, Limited};
 use crate::node::{Reply, State, Unavailable};
 use crate::wire::{Peer, Version};
+use std::sync::Arc;
 
 /// What was found under a key.
 pub struct Found<'a> {
     /// The value; empty if the request was HEAD.
-    pub bytes: &'a [u8],
+    pub bytes: Arc<[u8]>,
     /// Bytes of the value that are not here.
     pub left_out: usize,
     /// Its media type.
@@ -35,7 +36,7 @@ pub struct Found<'a> {
 pub fn value(found: &Found<'_>, instead: Option<Status>) -> Response {
     let response = match instead {
         None => {
-            let whole = Response::with_body(Status::Ok, media_type(found.kind), found.bytes)
+            let whole = Response::with_body(Status::Ok, media_type(found.kind), Arc::clone(&found.bytes))
                 // Values share the origin of the node's own pages, so a browser must not run them.
                 .field("X-Content-Type-Options", "nosniff")
                 .field("Content-Security-Policy", "sandbox");

@@ -299,8 +299,7 @@ impl Node {
             Wish::Get | Wish::Glance | Wish::Owner => (None, Naming::Ours),
         };
         let uncertain = op.uncertain;
-        let silent = *answer == Answer::Refused(Refusal::Silent);
-        op.why = if silent { Unavailable::Silent } else { Unavailable::NoOwner };
+        op.why = Unavailable::told_by(answer);
         let reply = match (answer, name) {
             (Answer::Value { value, .. }, None) if !value.is_sound() => return self.client_retry(ticket),
             (Answer::Value { version, copies, value }, None) if matches!(op.wish, Wish::Glance) => {

@@ -3,7 +3,7 @@
 use super::life::Life;
 use crate::id::{Arc, Id};
 use crate::store::Content;
-use crate::wire::{Condition, Finger, Operation, OperationId, Peer, Version};
+use crate::wire::{Answer, Condition, Finger, Operation, OperationId, Peer, Refusal, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -267,6 +267,17 @@ pub enum Unavailable {
         /// So many.
         copies: u8,
     },
+}
+
+impl Unavailable {
+    /// What keeps an operation from being done, if its owner goes on answering this.
+    pub(super) const fn told_by(answer: &Answer<'_>) -> Self {
+        match answer {
+            Answer::Refused(Refusal::Silent) => Self::Silent,
+            Answer::Refused(Refusal::Busy) => Self::Busy,
+            _ => Self::NoOwner,
+        }
+    }
 }
 
 /// What a node tells its driver.

@@ -4,7 +4,6 @@
 //! A node whose disk fails goes on answering for what it holds. It takes no writes, and tries again.
 
 use super::Node;
-use super::keys::OwnerOp;
 use super::life::Life;
 use super::speak::Asked;
 use super::timers::Timer;
@@ -137,9 +136,7 @@ impl Node {
 
     /// Operations of ours as owner that waited for our own disk go on.
     fn spread_saved(&mut self) {
-        let waiting = |(_, op): &(&u64, &OwnerOp)| op.spreading.is_some();
-        let numbers: Vec<u64> = self.owner_ops.iter().filter(waiting).map(|(number, _)| *number).collect();
-        for number in numbers {
+        for number in self.owner_ops.numbers(|line| line.spreading.is_some()) {
             self.spread(number);
         }
     }

@@ -33,6 +33,7 @@ impl Node {
         self.timers.set(super::Timer::Round, self.now.at + pause);
         self.stabilise();
         self.watch_predecessor();
+        self.owner_ops.drop_read(self.now.at, |_, _| false);
         self.settle();
     }
 

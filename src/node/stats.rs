@@ -257,6 +257,8 @@ pub struct Status {
     pub value_max: usize,
     /// The name of its ring.
     pub ring: String,
+    /// The neighbours that large datagrams do not reach, while small ones do.
+    pub narrow: Vec<SocketAddr>,
     /// Why it has no place on a ring, if it has none and looks for one.
     pub seeking: Option<Seeking>,
     /// Its counters.

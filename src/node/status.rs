@@ -140,6 +140,7 @@ impl Node {
             fails_to_save: self.fails_to_save(),
             value_max: self.config.value_max,
             ring: self.config.ring.clone(),
+            narrow: self.narrow_paths(),
             seeking: self.seeking(),
             counters: self.counters,
         }

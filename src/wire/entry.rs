@@ -127,7 +127,7 @@ impl From<Version> for Freshness {
 }
 
 /// The name of a write, the same in all its repetitions: 128 random bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OperationId(pub [u8; 16]);
 
 impl fmt::Display for OperationId {
@@ -219,14 +219,20 @@ impl OperationLog {
         self.forgotten != Freshness::default() && operation.fresh <= self.forgotten
     }
 
-    /// Remembers a write; the oldest one may be forgotten for it.
-    pub fn push(&mut self, write: Logged) {
-        if self.recent.is_full() {
-            let oldest = self.recent.remove(0);
+    /// How fresh the newest write was given to be that it has forgotten.
+    pub const fn forgotten(&self) -> Freshness {
+        self.forgotten
+    }
+
+    /// Remembers a write; returns the oldest one if it was forgotten for it.
+    pub fn push(&mut self, write: Logged) -> Option<Logged> {
+        let dropped = self.recent.is_full().then(|| self.recent.remove(0));
+        if let Some(oldest) = dropped {
             self.forgotten = self.forgotten.max(oldest.version.into());
         }
         let pushed = self.recent.push(write);
         debug_assert!(pushed.is_ok(), "room was made");
+        dropped
     }
 
     /// True if it may have come about by itself: a node builds no other.

@@ -18,7 +18,9 @@ use skynode::http::serve::{Limits, serve};
 use skynode::http::site::Site;
 use skynode::node::{Identity, Node, Record};
 use skynode::store::Store;
-use skynode::udp::{Driver, Http, IN_USE, LISTENING, Sockets, bind, entropy, now, outward_address, seen_address};
+use skynode::udp::{
+    Driver, Http, IN_USE, LISTENING, Sockets, bind, entropy, lacks_ipv6, now, outward_address, seen_address,
+};
 use smol::channel::Receiver;
 use smol::{LocalExecutor, Task, future};
 use std::io::{self, Write};
@@ -86,7 +88,7 @@ fn run(options: Options, with_colors: bool) -> Result<ExitCode, String> {
             let (own, handle, value_max) = (Rc::clone(&executor), way.0.clone(), options.config.value_max);
             let (hosts, origins) = (options.hosts.clone(), options.origins.clone());
             let (site, limits) =
-                (Site { hosts, origins, ..Site::default() }, Limits { value_max, ..Limits::default() });
+                (Site { hosts, origins, ..Site::default() }, Limits { value_max, ..Limits::default() }.within_files());
             executor.spawn(async move { serve(&own, tcp, handle, site, limits).await })
         });
         let advertised = own_address(&options, &udp, addr, &way.1);
@@ -109,6 +111,11 @@ fn not_bound((protocol, addr, error): (&str, SocketAddr, io::Error)) -> String {
         io::ErrorKind::AddrInUse => {
             let other = "end the program that listens there, or choose another with --listen or --http";
             format!("{addr} {IN_USE} ({protocol}): {other}")
+        }
+        _ if addr.is_ipv6() && lacks_ipv6(&error) => {
+            let port = addr.port();
+            let why = "this machine has no such address, or its IPv6 is off";
+            format!("cannot listen on {addr} ({protocol}): {why}; 0.0.0.0:{port} stands for all of IPv4")
         }
         _ => format!("cannot listen on {addr} ({protocol}): {error}"),
     }
@@ -184,7 +191,10 @@ async fn live(
     way: (Handle, Receiver<Request>),
     signals: Signals,
 ) -> Result<ExitCode, String> {
-    let Options { join, config, id, http, data, alone, .. } = options;
+    let Options { join, advertise, config, id, http, data, alone, .. } = options;
+    // One that listens everywhere and was told no address has found out its own, and may find out another.
+    let follows_address = advertise.is_none() && listens.ip().is_unspecified();
+    let config = Config { follows_address, measures_paths: true, ..config };
     let people = if http == Http::Beside { Some(advertised) } else { served_at };
     info!("{}", listening(people, advertised, listens));
     let (seeded, entropy) = (!join.is_empty(), fresh_entropy()?);

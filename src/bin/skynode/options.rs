@@ -49,8 +49,8 @@ use values::{
             SKY_HTTP, SKY_ID, SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE,\n\
             SKY_MAX_MEMORY, SKY_DATA, SKY_LOG. An empty one counts as not there.",
     note = "A node that listens on 0.0.0.0 or [::] asks its seeds which address they see, and takes that for its own;\n\
-            one without seeds takes the address from which its machine would reach the Internet. --advertise says it\n\
-            instead.",
+            one without seeds takes the address from which its machine would reach the Internet. It follows when its\n\
+            machine gets another one. --advertise says it instead, once and for all.",
     note = "With --data a ring that was stopped or killed as a whole comes back with all that it held. A node that is\n\
             started again serves nothing until the nodes that stood beside it are back, or until a complete ring\n\
             takes it in: its log and GET /readyz name them. If they are gone for good: POST /reopen, or --alone.",

@@ -517,6 +517,7 @@ fn snapshot(state: State, silenced: Option<Silenced>, trouble: Option<Trouble>) 
         strays: 0,
         under_copied: 0,
         differs_for: None,
+        narrow: Vec::new(),
         tombstones: 0,
         bytes: 0,
         owned_bytes: 0,
@@ -533,7 +534,14 @@ fn snapshot(state: State, silenced: Option<Silenced>, trouble: Option<Trouble>) 
         seeking: None,
         counters: Default::default(),
     };
-    Snapshot { status, driver: Default::default(), uptime: Duration::from_secs(5), trouble, disk_fault: None }
+    Snapshot {
+        status,
+        driver: Default::default(),
+        uptime: Duration::from_secs(5),
+        trouble,
+        homeless: false,
+        disk_fault: None,
+    }
 }
 
 /// A node that hears nobody at its only seed.

@@ -281,6 +281,9 @@ pub fn life(names: Names, life: &Life) -> String {
         Life::Awaits { entries, .. } => {
             format!("comes back with {}, and looks for its neighbours", Count(*entries, "entry", "entries"))
         }
+        Life::Moved { to, .. } => format!("is at {to} now, and joins again"),
+        Life::Narrow(peer) => format!("does not reach node {} with large datagrams", name(peer.id())),
+        Life::Wide(peer) => format!("reaches node {} with large datagrams again", name(peer.id())),
         Life::Whole => String::from("has found its ring again"),
         Life::SavesNot => String::from("cannot save anything"),
         Life::Saves => String::from("can save again"),
