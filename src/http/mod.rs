@@ -13,6 +13,7 @@ mod date;
 mod events;
 mod fields;
 mod fingers;
+mod gate;
 pub mod host;
 pub mod json;
 mod metrics;

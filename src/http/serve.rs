@@ -11,6 +11,7 @@ mod line;
 
 use super::api::{self, Plan};
 use super::budget::{Budget, Share};
+use super::gate::Gate;
 use super::parse::{Framing, Method, Refusal, is_head, parse};
 use super::response::{Line, Response, Status};
 use super::site::Site;
@@ -19,7 +20,6 @@ use super::traffic::Kind;
 use crate::handle::Handle;
 use crate::limits::{CLIENT_MAX, VALUE_MAX};
 use log::debug;
-use smol::lock::Semaphore;
 use smol::{Async, LocalExecutor, Timer, future};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -49,7 +49,7 @@ const HEALTH_BODIES: usize = 2 << 20;
 /// Requests for keys that the node has in work at one time; others wait for them, and are refused as busy if that takes
 /// longer. The node itself would refuse at once beyond twice as many.
 const WORKING_MAX: usize = CLIENT_MAX / 2;
-const WORKING_WAIT: Duration = Duration::from_secs(2);
+const WORKING_WAIT: Duration = Duration::from_secs(10);
 
 /// How many connections there may be, and how long each may take for what.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +95,7 @@ struct Shared {
     budget: Rc<Budget>,
     health_budget: Rc<Budget>,
     /// Passes of requests for keys.
-    working: Semaphore,
+    working: Gate,
 }
 
 /// Accepts connections and answers what they ask of the node, at this site, until it has ended and the last answers are
@@ -119,7 +119,7 @@ pub async fn serve(
         table: Rc::default(),
         budget: Budget::new(limits.bodies),
         health_budget: Budget::new(HEALTH_BODIES),
-        working: Semaphore::new(WORKING_MAX),
+        working: Gate::new(WORKING_MAX),
     });
     let ended = async {
         shared.node.ended().await;
@@ -292,9 +292,9 @@ impl Connection {
             Timer::after(WORKING_WAIT).await;
             None
         };
-        let pass = match keys.then(|| shared.working.try_acquire()) {
-            Some(None) => Some(future::or(async { Some(shared.working.acquire().await) }, late).await),
-            at_once => at_once,
+        let pass = match keys {
+            true => Some(future::or(async { Some(shared.working.pass().await) }, late).await),
+            false => None,
         };
         let response = match pass {
             Some(None) => {
@@ -329,13 +329,17 @@ impl Connection {
                 Ok(0) => return Ok(None),
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted) => {
+                    let told = error.kind() == io::ErrorKind::ConnectionAborted;
                     if begun {
+                        if told {
+                            self.shared.site.traffic.cut();
+                        }
                         return Err(Stop::Refuse(too_slow()));
                     }
                     // What has come just now is answered all the same.
                     match self.read_now() {
                         Ok(1..) => continue,
-                        _ if error.kind() == io::ErrorKind::ConnectionAborted => self.shared.site.traffic.close_idle(),
+                        _ if told => self.shared.site.traffic.close_idle(),
                         _ => {}
                     }
                     return Ok(None);
