@@ -9,7 +9,7 @@
 
 use skynode::sim::Detail;
 use skynode::sim::swarm::scenes::{
-    Stage, apart, astray, exodus, founding, halves, lapse, leaves, outage, pairs, rush, split, strays,
+    Stage, apart, astray, deletes, exodus, founding, halves, lapse, leaves, outage, pairs, rush, split, strays,
 };
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
@@ -104,6 +104,11 @@ fn in_an_outage_who_was_cut_off_or_had_gone_before_raises_no_second_ring() {
 #[test]
 fn who_comes_astray_past_a_dead_node_gives_nobody_what_the_living_speak_for() {
     play_all("astray", astray::stage, 100, &[]);
+}
+
+#[test]
+fn deletes_of_ever_new_names_fill_no_store_for_good_and_bury_nothing_of_another_side() {
+    play_all("deletes", deletes::stage, 40, &[]);
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn reason(why: Unavailable) -> String {
         Unavailable::NoOwner => {
             "no node serves the key at this moment, as for some seconds after a crash: try again".into()
         }
-        Unavailable::Full => "the owner's store is full (--max-memory): add nodes, or delete something".into(),
+        Unavailable::Full { room } => format!("a node that is to hold the key {room}"),
         Unavailable::Leaving => "the client is being ended".into(),
         Unavailable::Silent => {
             "the owner is isolated, as it may be cut off from a larger ring: its GET /readyz says what can be done"

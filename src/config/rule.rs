@@ -55,11 +55,13 @@ pub enum Rule {
     DropWhenConfirmed,
     /// Where tombstones were collected a floor stays, and nothing under it is taken.
     FloorOfTombstones,
+    /// Before their time tombstones are collected only in a group that is whole.
+    EarlyWhereWhole,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -84,5 +86,6 @@ impl Rule {
         Self::WitnessesHaveSettled,
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
+        Self::EarlyWhereWhole,
     ];
 }

@@ -1,5 +1,6 @@
 //! How much memory long bodies may take, of all connections together.
 
+use crate::limits::VALUE_MAX;
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -13,9 +14,10 @@ const SMALL: usize = 4096;
 #[derive(Debug)]
 pub struct Budget(Cell<usize>);
 
-impl Default for Budget {
-    fn default() -> Self {
-        Self(Cell::new(BUDGET))
+impl Budget {
+    /// So many bytes, if that is less than usual; one value may always come.
+    pub fn new(bytes: Option<usize>) -> Self {
+        Self(Cell::new(bytes.unwrap_or(BUDGET).clamp(2 * VALUE_MAX, BUDGET)))
     }
 }
 
@@ -55,7 +57,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_comes_back_and_small_bodies_are_always_served() {
-        let budget = Rc::new(Budget::default());
+        let budget = Rc::new(Budget::new(None));
         let (mut one, mut two) = (Share::new(&budget), Share::new(&budget));
         assert!(one.grow(BUDGET) && !two.grow(SMALL + 1) && two.grow(SMALL));
         drop(one);

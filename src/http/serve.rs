@@ -58,6 +58,8 @@ pub struct Limits {
     pub write: Duration,
     /// The longest value that clients may write, in bytes. Default 1 MiB.
     pub value_max: usize,
+    /// How many bytes bodies may take in memory, of all connections together, if less than usual. Default 32 MiB.
+    pub bodies: Option<usize>,
 }
 
 impl Default for Limits {
@@ -69,6 +71,7 @@ impl Default for Limits {
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
             value_max: VALUE_MAX,
+            bodies: None,
         }
     }
 }
@@ -117,7 +120,7 @@ async fn accept(
     site: &Rc<Site>,
     limits: Limits,
 ) {
-    let budget = Rc::new(Budget::default());
+    let budget = Rc::new(Budget::new(limits.bodies));
     loop {
         let (stream, client) = match listener.accept().await {
             Ok(accepted) => accepted,

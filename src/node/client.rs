@@ -310,7 +310,7 @@ impl Node {
                 Refusal::NotFound
                 | Refusal::Conflict { .. }
                 | Refusal::TooLarge
-                | Refusal::Full
+                | Refusal::Full { .. }
                 | Refusal::TooFew { .. }
                     if let Some(operation) = name.filter(|_| uncertain) =>
                 {
@@ -320,7 +320,7 @@ impl Node {
                 Refusal::NotFound => Reply::NotFound,
                 Refusal::Conflict { version } => Reply::Conflict { version: *version },
                 Refusal::TooLarge => Reply::TooLarge,
-                Refusal::Full => Reply::Unavailable(Unavailable::Full),
+                Refusal::Full { room } => Reply::Unavailable(Unavailable::Full { room: *room }),
                 Refusal::TooFew { copies } => Reply::Unavailable(Unavailable::TooFew { copies: *copies }),
                 Refusal::Unknown => {
                     op.uncertain = true;

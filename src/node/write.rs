@@ -137,14 +137,18 @@ impl Node {
         log.push(operation.id, version);
         let content = value.map(|(content, ttl_s)| content.until(self.end_of(ttl_s)));
         let grows = content.as_ref().is_some_and(|content| before.is_none_or(|before| content.size() > before));
-        if self.lacks_room(grows) {
-            return self.refuse_write(number, &operation, Refusal::Full);
+        if let Some(room) = self.lacks_room(grows) {
+            self.collect_early();
+            return self.refuse_write(number, &operation, Refusal::Full { room });
         }
         match self.store.write(key, Rank::of_write(version), log, content) {
-            Ok(true) => self.begin_spreading(number, version, Some(present.is_none())),
+            Ok(true) => {
+                self.collect_early();
+                self.begin_spreading(number, version, Some(present.is_none()));
+            }
             // Only where the clock has come to its end.
             Ok(false) | Err(Untaken::Unsound) => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
-            Err(Untaken::Full | Untaken::Partial) => self.refuse_write(number, &operation, Refusal::Full),
+            Err(Untaken::Full | Untaken::Partial) => self.refuse_write(number, &operation, self.full()),
         }
     }
 

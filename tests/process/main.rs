@@ -12,6 +12,7 @@ mod events;
 mod http;
 mod join;
 mod leave;
+mod limits;
 mod metrics;
 mod openapi;
 mod process;

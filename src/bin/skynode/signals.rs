@@ -18,7 +18,9 @@ use std::process::ExitCode;
 /// # Errors
 /// The system refuses.
 pub fn catch() -> Result<Signals, String> {
-    Signals::new([Signal::Term, Signal::Int]).map_err(|error| format!("signals cannot be caught: {error}"))
+    // The limit of a file's size would end the node; caught, it is an error of writing, as a full disk is.
+    Signals::new([Signal::Term, Signal::Int, Signal::Xfsz])
+        .map_err(|error| format!("signals cannot be caught: {error}"))
 }
 
 /// `None` at the first signal: there is no node yet that could leave.
@@ -69,12 +71,15 @@ impl Lifeline {
 
 /// The next signal. An error of the pipe through which they come is as good as none.
 async fn next(signals: &mut Signals) -> Signal {
-    match signals.next().await {
-        Some(Ok(signal)) => signal,
-        other => {
-            let error = other.and_then(Result::err).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
-            warn!("signals are not heard any more, end the node with POST /leave: {error}");
-            future::pending().await
+    loop {
+        match signals.next().await {
+            Some(Ok(Signal::Xfsz)) => {}
+            Some(Ok(signal)) => return signal,
+            other => {
+                let error = other.and_then(Result::err).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+                warn!("signals are not heard any more, end the node with POST /leave: {error}");
+                return future::pending().await;
+            }
         }
     }
 }

@@ -237,7 +237,7 @@ fn each_outcome_has_its_own_status() {
         (unavailable(Unavailable::NoOwner), Status::ServiceUnavailable),
         (unavailable(Unavailable::Leaving), Status::ServiceUnavailable),
         (unavailable(Unavailable::Silent), Status::ServiceUnavailable),
-        (unavailable(Unavailable::Full), Status::InsufficientStorage),
+        (unavailable(Unavailable::Full { room: crate::wire::Room::Values }), Status::InsufficientStorage),
         (Reply::Unknown { operation: OPERATION }, Status::GatewayTimeout),
     ] {
         let (response, _) = ask("DELETE /storage/k HTTP/1.1", "", reply.clone());
@@ -522,6 +522,9 @@ fn snapshot(state: State, silenced: Option<Silenced>, trouble: Option<Trouble>) 
         stray_bytes: 0,
         memory: 0,
         memory_max: 0,
+        memory_from: crate::config::MemoryFrom::Default,
+        room: Default::default(),
+        room_beside: Default::default(),
         load: Default::default(),
         min_nodes: 3,
         has_disk: false,

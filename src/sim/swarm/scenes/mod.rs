@@ -1,11 +1,12 @@
 //! Scenes: rings that are cut in parts, that formed apart, that wind twice; pairs that cannot talk; nodes that leave
 //! one after another, or several at once; many that join at one moment; seeds that found one ring; an attacker; an
 //! owner that dies with what it has just told, or just taken; a node of another ring that goes past the living; an
-//! outage of all while two are cut off. Most are beyond the bound that the promises hold within; then what both sides
+//! outage of all while two are cut off; stores that fill with tombstones. Most are beyond the bound that the promises hold within; then what both sides
 //! wrote must meet.
 
 pub mod apart;
 pub mod astray;
+pub mod deletes;
 pub mod exodus;
 pub mod founding;
 pub mod halves;
