@@ -113,8 +113,8 @@ impl Client {
     /// [`Error::Key`], [`Error::Unavailable`], [`Error::Unreachable`]. Asking again is always safe.
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>, Error> {
         match self.ask(Command::Get { key: checked(key.as_ref())? }).await? {
-            Reply::Value { content, version, copies, owner } => {
-                Ok(Some(Value { content, version, copies, owner: owner.addr() }))
+            Reply::Value { content, left_ms, version, copies, owner } => {
+                Ok(Some(Value { content, read: value::Read::now(left_ms), version, copies, owner: owner.addr() }))
             }
             Reply::NotFound => Ok(None),
             other => Err(Error::of(other)),

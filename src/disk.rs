@@ -27,13 +27,14 @@ use std::time::Duration;
 const HEADS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("heads");
 /// The values, by the same place. A tombstone has none.
 const VALUES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("values");
-/// What else there is: the number of this format, and the node's record.
+/// What else there is: the number of this format, the node's record, and for how many microseconds it was held.
 const NODE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("node");
 
 const FORMAT: &str = "format";
 const RECORD: &str = "record";
+const LIVED: &str = "lived";
 /// The format that this program reads and writes.
-const VERSION: &[u8] = &[3];
+const VERSION: &[u8] = &[4];
 
 /// How often the file is looked at while there is nothing to save.
 const LOOK: Duration = Duration::from_secs(2);
@@ -240,6 +241,9 @@ fn load(database: &Database, store: &mut Store, most: usize) -> Result<Option<Re
     if format.is_none_or(|format| format.value() != VERSION) {
         return Err(String::from("another version of this program wrote it"));
     }
+    let lived = node.get(LIVED).map_err(|error| text(error.into()))?;
+    let lived = lived.and_then(|bytes| bytes.value().try_into().ok()).map(u64::from_be_bytes);
+    store.has_lived(lived.ok_or("it does not say for how long it was held")?);
     read(&view, store, most).map_err(text)?.map_err(String::from)?;
     let record = node.get(RECORD).map_err(|error| text(error.into()))?;
     let Some(bytes) = record else { return Ok(None) };
@@ -289,6 +293,7 @@ fn write(database: &Database, batch: &Batch) -> Result<(), redb::Error> {
         }
         let mut node = change.open_table(NODE)?;
         node.insert(FORMAT, VERSION)?;
+        node.insert(LIVED, &batch.lived_us.to_be_bytes()[..])?;
         if let Some(record) = &batch.record {
             node.insert(RECORD, &**record)?;
         }

@@ -31,6 +31,8 @@ pub const KIND_MAX: usize = 96;
 
 /// The longest time to live of a value, in seconds: ten years.
 pub const TTL_MAX_S: u32 = 315_360_000;
+/// The most that can be left of a life, in milliseconds: what lengthens one comes nowhere near.
+pub const LEFT_MAX_MS: u64 = 2000 * TTL_MAX_S as u64;
 
 /// Bytes of a value that one answer brings of what did not fit.
 pub const PART_SIZE: usize = 1120;
@@ -157,6 +159,8 @@ pub const ENTRIES_MAX: usize = 1 << 22;
 
 /// Bytes of memory that an entry is reckoned to take beside its key and its value, as `cargo bench --bench keys` shows.
 pub const ENTRY_COST: usize = 540;
+/// The same for the end of a value that has one.
+pub const END_COST: usize = 48;
 
 /// The least that a store may be bounded to, and what it is bounded to unless told otherwise, in bytes.
 pub const MEMORY_MIN: usize = 4 << 20;
@@ -168,8 +172,8 @@ pub const MEMORY_DEFAULT: usize = 128 << 20;
 pub const TERM_MAX: u64 = 1 << 48;
 /// See [`TERM_MAX`]: the year 10,889.
 pub const TIME_MAX_MS: u64 = 1 << 48;
-/// How far ahead of its own clock a node believes a client that repeats a write, in milliseconds: a day.
-pub const AHEAD_MAX_MS: u64 = 86_400_000;
+/// The latest that a wall clock is believed, in milliseconds since 1970: the year 4199.
+pub const WALL_MAX_MS: u64 = TIME_MAX_MS / 4;
 
 /// Steps of a lookup, before it is given up: far beyond log2 of any ring.
 pub const LOOKUP_STEPS_MAX: usize = 160;
@@ -183,19 +187,19 @@ pub const WALK_MAX: usize = 1000;
 /// Bytes of a frame with an entry that are neither key, media type, value nor log of operations.
 const ENTRY_OVERHEAD: usize =
     // version, transaction, incarnations, stamp, kind of message, extension, tag; length of the key, rank, forgotten,
-    // length of the log
-    (1 + 8 + 4 + 4 + 10 + 1 + 1 + 8) + (2 + RANK_SIZE + 20 + 1)
-    // a value is there; length of its media type, end, length, hash, length of the first part
-    + (1 + 1 + 10 + 5 + 33 + 2);
+    // length of the log, names
+    (1 + 8 + 4 + 4 + 10 + 1 + 1 + 8) + (2 + RANK_SIZE + 14 + 1 + 11)
+    // a value is there; length of its media type, what is left, restored, length, hash, length of the first part
+    + (1 + 1 + 6 + 1 + 3 + 33 + 2);
 /// A rank at its longest: version, ballot, chosen.
-const RANK_SIZE: usize = VERSION_SIZE + 10 + 1;
-/// One entry of the log of operations: id and version.
-const OPERATION_SIZE: usize = 16 + VERSION_SIZE;
+const RANK_SIZE: usize = VERSION_SIZE + 7 + 1;
+/// One entry of the log of operations: id, version, mark.
+const OPERATION_SIZE: usize = 16 + VERSION_SIZE + 8;
 /// A peer at its longest: id, IPv6 address, port, incarnation.
 const PEER_SIZE: usize = 17 + 20 + 4;
 const ITEM_SIZE: usize = 16 + RANK_SIZE;
-/// A version at its longest.
-const VERSION_SIZE: usize = 10 + 10 + 8;
+/// A version at its longest: term, time, writer. A number up to 2⁴⁸ takes seven bytes.
+const VERSION_SIZE: usize = 7 + 7 + 8;
 
 /// How many bytes of a value fit one frame beside a key and a media type of these lengths and a log of so many
 /// operations.

@@ -2,17 +2,19 @@
 
 mod content;
 mod digest;
+mod ends;
 mod journal;
 
 pub use content::Content;
 pub use digest::Sums;
+pub use ends::End;
 pub use journal::{Damaged, Saved, Unsaved};
 
 use crate::id::{Arc, Id};
-use crate::limits::{ENTRIES_MAX, ENTRY_COST, MEMORY_DEFAULT};
-use crate::wire::{Entry, Hash, Item, OperationLog, Rank, Room, Version};
+use crate::limits::{END_COST, ENTRIES_MAX, ENTRY_COST, MEMORY_DEFAULT};
+use crate::wire::{Entry, Hash, Item, Logged, OperationId, OperationLog, Rank, Room, Value, Version};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::Bound;
 use journal::{Changed, Journal};
 
@@ -29,6 +31,8 @@ pub struct Stored {
     pub changed: u64,
     /// Marked by the owner once both neighbours hold it: the number of the neighbourhood it counts in, or zero.
     pub confirmed: u32,
+    /// What is left of its value is what the disk says, perhaps more than others would say who were not away.
+    pub restored: bool,
     hash: u64,
 }
 
@@ -38,9 +42,17 @@ impl Stored {
         self.value.is_some().then_some(self.rank.version)
     }
 
-    /// The entry as it goes over the wire: as much of its value as fits.
-    fn entry<'a>(&'a self, key: &'a [u8]) -> Entry<'a> {
-        let value = self.value.as_ref().map(|content| content.framed(key.len(), self.log.len()));
+    /// The write of this name, if it is remembered.
+    pub fn find(&self, id: OperationId) -> Option<Logged> {
+        self.log.find(id)
+    }
+
+    /// The entry as it goes over the wire at this time of the store: as much of its value as fits.
+    fn entry<'a>(&'a self, key: &'a [u8], lived_us: u64) -> Entry<'a> {
+        let value = self.value.as_ref().map(|content| {
+            let framed = content.framed(content.left_ms(lived_us), key.len(), self.log.len());
+            Value { restored: self.restored && framed.left_ms != 0, ..framed }
+        });
         Entry { key, rank: self.rank, log: self.log.clone(), value }
     }
 
@@ -69,6 +81,10 @@ pub struct Store {
     bytes: usize,
     tombstones: usize,
     digests: digest::Digests,
+    /// For so many microseconds processes have held it: the clock by which values end.
+    lived_us: u64,
+    /// The values that end.
+    ends: BTreeSet<End>,
     /// How much memory the entries may take.
     limit: usize,
     /// What is to be saved, if anything is.
@@ -96,7 +112,8 @@ impl Store {
     /// An empty one, whose entries may take so many bytes of memory.
     pub fn new(limit: usize) -> Self {
         let (entries, digests) = (BTreeMap::new(), digest::Digests::default());
-        Self { entries, changes: 0, bytes: 0, tombstones: 0, digests, limit, journal: None }
+        let (lived_us, ends) = (0, BTreeSet::new());
+        Self { entries, changes: 0, bytes: 0, tombstones: 0, digests, lived_us, ends, limit, journal: None }
     }
 
     /// How many entries there are, tombstones included.
@@ -151,7 +168,7 @@ impl Store {
 
     /// Bytes of memory that all takes, as far as that can be reckoned.
     pub fn memory(&self) -> usize {
-        self.bytes + self.entries.len() * ENTRY_COST
+        self.bytes + self.entries.len() * ENTRY_COST + self.ends.len() * END_COST
     }
 
     /// How many changes there were. An entry whose `changed` is not above an earlier count has not changed since.
@@ -174,13 +191,15 @@ impl Store {
 
     /// The entry of the key as it goes over the wire.
     pub fn fetch_key<'a>(&'a self, key: &'a [u8]) -> Option<Entry<'a>> {
-        self.get(key).map(|stored| stored.entry(key))
+        self.get(key).map(|stored| stored.entry(key, self.lived_us))
     }
 
     /// Marks the entry as confirmed in this neighbourhood if it still has this version.
     pub fn confirm(&mut self, key: &[u8], version: Version, neighbourhood: u32) {
         if let Some(stored) = self.get_mut(key).filter(|stored| stored.rank.version == version) {
             stored.confirmed = neighbourhood;
+            // The others have said if less was left.
+            stored.restored = false;
             if !core::mem::replace(&mut stored.rank.chosen, true) {
                 self.note(key, Changed::Head, false);
             }
@@ -214,8 +233,11 @@ impl Store {
             return Err(Untaken::Unsound);
         }
         let whole = entry.is_whole();
-        self.take(entry.key, entry.rank, &entry.log, self.limit, || match entry.value {
-            Some(value) if whole => Ok(Some(Content::from(value))),
+        let (left_ms, restored) = entry.value.map_or((0, false), |value| (value.left_ms, value.restored));
+        let ends_us = self.end_in(left_ms);
+        self.shorten(entry.key, entry.rank.version, ends_us, restored);
+        self.take(entry.key, entry.rank, &entry.log, (self.limit, restored), || match entry.value {
+            Some(value) if whole => Ok(Some(Content::from(value).until(ends_us))),
             Some(_) => Err(Untaken::Partial),
             None => Ok(None),
         })
@@ -236,7 +258,7 @@ impl Store {
         if !rank.is_sound() {
             return Err(Untaken::Unsound);
         }
-        self.take(key, rank, &log, self.limit - self.limit / 10, || Ok(content))
+        self.take(key, rank, &log, (self.limit - self.limit / 10, false), || Ok(content))
     }
 
     fn take(
@@ -244,12 +266,12 @@ impl Store {
         key: &[u8],
         rank: Rank,
         log: &OperationLog,
-        limit: usize,
+        (limit, restored): (usize, bool),
         content: impl FnOnce() -> Result<Option<Content>, Untaken>,
     ) -> Result<bool, Untaken> {
         let changed = self.changes + 1;
         let here = self.get_mut(key);
-        let old_size = here.as_ref().map(|stored| stored.size());
+        let old = here.as_ref().map(|stored| stored.size() + stored.end_cost());
         if let Some(stored) = here {
             let same = rank.version == stored.rank.version;
             stored.rank.chosen |= same && rank.chosen;
@@ -267,18 +289,18 @@ impl Store {
             }
         }
         let value = content()?;
-        let size = value.as_ref().map_or(0, Content::size);
-        let growth = match old_size {
+        let size = value.as_ref().map_or(0, |content| content.size() + content.end_cost());
+        let growth = match old {
             Some(old) => size.saturating_sub(old),
             None => size + key.len() + ENTRY_COST,
         };
         // What makes nothing larger is always taken, so that there is a way out: deleting.
         let full = growth > 0 && self.memory() + growth > limit;
-        if full || (old_size.is_none() && self.entries.len() >= ENTRIES_MAX) {
+        if full || (old.is_none() && self.entries.len() >= ENTRIES_MAX) {
             return Err(Untaken::Full);
         }
         let (log, hash) = (log.clone(), item_hash(key, &rank));
-        self.put(key, Stored { rank, log, value, changed, confirmed: 0, hash });
+        self.put(key, Stored { rank, log, value, changed, confirmed: 0, restored, hash });
         Ok(true)
     }
 
@@ -289,9 +311,11 @@ impl Store {
         self.tombstones += usize::from(stored.value.is_none());
         let (id, hash) = (Id::of_key(key), stored.hash);
         self.digests.change(id, 1, hash);
+        let end = Some(stored.ends_us()).filter(|end| *end != 0);
         if let Some(old) = self.entries.insert((id, Box::from(key)), Box::new(stored)) {
             self.discount(id, key.len(), &old);
         }
+        self.ends.extend(end.map(|end| (end, id)));
     }
 
     /// Removes the entry under this id altogether, if it has just this rank: a stray that others are known to hold, or
@@ -312,6 +336,9 @@ impl Store {
         self.digests.change(id, -1, old.hash.wrapping_neg());
         self.bytes -= key_length + old.size();
         self.tombstones -= usize::from(old.value.is_none());
+        if old.ends_us() != 0 {
+            self.ends.remove(&(old.ends_us(), id));
+        }
     }
 
     /// The entries of an arc in ring order, beginning behind `after`.
@@ -363,7 +390,7 @@ impl Store {
     pub fn fetch(&self, item: Item) -> Option<Entry<'_>> {
         let one = Arc::new(item.id.plus(u128::MAX), item.id);
         let newer = self.range(one).find(|(_, _, stored)| !item.rank.beats(&stored.rank));
-        newer.map(|(_, key, stored)| stored.entry(key))
+        newer.map(|(_, key, stored)| stored.entry(key, self.lived_us))
     }
 }
 
@@ -392,7 +419,6 @@ fn item_hash(key: &[u8], rank: &Rank) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Value;
 
     fn rank(time_ms: u64) -> Rank {
         Rank::of_write(Version { term: 1, time_ms, writer: 0 })

@@ -56,7 +56,7 @@ fn operation() -> Operation {
 
 fn entry(value: Option<&'static [u8]>) -> Entry<'static> {
     let mut log = OperationLog::default();
-    log.push(OperationId([0xaa; 16]), version(1));
+    log.push(Logged { id: OperationId([0xaa; 16]), version: version(1), mark: 0x0102_0304_0506_0708.into() });
     Entry { key: b"key", rank: rank(1), log, value: value.map(Value::plain) }
 }
 
@@ -120,11 +120,20 @@ fn two_items() -> Holding {
 /// A value of which a part is missing.
 fn cut() -> Value<'static> {
     let body = Body { length: 70_000, hash: [0xbb; 32], first: b"first" };
-    Value { kind: b"text/plain", expires_ms: 1_800_000_000_000, body }
+    Value { kind: b"text/plain", left_ms: 60_000, restored: true, body }
 }
 
 fn put(condition: Condition, body: Body<'static>) -> Request<'static> {
-    Request::Put { operation: operation(), key: b"key", condition, min_copies: 2, ttl_s: 300, kind: b"a/b", body }
+    Request::Put {
+        operation: operation(),
+        named: true,
+        key: b"key",
+        condition,
+        min_copies: 2,
+        ttl_s: 300,
+        kind: b"a/b",
+        body,
+    }
 }
 
 #[rustfmt::skip]
@@ -174,40 +183,40 @@ fn requests() -> Vec<Row> {
             "d01d48cf591f3715"),
         row(Replicate(entry(Some(b"value"))),
             "0009 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c311111111111111101000001000005000576616c7565",
-            "3e45781278d90a40"),
+             c3111111111111111010102030405060708000001000005000576616c7565",
+            "da78e6f820982d06"),
         row(Replicate(entry(None)),
-            "0009 036b6579 0181d095ffbc311111111111111101 0301 01 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
-             0181d095ffbc311111111111111101 000000",
-            "b2a56b9d35022cdd"),
+            "0009 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
+             c3111111111111111010102030405060708000000",
+            "4f35bee8e4949538"),
         row(Offer(Entry { value: Some(cut()), ..entry(None) }),
             "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c3111111111111111010000010a746578742f706c61696e80a0f1c2b134f0a20401bbbbbbbbbbbbbbbbbbbbbbbbb \
-             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
-            "793c26e79b5979c1"),
+             c31111111111111110101020304050607080000010a746578742f706c61696e80a0f1c2b134f0a20401bbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "1eae7168393b5465"),
         row(Offer(entry(Some(b""))),
             "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c3111111111111111010000010000000000",
-            "f4438333eadd16f1"),
+             c31111111111111110101020304050607080000010000000000",
+            "a97af96637b10b3d"),
         row(Get { key: b"key" },
             "000b 036b6579",
             "fd1d3f0fda6c9adb"),
         row(put(Condition::None, Body::whole(b"value")),
-            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b65790002ac0203612f6205000576616c7565",
-            "3e4b3998575ea3db"),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b65790002ac0203612f6205000576616c7565",
+            "8cc3c36932d8d143"),
         row(put(Condition::Absent, Body::whole(b"value")),
-            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b65790102ac0203612f6205000576616c7565",
-            "ba6aec330d3a341e"),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b65790102ac0203612f6205000576616c7565",
+            "d40baafbfb8a2cdf"),
         row(put(Condition::Present, Body::whole(b"value")),
-            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b65790202ac0203612f6205000576616c7565",
-            "7b7814778a990117"),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b65790202ac0203612f6205000576616c7565",
+            "3e520ba71ee62a04"),
         row(put(Condition::None, cut().body),
-            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b65790002ac0203612f62f0a20401bbbbbbbbbbbbbbbbb \
-             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
-            "8c02a85ca9b64dd1"),
-        row(Delete { operation: operation(), key: b"key", condition: Condition::Match(version(1)), min_copies: 2 },
-            "000d eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac02036b6579030181d095ffbc31111111111111110102",
-            "9a55bf182b20c8e0"),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b65790002ac0203612f62f0a20401bbbbbbbbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "3f10315bfad98935"),
+        row(Delete { operation: operation(), named: false, key: b"key", condition: Condition::Match(version(1)), min_copies: 2 },
+            "000d eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0200036b6579030181d095ffbc31111111111111110102",
+            "f360838c1524e422"),
         row(Walk,
             "000e",
             "08d37225da209f33"),
@@ -285,8 +294,8 @@ fn answers() -> Vec<Row> {
             "587c9b7270f022b6"),
         row(Fetched(entry(Some(b"value"))),
             "0105 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c311111111111111101000001000005000576616c7565",
-            "5929d19914a557ed"),
+             c3111111111111111010102030405060708000001000005000576616c7565",
+            "1fd4d4ba63f162ff"),
         row(Offered { confirmed: true },
             "0106 01",
             "93e9aa1b2f54339c"),
@@ -400,6 +409,15 @@ fn refusals() -> Vec<Row> {
         row(TooFew { copies: 2 },
             "010b 1102",
             "df87afaaed987a27"),
+        row(Reused,
+            "010b 12",
+            "2b735f28ce01e668"),
+        row(TooOld,
+            "010b 13",
+            "cb6578b94e6de84e"),
+        row(NoNames,
+            "010b 14",
+            "6c1ab4808ab41140"),
     ]
 }
 
@@ -429,7 +447,7 @@ variants!(answer_number, ANSWERS, Answer<'_>,
     Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored Part Listed Fingers);
 variants!(refusal_number, REFUSALS, Refusal,
     Unproven NotMember NotOwner NotSettled NotNeighbour Stale Conflict NotFound Newer TooLarge Busy Unreachable Unknown
-    Forgotten Full Silent Leaving TooFew);
+    Forgotten Full Silent Leaving TooFew Reused TooOld NoNames);
 
 /// Which list a message's variant is in, and at what number.
 fn variant(message: &Message<'_>) -> (&'static [&'static str], usize) {

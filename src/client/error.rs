@@ -7,8 +7,8 @@ use crate::wire::{Operation, Version};
 use std::fmt;
 use std::io;
 
-/// Why an operation was not done, or may not have been. Of all but [`Error::Unknown`] and [`Error::Stopped`] it is
-/// certain that nothing was changed.
+/// Why an operation was not done, or may not have been. Of all but [`Error::Unknown`], [`Error::Forgotten`] and
+/// [`Error::Stopped`] it is certain that it changed nothing; of a repetition, that this one did not.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -28,6 +28,12 @@ pub enum Error {
     TooLarge(Beyond),
     /// The operation that is repeated is none that a node can have named, or is the name of another write.
     Invented,
+    /// The name is that of another write of the key, with another value, media type, time to live or condition: this
+    /// one was not done.
+    Reused,
+    /// The operation that is repeated is older than what is remembered of the key's writes: it may have been done or
+    /// not, nobody can tell any more, and it is not done now. Read the key.
+    Forgotten,
     /// The condition does not hold: the key exists in this version, or not at all.
     Conflict {
         /// The version.
@@ -54,6 +60,8 @@ impl Error {
             // Of what the client could check itself nothing was sent.
             Reply::TooLarge => Self::TooLarge(Beyond { what: Limited::Value, given: None, limit: None }),
             Reply::Invented => Self::Invented,
+            Reply::Reused => Self::Reused,
+            Reply::Forgotten => Self::Forgotten,
             Reply::Unknown { operation } => Self::Unknown { operation },
             Reply::Unavailable(Unavailable::NotMember) => Self::Unreachable(
                 "none of the nodes that are known answers: is the network there, and the ring?".into(),
@@ -92,8 +100,15 @@ impl fmt::Display for Error {
             Self::Key { length } => write!(f, "a key has 1 to {KEY_MAX} bytes, this one has {length}"),
             Self::TooLarge(beyond) => write!(f, "{beyond}: nothing was changed"),
             Self::Invented => {
-                f.write_str("nothing was changed: no node has named this write so, give each write a name of its own")
+                f.write_str("no node names a write so: give each write a name of its own, or repeat that of the answer")
             }
+            Self::Reused => f.write_str(
+                "this write was not done: its name is that of another write of the key, give each write its own",
+            ),
+            Self::Forgotten => f.write_str(
+                "the write may have been stored or not, and is not done now: its name is older than what is \
+                 remembered of the key, so read the key",
+            ),
             Self::Conflict { version: Some(version) } => {
                 write!(f, "nothing was changed: the key exists in version {version}")
             }
@@ -127,6 +142,11 @@ fn reason(why: Unavailable) -> String {
             "no node serves the key at this moment, as for some seconds after a crash: try again".into()
         }
         Unavailable::Full { room } => format!("a node that is to hold the key {room}"),
+        Unavailable::Names => {
+            "as many names of writes are remembered as may be, each for eleven minutes: try again later, or let the \
+             client draw the name"
+                .into()
+        }
         Unavailable::Leaving => "the client is being ended".into(),
         Unavailable::Silent => {
             "the owner is isolated, as it may be cut off from a larger ring: its GET /readyz says what can be done"

@@ -106,9 +106,11 @@ fn what_cannot_be_is_told_and_nothing_is_changed() {
         let value = client.get("k").await.unwrap().unwrap();
         assert!(value.expires().is_some_and(|end| end > std::time::SystemTime::now()));
         // A name that was drawn before, for a program that may be started anew.
-        let again = client.put("k", "v").again(brief.operation).await.unwrap();
-        assert_eq!(again.version, brief.version);
-        let fresh = crate::wire::Freshness { term: 1, time_ms: 1 << 47 };
+        let again = client.put("k", "v").ttl(Duration::from_secs(60)).again(brief.operation).await.unwrap();
+        assert_eq!((again.version, again.created), (brief.version, true));
+        let other = client.put("k", "w").ttl(Duration::from_secs(60)).again(brief.operation).await;
+        assert!(matches!(other, Err(Error::Reused)), "{other:?}");
+        let fresh = crate::wire::Freshness { term: 1, time_ms: (1 << 47) + 1 };
         let invented = client.put("k", "v").again(Operation { fresh, ..brief.operation }).await;
         assert!(matches!(invented, Err(Error::Invented)), "{invented:?}");
         let seed = Client::connect(&["there"], Options::default()).await;

@@ -7,10 +7,25 @@ use crate::wire::{Operation, Peer, Version};
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+/// When a value was read, and what was left of its life then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    at: SystemTime,
+    left: Option<Duration>,
+}
+
+impl Read {
+    /// Just now, with so many milliseconds left; zero for a value that never ends.
+    pub fn now(left_ms: u64) -> Self {
+        Self { at: SystemTime::now(), left: (left_ms != 0).then(|| Duration::from_millis(left_ms)) }
+    }
+}
+
 /// The newest value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     pub(super) content: Content,
+    pub(super) read: Read,
     /// Its version, for conditions.
     pub version: Version,
     /// How many nodes hold it.
@@ -30,10 +45,15 @@ impl Value {
         self.content.kind()
     }
 
-    /// When it ends, by the clock of its owner; `None` if never.
+    /// How much of its life was left when it was read; `None` if it never ends.
+    pub const fn left(&self) -> Option<Duration> {
+        self.read.left
+    }
+
+    /// When it ends, as the wall clock of this machine stood when it was read; `None` if never. No owner looks at a
+    /// wall clock: where this one may jump, count from [`Value::left`].
     pub fn expires(&self) -> Option<SystemTime> {
-        let ends = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.content.expires_ms));
-        ends.filter(|_| self.content.expires_ms != 0)
+        self.read.at.checked_add(self.read.left?)
     }
 }
 

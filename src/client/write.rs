@@ -49,15 +49,17 @@ macro_rules! conditions {
             self
         }
 
-        /// Under a name of 128 random bits, for a program that may have to repeat it after it was started anew;
-        /// otherwise the client draws one.
+        /// Under a name of 128 random bits, for a program that may have to repeat it after it was started anew: for ten
+        /// minutes after it was done at least, the write is not applied again under this name. Otherwise the client
+        /// draws one.
         pub fn named(mut self, name: OperationId) -> Self {
             self.write.attempt = Some(Attempt::First(name));
             self
         }
 
-        /// Repeats a write of which [`Error::Unknown`] said that its outcome is not known. Key, value and condition
-        /// must be the same: it is applied once at most, and then answered as it was the first time.
+        /// Repeats a write of which [`Error::Unknown`] said that its outcome is not known. All of it must be the same:
+        /// it is applied once at most, and then answered as it was the first time. What is too old for that ends with
+        /// [`Error::Forgotten`].
         pub fn again(mut self, operation: Operation) -> Self {
             self.write.attempt = Some(Attempt::Again(operation));
             self
@@ -145,7 +147,7 @@ impl IntoFuture for Put {
             let command = Command::Put { key, content, ttl_s, condition, min_copies, attempt };
             stored(client.ask(command).await?).map_err(|reply| match reply {
                 // The outcome of a delete of this name: a name stands for one write.
-                Reply::NotFound => Error::Invented,
+                Reply::NotFound => Error::Reused,
                 // The owner takes less than a client may send.
                 Reply::TooLarge => Beyond { what: Limited::Value, given: Some(length), limit: None }.into(),
                 other => Error::of(other),

@@ -57,11 +57,15 @@ pub enum Rule {
     FloorOfTombstones,
     /// Before their time tombstones are collected only in a group that is whole.
     EarlyWhereWhole,
+    /// A copy carries what is left of its value's life.
+    CopiesCarryWhatIsLeft,
+    /// Who comes back with what it saved, and thinks that more is left of a value than a neighbour does, is told so.
+    LessLeftIsTold,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -87,5 +91,7 @@ impl Rule {
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
         Self::EarlyWhereWhole,
+        Self::CopiesCarryWhatIsLeft,
+        Self::LessLeftIsTold,
     ];
 }

@@ -41,7 +41,7 @@ fn put(store: &mut Store, key: &[u8], time_ms: u64, value: Option<&[u8]>) {
 }
 
 fn batch(store: &mut Store) -> Batch {
-    Batch { number: 1, entries: store.take_unsaved(), record: None }
+    Batch { number: 1, entries: store.take_unsaved(), record: None, lived_us: store.lived_us() }
 }
 
 #[test]

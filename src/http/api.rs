@@ -168,16 +168,16 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
     Ok(match action {
         Action::Answer(response) => response,
         Action::Get { key, conditions } => match ask(node, Command::Get { key }).await? {
-            Reply::Value { content, version, copies, owner } => {
-                let (bytes, kind, expires_ms) = (content.bytes(), content.kind(), content.expires_ms);
-                let found = Found { bytes, left_out: 0, kind, expires_ms, version, copies, owner };
+            Reply::Value { content, left_ms, version, copies, owner } => {
+                let (bytes, kind) = (content.bytes(), content.kind());
+                let found = Found { bytes, left_out: 0, kind, left_ms, version, copies, owner };
                 reply::value(&found, conditions.instead(version))
             }
             other => failure(other),
         },
         Action::Glance { key, conditions } => match ask(node, Command::Glance { key }).await? {
-            Reply::Seen { version, length, kind, expires_ms, copies, owner } => {
-                let found = Found { bytes: &[], left_out: length, kind: &kind, expires_ms, version, copies, owner };
+            Reply::Seen { version, length, kind, left_ms, copies, owner } => {
+                let found = Found { bytes: &[], left_out: length, kind: &kind, left_ms, version, copies, owner };
                 reply::value(&found, conditions.instead(version))
             }
             other => failure(other),

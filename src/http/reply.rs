@@ -12,7 +12,6 @@ use crate::handle::Snapshot;
 use crate::limits::{Beyond, Limited};
 use crate::node::{Reply, State, Unavailable};
 use crate::wire::{Peer, Version};
-use std::time::SystemTime;
 
 /// What was found under a key.
 pub struct Found<'a> {
@@ -22,8 +21,8 @@ pub struct Found<'a> {
     pub left_out: usize,
     /// Its media type.
     pub kind: &'a [u8],
-    /// When it ends, in milliseconds since 1970; zero if never.
-    pub expires_ms: u64,
+    /// How many milliseconds are left of it; zero if it never ends.
+    pub left_ms: u64,
     /// Its version.
     pub version: Version,
     /// How many nodes hold it.
@@ -48,9 +47,9 @@ pub fn value(found: &Found<'_>, instead: Option<Status>) -> Response {
     // A cache may keep it, but has to ask whether it is still the newest.
     let response = response.field("Cache-Control", "no-cache");
     let response = stored(response, Some(found.version), found.copies, &found.owner);
-    match found.expires_ms {
+    match found.left_ms {
         0 => response,
-        end => response.field("Sky-TTL", seconds_until(end)),
+        left => response.field("Sky-TTL", left.div_ceil(1000)),
     }
 }
 
@@ -58,12 +57,6 @@ pub fn value(found: &Found<'_>, instead: Option<Status>) -> Response {
 fn media_type(kind: &[u8]) -> &str {
     let kind = Some(kind).filter(|kind| !kind.is_empty() && is_printable(kind));
     kind.and_then(|kind| str::from_utf8(kind).ok()).unwrap_or("application/octet-stream")
-}
-
-/// How long it is until then, rounded up. By another clock than the owner's it may be over already.
-fn seconds_until(end_ms: u64) -> u64 {
-    let now_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis());
-    u128::from(end_ms).saturating_sub(now_ms).div_ceil(1000) as u64
 }
 
 fn stored(response: Response, version: Option<Version>, copies: u8, owner: &Peer) -> Response {
@@ -85,16 +78,10 @@ pub fn written(reply: Reply, location: &str) -> Result<Response, Reply> {
             };
             stored(response, Some(version), copies, &owner).field("Sky-Operation", operation)
         }
-        Reply::NotFound => name_taken(),
+        // The outcome of a delete of this name.
+        Reply::NotFound => failure(Reply::Reused),
         other => return Err(other),
     })
-}
-
-/// The answer to a write that got the outcome of a delete: a name stands for one write, whoever uses it again.
-fn name_taken() -> Response {
-    let detail = "Sky-Operation is the name of a delete that found no key, and nothing was changed: give each write a \
-                  name of its own.";
-    Response::problem(Status::BadRequest, detail)
 }
 
 /// The outcome of `POST /storage`.
@@ -108,7 +95,8 @@ pub fn created(reply: Reply, location: &str) -> Result<Response, Reply> {
             let detail = "The key exists, and nothing was changed: PUT replaces it, GET reads it.";
             tagged(Response::problem(Status::Conflict, detail).field("Location", location), version)
         }
-        Reply::NotFound => name_taken(),
+        // The outcome of a delete of this name.
+        Reply::NotFound => failure(Reply::Reused),
         other => return Err(other),
     })
 }
@@ -157,9 +145,20 @@ pub fn failure(reply: Reply) -> Response {
         }
         Reply::TooLarge => too_large(None),
         Reply::Invented => {
-            let detail = "Nobody can have been told this Sky-Operation yet, and nothing was changed: repeat the one of \
-                          the answer, or give a new write 32 random hexadecimal digits.";
+            let detail = "No node gives such a Sky-Operation: repeat the one of the answer, or give a new write 32 \
+                          random hexadecimal digits.";
             Response::problem(Status::BadRequest, detail)
+        }
+        Reply::Reused => {
+            let detail = "Sky-Operation is the name of another write of this key, and this one was not done: give each \
+                          write a name of its own, and repeat one with the same value, Content-Type, Sky-TTL and \
+                          condition.";
+            Response::problem_of("operation-reused", Status::Unprocessable, detail)
+        }
+        Reply::Forgotten => {
+            let detail = "This Sky-Operation is older than what is remembered of the key: the write may have been \
+                          done or not, and is not done now. Read the key, and write anew if need be.";
+            Response::problem_of("operation-forgotten", Status::Conflict, detail)
         }
         Reply::Unavailable(why) => unavailable(why),
         Reply::Unknown { operation } => {
@@ -228,6 +227,11 @@ fn unavailable(why: Unavailable) -> Response {
             );
             return Response::problem(Status::ServiceUnavailable, detail).field("Retry-After", RETRY_AFTER_S);
         }
+        Unavailable::Names => (
+            Status::ServiceUnavailable,
+            "The nodes that are to hold this key remember as many names of writes as they may, each for eleven \
+             minutes; nothing was changed: try again later, or without a Sky-Operation of your own.",
+        ),
         Unavailable::Full { room } => {
             let detail = format!("Nothing was changed: a node that is to hold this key {room}.");
             return Response::problem(Status::InsufficientStorage, detail);

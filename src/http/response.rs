@@ -44,6 +44,7 @@ statuses! {
     UnsupportedMediaType = 415 "Unsupported Media Type",
     ExpectationFailed = 417 "Expectation Failed",
     Misdirected = 421 "Misdirected Request",
+    Unprocessable = 422 "Unprocessable Content",
     FieldsTooLarge = 431 "Request Header Fields Too Large",
     InternalServerError = 500 "Internal Server Error",
     NotImplemented = 501 "Not Implemented",
@@ -110,6 +111,11 @@ impl Response {
 
     /// An error after RFC 9457. The detail is a sentence that says what happened and what to do.
     pub fn problem(status: Status, detail: impl Display) -> Self {
+        Self::problem_of("about:blank", status, detail)
+    }
+
+    /// The same of a type of its own, which tells it from others with the status.
+    pub fn problem_of(kind: &'static str, status: Status, detail: impl Display) -> Self {
         #[derive(Serialize)]
         struct Problem {
             #[serde(rename = "type")]
@@ -118,8 +124,7 @@ impl Response {
             status: u16,
             detail: String,
         }
-        let problem =
-            Problem { kind: "about:blank", title: status.reason(), status: status.code(), detail: detail.to_string() };
+        let problem = Problem { kind, title: status.reason(), status: status.code(), detail: detail.to_string() };
         let mut text = serde_json::to_vec(&problem).unwrap_or_default();
         text.push(b'\n');
         Self::with_body(status, "application/problem+json", text)

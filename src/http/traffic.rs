@@ -71,7 +71,7 @@ impl From<Status> for Outcome {
         match status {
             Ok | Created | Accepted | NoContent | NotModified => Self::Ok,
             NotFound => Self::NotFound,
-            Conflict | PreconditionFailed => Self::Conflict,
+            Conflict | PreconditionFailed | Unprocessable => Self::Conflict,
             Forbidden | Misdirected => Self::Refused,
             BadRequest | MethodNotAllowed | RequestTimeout | LengthRequired | ContentTooLarge | UriTooLong
             | UnsupportedMediaType | ExpectationFailed | FieldsTooLarge | NotImplemented | VersionNotSupported => {

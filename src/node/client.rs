@@ -10,10 +10,10 @@ use super::pending::{Pending, Purpose, Silence};
 use super::timers::Timer;
 use super::transfer::{Parcel, Read};
 use crate::id::{Arc, Id};
-use crate::limits::{AHEAD_MAX_MS, CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, TTL_MAX_S};
+use crate::limits::{CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, TTL_MAX_S};
 use crate::store::Content;
 use crate::time::Instant;
-use crate::wire::{Answer, Condition, Freshness, Hash, Operation, OperationId, Peer, Refusal, Request, Value};
+use crate::wire::{Answer, Condition, Freshness, Hash, Mark, Operation, OperationId, Peer, Refusal, Request, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -24,6 +24,7 @@ enum Wish {
     Glance,
     Write {
         name: OperationId,
+        naming: Naming,
         /// Read at the first lookup, and kept for all repetitions.
         fresh: Option<Freshness>,
         condition: Condition,
@@ -32,6 +33,17 @@ enum Wish {
         value: Option<(Content, u32)>,
     },
     Owner,
+}
+
+/// Where the name of a write is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    /// It was made here, and nobody has it yet.
+    Ours,
+    /// The client's own: what the owner remembers is looked up by the name alone.
+    Client,
+    /// Another answer brought it, with the first attempt's freshness: it is never fresher than that.
+    Again,
 }
 
 /// An operation of a client.
@@ -77,12 +89,12 @@ impl Node {
             Command::Get { key } => (key, Wish::Get),
             Command::Glance { key } => (key, Wish::Glance),
             Command::Put { key, content, ttl_s, condition, min_copies, attempt } => {
-                let (name, fresh) = self.name(attempt);
-                (key, Wish::Write { name, fresh, condition, min_copies, value: Some((content, ttl_s)) })
+                let (name, naming, fresh) = self.name(attempt);
+                (key, Wish::Write { name, naming, fresh, condition, min_copies, value: Some((content, ttl_s)) })
             }
             Command::Delete { key, condition, min_copies, attempt } => {
-                let (name, fresh) = self.name(attempt);
-                (key, Wish::Write { name, fresh, condition, min_copies, value: None })
+                let (name, naming, fresh) = self.name(attempt);
+                (key, Wish::Write { name, naming, fresh, condition, min_copies, value: None })
             }
             Command::Lookup { id } => return self.insert_client(ticket, id, Box::default(), Wish::Owner),
             Command::Walk { .. } | Command::Fingers { .. } | Command::List { .. } => return,
@@ -93,11 +105,8 @@ impl Node {
             length > self.config.value_max || kind > KIND_MAX || ttl_s > TTL_MAX_S
         };
         let too_long = matches!(&wish, Wish::Write { value: Some((content, ttl_s)), .. } if beyond(content, *ttl_s));
-        // Nobody was told a name from the future.
-        let latest = self.clock_ms.max(self.now.wall_ms).saturating_add(AHEAD_MAX_MS);
-        let invented =
-            matches!(&wish, Wish::Write { fresh: Some(fresh), .. } if !fresh.is_sound() || fresh.time_ms > latest);
-        if invented {
+        // Whatever clock made it, some node may have given it, unless it is beyond any.
+        if matches!(&wish, Wish::Write { fresh: Some(fresh), .. } if !fresh.is_sound()) {
             return self.emit(Event::Reply(ticket, Reply::Invented));
         }
         if !(1..=KEY_MAX).contains(&key.len()) || too_long {
@@ -107,16 +116,16 @@ impl Node {
     }
 
     /// The name of a write: the client's own, or a new one that nobody can guess.
-    fn name(&mut self, attempt: Option<Attempt>) -> (OperationId, Option<Freshness>) {
+    fn name(&mut self, attempt: Option<Attempt>) -> (OperationId, Naming, Option<Freshness>) {
         match attempt {
-            Some(Attempt::Again(operation)) => (operation.id, Some(operation.fresh)),
-            Some(Attempt::First(id)) => (id, None),
+            Some(Attempt::Again(operation)) => (operation.id, Naming::Again, Some(operation.fresh)),
+            Some(Attempt::First(id)) => (id, Naming::Client, None),
             None => {
                 let number = self.next_number();
                 let input = [&b"operation"[..], &number.to_be_bytes()].concat();
                 let mut name = [0; 16];
                 name.copy_from_slice(&blake3::keyed_hash(&self.transaction_key, &input).as_bytes()[..16]);
-                (OperationId(name), None)
+                (OperationId(name), Naming::Ours, None)
             }
         }
     }
@@ -190,10 +199,14 @@ impl Node {
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
         let key = op.key.clone();
         let deed = match &mut op.wish {
-            Wish::Write { name, fresh, condition, min_copies, value } => {
+            Wish::Write { name, naming, fresh, condition, min_copies, value } => {
                 let operation = Operation { id: *name, fresh: *fresh.get_or_insert(now_fresh) };
                 let (condition, min_copies) = (*condition, *min_copies);
-                Deed::Write { operation, condition, min_copies, value: value.clone() }
+                let digest = value.as_ref().map(|(content, _)| content.digest());
+                let asked = digest.as_ref().zip(value.as_ref());
+                let asked = asked.map(|(digest, (content, ttl_s))| (digest, content.kind(), *ttl_s));
+                let mark = Mark::new(asked, condition, *naming != Naming::Ours);
+                Deed::Write { operation, mark, condition, min_copies, value: value.clone() }
             }
             Wish::Get | Wish::Glance | Wish::Owner => Deed::Get,
         };
@@ -233,16 +246,17 @@ impl Node {
             other => other.clone(),
         };
         let request = match &wish {
-            Wish::Write { name, fresh, condition, min_copies, value } => {
+            Wish::Write { name, naming, fresh, condition, min_copies, value } => {
                 let operation = Operation { id: *name, fresh: fresh.unwrap_or_default() };
                 let (key, condition, min_copies) = (&*key, *condition, *min_copies);
+                let named = *naming != Naming::Ours;
                 match value {
                     Some((content, ttl_s)) => {
                         // A name and a condition take no more room than two writes of a log.
-                        let (Value { kind, body, .. }, ttl_s) = (content.framed(key.len(), 2), *ttl_s);
-                        Request::Put { operation, key, condition, min_copies, ttl_s, kind, body }
+                        let (Value { kind, body, .. }, ttl_s) = (content.framed(0, key.len(), 2), *ttl_s);
+                        Request::Put { operation, named, key, condition, min_copies, ttl_s, kind, body }
                     }
-                    None => Request::Delete { operation, key, condition, min_copies },
+                    None => Request::Delete { operation, named, key, condition, min_copies },
                 }
             }
             Wish::Get | Wish::Glance | Wish::Owner => Request::Get { key: &key },
@@ -255,10 +269,10 @@ impl Node {
     /// The owner refused, or is silent.
     pub(super) fn operation_silent(&mut self, ticket: Ticket, owner: Peer, pending: &Pending, silence: Silence) {
         match silence {
-            Silence::Refused(Refusal::Forgotten) if pending.copies > 1 => {
+            Silence::Refused(refusal @ (Refusal::Forgotten | Refusal::TooOld)) if pending.copies > 1 => {
                 // The copy sent before may be what was applied and forgotten.
                 self.in_doubt(ticket);
-                self.operation_ended(ticket, owner, &Answer::Refused(Refusal::Forgotten));
+                self.operation_ended(ticket, owner, &Answer::Refused(refusal));
             }
             Silence::Timeout { .. } | Silence::Gone => {
                 self.in_doubt(ticket);
@@ -278,9 +292,11 @@ impl Node {
     pub(super) fn operation_ended(&mut self, ticket: Ticket, owner: Peer, answer: &Answer<'_>) {
         let silenced = self.silenced().is_some();
         let Some(op) = self.client_ops.get_mut(&ticket) else { return };
-        let name = match op.wish {
-            Wish::Write { name: id, fresh, .. } => Some(Operation { id, fresh: fresh.unwrap_or_default() }),
-            Wish::Get | Wish::Glance | Wish::Owner => None,
+        let (name, naming) = match op.wish {
+            Wish::Write { name: id, naming, fresh, .. } => {
+                (Some(Operation { id, fresh: fresh.unwrap_or_default() }), naming)
+            }
+            Wish::Get | Wish::Glance | Wish::Owner => (None, Naming::Ours),
         };
         let uncertain = op.uncertain;
         let silent = *answer == Answer::Refused(Refusal::Silent);
@@ -288,8 +304,8 @@ impl Node {
         let reply = match (answer, name) {
             (Answer::Value { value, .. }, None) if !value.is_sound() => return self.client_retry(ticket),
             (Answer::Value { version, copies, value }, None) if matches!(op.wish, Wish::Glance) => {
-                let (length, kind, expires_ms) = (value.body.length as usize, value.kind.into(), value.expires_ms);
-                Reply::Seen { version: *version, length, kind, expires_ms, copies: *copies, owner }
+                let (length, kind, left_ms) = (value.body.length as usize, value.kind.into(), value.left_ms);
+                Reply::Seen { version: *version, length, kind, left_ms, copies: *copies, owner }
             }
             (Answer::Value { version, copies, value }, None) if !value.body.is_whole() => {
                 let read = Read { version: *version, copies: *copies, value: (*value).into() };
@@ -300,7 +316,8 @@ impl Node {
                 return;
             }
             (Answer::Value { version, copies, value }, None) => {
-                Reply::Value { content: (*value).into(), version: *version, copies: *copies, owner }
+                let (content, left_ms) = ((*value).into(), value.left_ms);
+                Reply::Value { content, left_ms, version: *version, copies: *copies, owner }
             }
             (Answer::Stored { version, copies, created }, Some(operation)) => {
                 let (version, copies, created) = (*version, *copies, *created);
@@ -311,6 +328,7 @@ impl Node {
                 | Refusal::Conflict { .. }
                 | Refusal::TooLarge
                 | Refusal::Full { .. }
+                | Refusal::NoNames
                 | Refusal::TooFew { .. }
                     if let Some(operation) = name.filter(|_| uncertain) =>
                 {
@@ -321,6 +339,7 @@ impl Node {
                 Refusal::Conflict { version } => Reply::Conflict { version: *version },
                 Refusal::TooLarge => Reply::TooLarge,
                 Refusal::Full { room } => Reply::Unavailable(Unavailable::Full { room: *room }),
+                Refusal::NoNames => Reply::Unavailable(Unavailable::Names),
                 Refusal::TooFew { copies } => Reply::Unavailable(Unavailable::TooFew { copies: *copies }),
                 Refusal::Unknown => {
                     op.uncertain = true;
@@ -331,13 +350,18 @@ impl Node {
                     Some(operation) => Reply::Unknown { operation },
                     None => Reply::Unavailable(Unavailable::Silent),
                 },
-                // Whoever is asked next knows no more.
-                Refusal::Forgotten if uncertain => match name {
+                Refusal::Reused => Reply::Reused,
+                // Whoever is asked next knows no more, and never will.
+                Refusal::TooOld if naming == Naming::Again => Reply::Forgotten,
+                // That is the word of a node that may know less than the owner.
+                Refusal::Forgotten if naming == Naming::Again => return self.client_retry(ticket),
+                Refusal::Forgotten | Refusal::TooOld if uncertain && naming == Naming::Ours => match name {
                     Some(operation) => Reply::Unknown { operation },
                     None => return self.client_retry(ticket),
                 },
-                Refusal::Forgotten => {
-                    // The one copy of it was not applied: it begins anew, fresher.
+                Refusal::Forgotten | Refusal::TooOld => {
+                    // The one copy of it was not applied: it begins anew, fresher. Nor does the client's own name rest
+                    // on how fresh it is.
                     if let Wish::Write { fresh, .. } = &mut op.wish {
                         *fresh = None;
                     }
@@ -379,8 +403,8 @@ impl Node {
         }
         let reply = match op.wish {
             // A write that is still under way somewhere may come to its end.
-            Wish::Write { name: id, fresh: Some(fresh), .. } if op.uncertain || op.busy => {
-                Reply::Unknown { operation: Operation { id, fresh } }
+            Wish::Write { name: id, fresh, .. } if op.uncertain || (op.busy && fresh.is_some()) => {
+                Reply::Unknown { operation: Operation { id, fresh: fresh.unwrap_or_default() } }
             }
             _ => Reply::Unavailable(op.why),
         };

@@ -12,6 +12,7 @@ use super::timers::Timer;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::store::Stored;
+use crate::time::Instant;
 use crate::wire::{Item, Peer, Rank, Room, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -35,10 +36,15 @@ pub(super) struct Collector {
     pub now: Option<Box<Collecting>>,
     /// Where to look next.
     from: Option<Id>,
+    /// The count of changes of the store at some moments of the past, oldest first: what was not changed since is older.
+    ages: heapless::Deque<(Instant, u64), AGES>,
     /// It spoke again on an operator's word. Who was lost then may have held values of which it does not know, so it
     /// must not count as dead what it lacks.
     pub reopened: bool,
 }
+
+/// Moments of the past that are remembered; the time that a tombstone is kept is cut into one less.
+const AGES: usize = 9;
 
 /// Entries looked at in one go.
 const WORK: usize = 4096;
@@ -91,6 +97,7 @@ impl Node {
     /// Looks for tombstones that are old enough.
     pub(super) fn collect(&mut self) {
         self.collect_later();
+        self.note_age();
         let now = self.now.at;
         let Some(claim) = self.claim(now).filter(|_| self.is_ready(now) && !self.is_leaving()) else { return };
         if self.store.tombstones() == 0 || self.collector.now.is_some() || self.collector.reopened {
@@ -106,7 +113,7 @@ impl Node {
                 last = id;
                 break;
             }
-            if self.is_done_with(id, stored, early) {
+            if self.is_done_with(stored, early) {
                 floors.push(floor_over(&stored.rank));
             }
         }
@@ -132,15 +139,30 @@ impl Node {
         self.collected();
     }
 
-    /// True of a tombstone that the whole group holds, and that is old, and so is the term that it was put under last,
-    /// unless it is collected early.
-    fn is_done_with(&self, id: Id, stored: &Stored, early: bool) -> bool {
-        let Rank { version, ballot, .. } = stored.rank;
-        let old = |age: Duration| early || age >= self.config.collect_after;
-        let written = Duration::from_millis(self.now.wall_ms.saturating_sub(version.time_ms));
-        let settled = self.rights.settled_since(id).map(|since| self.now.at.since(since));
-        let put = version.term == ballot || settled.is_some_and(old);
-        stored.value.is_none() && old(written) && put && self.is_with_all(stored)
+    /// True of a tombstone that the whole group holds, and that is old here, and so is the term that it was put under
+    /// last, unless it is collected early. The time in its version says nothing: it comes from a wall clock.
+    fn is_done_with(&self, stored: &Stored, early: bool) -> bool {
+        let old = self.collector.ages.front().filter(|(at, _)| self.is_over(*at));
+        let old = early || old.is_some_and(|(_, changes)| stored.changed <= *changes);
+        stored.value.is_none() && old && self.is_with_all(stored)
+    }
+
+    /// True of a moment after which a tombstone has been kept for long enough.
+    fn is_over(&self, at: Instant) -> bool {
+        self.now.at.since(at) >= self.config.collect_after
+    }
+
+    /// Remembers how many changes there were, from time to time.
+    fn note_age(&mut self) {
+        let now = self.now.at;
+        while self.collector.ages.iter().nth(1).is_some_and(|(at, _)| self.is_over(*at)) {
+            self.collector.ages.pop_front();
+        }
+        let part = self.config.collect_after / (AGES as u32 - 1);
+        if self.collector.ages.back().is_none_or(|(at, _)| now.since(*at) >= part) {
+            // One that finds no room is not missed: the others are younger than it takes.
+            let _ = self.collector.ages.push_back((now, self.store.changes()));
+        }
     }
 
     /// A neighbour knows of the floor.

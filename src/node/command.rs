@@ -26,7 +26,8 @@ pub enum Command {
         /// 1 to 255 bytes.
         key: Box<[u8]>,
     },
-    /// Write a key. → `Stored`, `Conflict`, `TooLarge`, `Invented`, `Unavailable`, `Unknown`.
+    /// Write a key. → `Stored`, `Conflict`, `TooLarge`, `Invented`, `Reused`, `Forgotten`,
+    /// `Unavailable`, `Unknown`.
     Put {
         /// 1 to 255 bytes.
         key: Box<[u8]>,
@@ -41,7 +42,8 @@ pub enum Command {
         /// The name of the write, if the client has one; otherwise the node chooses.
         attempt: Option<Attempt>,
     },
-    /// Delete a key. → `Stored`, `NotFound`, `Conflict`, `Invented`, `Unavailable`, `Unknown`.
+    /// Delete a key. → `Stored`, `NotFound`, `Conflict`, `Invented`, `Reused`, `Forgotten`, `Unavailable`,
+    /// `Unknown`.
     Delete {
         /// 1 to 255 bytes.
         key: Box<[u8]>,
@@ -104,6 +106,8 @@ pub enum Reply {
     Value {
         /// The value.
         content: Content,
+        /// How many milliseconds are left of it; zero if it never ends.
+        left_ms: u64,
         /// Its version.
         version: Version,
         /// How many nodes hold it.
@@ -119,8 +123,8 @@ pub enum Reply {
         length: usize,
         /// Its media type; empty if that was not said.
         kind: Box<[u8]>,
-        /// When it ends, in milliseconds since 1970; zero if never.
-        expires_ms: u64,
+        /// How many milliseconds are left of it; zero if it never ends.
+        left_ms: u64,
         /// How many nodes hold it.
         copies: u8,
         /// Who answered.
@@ -150,6 +154,11 @@ pub enum Reply {
     TooLarge,
     /// The name of the write is none that anybody can have been told. Nothing was changed.
     Invented,
+    /// The name of the write is that of another write of the key. This one was not done.
+    Reused,
+    /// The name of the write is older than what is remembered of the key's writes: whether it was done nobody can tell
+    /// any more, and it is not done now.
+    Forgotten,
     /// It cannot be done now, and nothing was changed.
     Unavailable(Unavailable),
     /// The write may have been stored or not: repeat it under the same name.
@@ -252,6 +261,8 @@ pub enum Unavailable {
     Leaving,
     /// The owner is silent, as it may be cut off from a larger ring.
     Silent,
+    /// As many names of clients' writes are remembered as may be: a write under a further one has to wait.
+    Names,
     /// The group of the key has fewer nodes than the write asks for.
     TooFew {
         /// So many.

@@ -14,7 +14,7 @@ use crate::id::Id;
 use crate::limits::{KEY_MAX, OWNER_MAX};
 use crate::store::Content;
 use crate::time::Instant;
-use crate::wire::{Answer, Condition, Operation, Refusal};
+use crate::wire::{Answer, Condition, Logged, Mark, Operation, Refusal};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -38,6 +38,8 @@ pub(super) enum Deed {
     Write {
         /// The name of the write.
         operation: Operation,
+        /// What it asks for.
+        mark: Mark,
         /// When to refuse.
         condition: Condition,
         /// Refuse if the group has fewer nodes.
@@ -49,8 +51,8 @@ pub(super) enum Deed {
     Tell {
         /// The name of the write.
         operation: Operation,
-        /// It was to create the key.
-        creates: bool,
+        /// What it asks for.
+        mark: Mark,
     },
 }
 
@@ -60,6 +62,16 @@ impl Deed {
         match self {
             Self::Get => None,
             Self::Write { operation, .. } | Self::Tell { operation, .. } => Some(operation),
+        }
+    }
+
+    /// True if it is about another write of this name.
+    fn reuses(&self, name: &Operation, asks: Mark) -> bool {
+        match self {
+            Self::Get => false,
+            Self::Write { operation, mark, .. } | Self::Tell { operation, mark } => {
+                operation.id == name.id && !mark.is_same(asks)
+            }
         }
     }
 }
@@ -74,6 +86,13 @@ pub(super) struct OwnerOp {
     deadline: Instant,
     /// A version on its way to both neighbours, on which the operation rests.
     pub spreading: Option<Spreading>,
+}
+
+impl OwnerOp {
+    /// True if no answer is waited for.
+    pub(super) const fn is_for_nobody(&self) -> bool {
+        matches!(self.asker, Asker::Nobody)
+    }
 }
 
 /// The pause before a neighbour that refused or was silent is asked again.
@@ -102,11 +121,16 @@ impl Node {
             && !self.owner_ops.values().any(|op| *op.key == *key)
     }
 
-    /// True if the same write is under way: its answer goes where it was asked for last.
-    pub(super) fn repeats(&mut self, asker: &Asker, key: &[u8], name: &Operation) -> bool {
+    /// True if the same write is under way: its answer goes where it was asked for last. Another one under its name is
+    /// refused.
+    pub(super) fn repeats(&mut self, asker: &Asker, key: &[u8], name: &Operation, mark: Mark) -> bool {
         let same =
             |op: &&mut OwnerOp| *op.key == *key && op.deed.operation().is_some_and(|operation| operation.id == name.id);
         let Some(under_way) = self.owner_ops.values_mut().find(same) else { return false };
+        if under_way.deed.reuses(name, mark) {
+            self.tell(*asker, Answer::Refused(Refusal::Reused));
+            return true;
+        }
         let former = core::mem::replace(&mut under_way.asker, *asker);
         self.counters.repeated += u64::from(matches!(former, Asker::Remote(_)));
         true
@@ -117,8 +141,8 @@ impl Node {
         if !(1..=KEY_MAX).contains(&key.len()) {
             return self.tell(asker, Answer::Refused(Refusal::TooLarge));
         }
-        if let Some(operation) = deed.operation()
-            && self.repeats(&asker, key, operation)
+        if let Deed::Write { operation, mark, .. } | Deed::Tell { operation, mark } = &deed
+            && self.repeats(&asker, key, operation, *mark)
         {
             return;
         }
@@ -172,12 +196,12 @@ impl Node {
         }
         match deed {
             Deed::Get => self.finish_get(number, &key),
-            Deed::Tell { operation, creates } => self.tell_outcome(number, &key, &operation, creates),
-            Deed::Write { operation, condition, min_copies, value } => {
+            Deed::Tell { operation, mark } => self.tell_outcome(number, &key, &operation, mark),
+            Deed::Write { operation, mark, condition, min_copies, value } => {
                 if self.copies() < min_copies && !self.has_logged(&key, &operation) {
-                    return self.refuse_write(number, &operation, Refusal::TooFew { copies: self.copies() });
+                    return self.refuse_write(number, &operation, mark, Refusal::TooFew { copies: self.copies() });
                 }
-                self.run_write(number, &key, operation, condition, value);
+                self.run_write(number, &key, (operation, mark), condition, value);
             }
         }
     }
@@ -195,25 +219,31 @@ impl Node {
 
     /// True if an earlier copy of the write was stored here, as far as the entry remembers.
     pub(super) fn may_have_done(&self, key: &[u8], operation: &Operation) -> bool {
-        match self.store.get(key).map(|stored| &stored.log) {
-            Some(log) => log.find(operation.id).is_some() || log.may_have_forgotten(operation),
+        match self.store.get(key) {
+            Some(stored) => stored.find(operation.id).is_some() || stored.log.may_have_forgotten(operation),
             None => self.may_be_under_floor(key, operation.fresh),
         }
     }
 
+    /// What is remembered of the write, if it was done.
+    pub(super) fn logged(&self, key: &[u8], operation: &Operation) -> Option<Logged> {
+        self.store.get(key).and_then(|stored| stored.find(operation.id))
+    }
+
     pub(super) fn has_logged(&self, key: &[u8], operation: &Operation) -> bool {
-        self.store.get(key).is_some_and(|stored| stored.log.find(operation.id).is_some())
+        self.logged(key, operation).is_some()
     }
 
     fn finish_get(&mut self, number: u64, key: &[u8]) {
         let found = self.store.get(key).and_then(|stored| Some((stored.rank.version, stored.value.clone()?)));
         let op = self.owner_ops.get(&number);
         let is_here = op.is_some_and(|op| matches!(op.asker, Asker::Local(_)));
-        self.counters.reads += 1;
+        self.counters.reads += u64::from(op.is_some_and(|op| !op.is_for_nobody()));
         match found {
             Some((version, content)) => {
                 let copies = self.copies();
-                let value = if is_here { content.whole() } else { content.framed(0, 0) };
+                let left_ms = content.left_ms(self.store.lived_us());
+                let value = if is_here { content.whole(left_ms) } else { content.framed(left_ms, 0, 0) };
                 self.end_owner(number, Answer::Value { version, copies, value });
             }
             None => self.end_owner(number, Answer::Refused(Refusal::NotFound)),
@@ -294,8 +324,9 @@ impl Node {
     }
 
     fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {
-        use Refusal::{Busy, Forgotten, NotOwner, NotSettled, Silent};
-        if let Answer::Refused(refusal @ (NotOwner | NotSettled | Silent | Busy | Forgotten)) = answer
+        use Refusal::{Busy, Forgotten, NoNames, NotOwner, NotSettled, Reused, Silent, TooOld};
+        if let Answer::Refused(refusal) = answer
+            && matches!(refusal, NotOwner | NotSettled | Silent | Busy | Forgotten | Reused | TooOld | NoNames)
             && let (Asker::Remote(asked), Some(_)) = (asker, deed.operation())
         {
             self.refusals.add_for_now(self.now.at, asked, *refusal);

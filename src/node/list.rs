@@ -263,7 +263,7 @@ impl Node {
     /// not have heard of, and a value that has ended by this node's clock alone.
     fn may_come_back(&self, stored: &Stored) -> bool {
         match &stored.value {
-            Some(content) => content.has_ended(self.now.wall_ms),
+            Some(content) => self.store.has_ended(content),
             None => !stored.rank.chosen && !self.is_with_all(stored),
         }
     }

@@ -153,6 +153,7 @@ pub struct Node {
     terms: Stretches<u64>,
     floors: floors::Floors,
     collector: collect::Collector,
+    sweep: expire::Sweep,
     /// Who stood beside it when it settled last.
     beside: record::Neighbourhood,
     /// The terms that it spoke under itself, or was about to.
@@ -257,6 +258,7 @@ impl Node {
             terms: Stretches::rising(),
             floors: floors::Floors::default(),
             collector: collect::Collector::default(),
+            sweep: expire::Sweep::default(),
             beside: record::Neighbourhood::new(),
             spoke_under: Stretches::rising(),
             saving: None,
@@ -302,6 +304,7 @@ impl Node {
     /// Does what is due. One call does a bounded amount; what is left shows in `poll_timeout`.
     pub fn handle_timeout(&mut self, now: Now) {
         self.begin(now);
+        self.sweep();
         for _ in 0..TIMEOUT_WORK {
             let Some((due, timer)) = self.timers.pop(now.at) else { break };
             match timer {
@@ -319,7 +322,7 @@ impl Node {
                 Timer::Pulls => self.paced_on(),
                 Timer::Reopen => self.reopen_now(),
                 Timer::Awaited => self.look_for_awaited(),
-                Timer::Save => {} // The driver will ask.
+                Timer::Save | Timer::Lived => {} // The driver will ask.
                 Timer::Leave => self.leave_on(),
                 Timer::LeaveEnd => self.leave_ended(),
                 Timer::TellList => self.tell_list(),
@@ -350,12 +353,13 @@ impl Node {
 
     /// When `handle_timeout` wants to be called next.
     pub fn poll_timeout(&self) -> Instant {
-        self.timers.next()
+        self.timers.next().min(self.sweep_due())
     }
 
     /// Every input begins here: the clock is taken, and first of all rights that ran out meanwhile are given up.
     fn begin(&mut self, now: Now) {
         // A clock that went back is not believed: intervals would stretch.
+        self.store.live_on(now.at.since(self.now.at));
         self.now = Now { at: now.at.max(self.now.at), wall_ms: now.wall_ms };
         self.expire_rights();
     }
@@ -376,17 +380,6 @@ impl Node {
 
     fn live(&mut self, life: Life) {
         self.emit(Event::Life(life));
-    }
-
-    /// The hybrid logical clock, in milliseconds: above all it gave and saw before, and near the wall clock.
-    fn tick(&mut self) -> u64 {
-        self.clock_ms = self.next_tick();
-        self.clock_ms
-    }
-
-    /// What it will give next. Whoever only asks for it does not move it, or anybody could.
-    fn next_tick(&self) -> u64 {
-        self.now.wall_ms.max(self.clock_ms.saturating_add(1))
     }
 
     /// Milliseconds from `low` to `high`, drawn anew.

@@ -1,8 +1,9 @@
 //! What a datagram brought or is to bring, with its own copy of key and value, so that store and buffer are free
 //! meanwhile.
 
-use crate::wire::{Body, Condition, Entry, Hash, Operation, OperationLog, Rank, Value};
+use crate::wire::{Body, Condition, Entry, Hash, Mark, Operation, OperationLog, Rank, Value};
 use alloc::boxed::Box;
+use core::time::Duration;
 
 /// An entry as one datagram holds it.
 #[derive(Debug)]
@@ -17,7 +18,8 @@ pub(super) struct OwnedEntry {
 #[derive(Debug)]
 pub(super) struct OwnedValue {
     kind: Box<[u8]>,
-    expires_ms: u64,
+    left_ms: u64,
+    restored: bool,
     length: u32,
     hash: Hash,
     first: Box<[u8]>,
@@ -25,8 +27,8 @@ pub(super) struct OwnedValue {
 
 impl From<Value<'_>> for OwnedValue {
     fn from(value: Value<'_>) -> Self {
-        let Value { kind, expires_ms, body: Body { length, hash, first } } = value;
-        Self { kind: kind.into(), expires_ms, length, hash, first: first.into() }
+        let Value { kind, left_ms, restored, body: Body { length, hash, first } } = value;
+        Self { kind: kind.into(), left_ms, restored, length, hash, first: first.into() }
     }
 }
 
@@ -34,12 +36,14 @@ impl OwnedValue {
     /// The value again.
     pub fn borrow(&self) -> Value<'_> {
         let body = Body { length: self.length, hash: self.hash, first: &self.first };
-        Value { kind: &self.kind, expires_ms: self.expires_ms, body }
+        Value { kind: &self.kind, left_ms: self.left_ms, restored: self.restored, body }
     }
 
-    /// The value with these bytes, which are all of it.
-    pub fn with<'a>(&'a self, bytes: &'a [u8]) -> Value<'a> {
-        Value { body: Body::whole(bytes), ..self.borrow() }
+    /// The value with these bytes, which are all of it, and which took so long to come.
+    pub fn with<'a>(&'a self, bytes: &'a [u8], took: Duration) -> Value<'a> {
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let left_ms = if self.left_ms == 0 { 0 } else { self.left_ms.saturating_sub(took).max(1) };
+        Value { left_ms, body: Body::whole(bytes), ..self.borrow() }
     }
 }
 
@@ -57,9 +61,9 @@ impl OwnedEntry {
         Entry { key: &self.key, rank: self.rank, log: self.log.clone(), value }
     }
 
-    /// The entry with a value of these bytes, which are all of it.
-    pub fn with<'a>(&'a self, bytes: &'a [u8]) -> Entry<'a> {
-        let value = self.value.as_ref().map(|value| value.with(bytes));
+    /// The entry with a value of these bytes, which are all of it, and which took so long to come.
+    pub fn with<'a>(&'a self, bytes: &'a [u8], took: Duration) -> Entry<'a> {
+        let value = self.value.as_ref().map(|value| value.with(bytes, took));
         Entry { value, ..self.borrow() }
     }
 }
@@ -68,6 +72,7 @@ impl OwnedEntry {
 #[derive(Debug)]
 pub(super) struct OwnedWrite {
     pub operation: Operation,
+    pub mark: Mark,
     pub key: Box<[u8]>,
     pub condition: Condition,
     pub min_copies: u8,

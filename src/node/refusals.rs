@@ -3,7 +3,7 @@
 use super::speak::Asked;
 use crate::limits::{DONE_MAX, REFUSALS_MAX};
 use crate::time::Instant;
-use crate::wire::{Freshness, Operation, OperationId, Refusal};
+use crate::wire::{Freshness, Mark, Operation, Refusal};
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use core::net::SocketAddr;
 /// under the same name but in another transaction; a late copy of the refused one is known by its transaction.
 #[derive(Debug)]
 pub(super) struct Refusals {
-    recent: VecDeque<(OperationId, Freshness, Refusal)>,
+    recent: VecDeque<(Operation, Mark, Refusal)>,
     forgotten: Option<Freshness>,
     /// With what their copies are told: what says less would lie.
     for_now: Requests<Refusal>,
@@ -68,11 +68,13 @@ impl Refusals {
         self.recent.len() + self.for_now.recent.len() + self.done.recent.len()
     }
 
-    /// What the operation was answered before, if it was refused; [`Refusal::Forgotten`] if that is not known any more.
-    pub fn find(&self, operation: &Operation) -> Option<Refusal> {
-        let known = self.recent.iter().find(|(id, _, _)| *id == operation.id).map(|(_, _, refusal)| *refusal);
+    /// What the operation was answered before, if it was refused; [`Refusal::TooOld`] if that is not known any more,
+    /// and [`Refusal::Reused`] if it is another one under the name.
+    pub fn find(&self, operation: &Operation, mark: Mark) -> Option<Refusal> {
+        let known = self.recent.iter().find(|(known, ..)| known.id == operation.id);
+        let known = known.map(|(_, asked, refusal)| if mark.is_same(*asked) { *refusal } else { Refusal::Reused });
         let doubtful = self.forgotten.is_some_and(|forgotten| operation.fresh <= forgotten);
-        known.or(doubtful.then_some(Refusal::Forgotten))
+        known.or(doubtful.then_some(Refusal::TooOld))
     }
 
     /// How a copy of a request is refused that was refused for now, or may have been.
@@ -94,24 +96,25 @@ impl Refusals {
     /// What a request is refused with that would be refused like this: if it is a copy of one that was done, which the
     /// network made and whose answer may still be under way, its coordinator must not hear that nothing was.
     pub fn in_truth(&self, asked: &Asked, refusal: Refusal) -> Refusal {
-        let doubtful = refusal == Refusal::Forgotten && self.done.may_have_forgotten(asked);
+        let doubtful = matches!(refusal, Refusal::Forgotten | Refusal::TooOld) && self.done.may_have_forgotten(asked);
         if doubtful || self.done.find(asked).is_some() { Refusal::Unknown } else { refusal }
     }
 
     /// Remembers a refusal; the oldest may be forgotten for it.
-    pub fn add(&mut self, operation: &Operation, refusal: Refusal) {
+    pub fn add(&mut self, operation: &Operation, mark: Mark, refusal: Refusal) {
         if self.recent.len() >= REFUSALS_MAX
-            && let Some((_, fresh, _)) = self.recent.pop_front()
+            && let Some((oldest, ..)) = self.recent.pop_front()
         {
-            self.forgotten = self.forgotten.max(Some(fresh));
+            self.forgotten = self.forgotten.max(Some(oldest.fresh));
         }
-        self.recent.push_back((operation.id, operation.fresh, refusal));
+        self.recent.push_back((*operation, mark, refusal));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::OperationId;
 
     /// One of many requests of a coordinator, which echoes a stamp made at this millisecond.
     fn asked(n: u64) -> Asked {
@@ -154,13 +157,14 @@ mod tests {
     #[test]
     fn a_refusal_is_repeated_and_one_that_is_forgotten_is_doubtful() {
         let mut refusals = Refusals::default();
-        let last = REFUSALS_MAX as u64 + 5;
+        let (last, mark) = (REFUSALS_MAX as u64 + 5, Mark::default());
         for n in 1..=last {
-            assert_eq!(refusals.find(&operation(n)), None);
-            refusals.add(&operation(n), Refusal::NotFound);
+            assert_eq!(refusals.find(&operation(n), mark), None);
+            refusals.add(&operation(n), mark, Refusal::NotFound);
         }
-        assert_eq!(refusals.find(&operation(last)), Some(Refusal::NotFound));
-        assert_eq!(refusals.find(&operation(5)), Some(Refusal::Forgotten));
-        assert_eq!(refusals.find(&operation(last + 1)), None);
+        assert_eq!(refusals.find(&operation(last), mark), Some(Refusal::NotFound));
+        assert_eq!(refusals.find(&operation(last), 4.into()), Some(Refusal::Reused));
+        assert_eq!(refusals.find(&operation(5), mark), Some(Refusal::TooOld));
+        assert_eq!(refusals.find(&operation(last + 1), mark), None);
     }
 }

@@ -41,7 +41,6 @@ pub(super) struct Pledge {
 struct Settled {
     part: Arc,
     term: u64,
-    since: Instant,
 }
 
 /// Consents held, pledges given, and what is answered for.
@@ -82,10 +81,10 @@ pub(super) fn unexpired(pledge: &Option<Pledge>, now: Instant) -> Option<&Pledge
 
 impl Rights {
     /// A part of the claim was settled under this term.
-    pub fn settle(&mut self, since: Instant, part: Arc, arc: Arc, term: u64) {
+    pub fn settle(&mut self, part: Arc, arc: Arc, term: u64) {
         self.settled = Some(arc);
         self.established = true;
-        self.settled_terms.push(Settled { part, term, since });
+        self.settled_terms.push(Settled { part, term });
     }
 
     /// Nothing is settled any more. True if something was.
@@ -101,11 +100,6 @@ impl Rights {
     /// The term that the id was settled under.
     pub fn settled_term(&self, id: Id) -> Option<u64> {
         self.settled_around(id).map(|settled| settled.term)
-    }
-
-    /// When it was settled.
-    pub fn settled_since(&self, id: Id) -> Option<Instant> {
-        self.settled_around(id).map(|settled| settled.since)
     }
 
     /// What was settled under one term around the id, as far as it is claimed: no floor there is above what is written.

@@ -26,6 +26,8 @@ pub struct Batch {
     pub entries: Vec<Unsaved>,
     /// What the node is to know of itself, if that was changed: the bytes of a [`Record`](super::Record).
     pub record: Option<Vec<u8>>,
+    /// For how many microseconds the entries have been held: the clock by which values end.
+    pub lived_us: u64,
 }
 
 /// How far a node is with saving.
@@ -51,6 +53,9 @@ impl Saving {
     }
 }
 
+/// The longest time after which what is left of a value is saved again, unless a tenth of it is longer.
+const LIVED: Duration = Duration::from_secs(60);
+
 /// The pause before a disk that failed is tried again.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -62,16 +67,23 @@ impl Node {
             | core::mem::take(&mut self.spoke_under.changed)
             | self.floors.take_changed();
         let waits = self.timers.is_set(Timer::Save);
+        let first_end = self.store.next_end(None);
+        let lived = first_end.is_some() && !self.timers.is_set(Timer::Lived);
         let saving = self.saving.as_mut()?;
         saving.record_changed |= changed;
-        if saving.under_way.is_some() || waits || !(saving.record_changed || self.store.has_unsaved()) {
+        if saving.under_way.is_some() || waits || !(saving.record_changed || self.store.has_unsaved() || lived) {
             return None;
+        }
+        self.timers.cancel(Timer::Lived);
+        if let Some(end) = first_end {
+            // Of the others more is left.
+            self.timers.set(Timer::Lived, self.now.at + LIVED.max(self.store.until(end) / 10));
         }
         saving.number += 1;
         saving.under_way = Some(self.store.changes());
         let (number, with_record) = (saving.number, core::mem::take(&mut saving.record_changed));
         let record = with_record.then(|| self.record().to_bytes());
-        Some(Batch { number, entries: self.store.take_unsaved(), record })
+        Some(Batch { number, entries: self.store.take_unsaved(), record, lived_us: self.store.lived_us() })
     }
 
     /// A batch is saved, or could not be: then it comes back.

@@ -9,7 +9,7 @@ use super::seeds::Said;
 use super::speak::Asked;
 use crate::limits::{RELAYS_EACH_MAX, RELAYS_MAX};
 use crate::time::Instant;
-use crate::wire::{Alternatives, Answer, Freshness, Peer, Place, Refusal, Request, Stamp, Step};
+use crate::wire::{Alternatives, Answer, Freshness, Mark, Peer, Place, Refusal, Request, Stamp, Step};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -52,14 +52,16 @@ impl Node {
             Request::Replicate(entry) => self.serve_replicate(asked, &entry),
             Request::Offer(entry) => self.serve_offer(asked, &entry),
             Request::Get { key } => self.serve_get(asked, key),
-            Request::Put { operation, key, condition, min_copies, ttl_s, kind, body } => {
+            Request::Put { operation, named, key, condition, min_copies, ttl_s, kind, body } => {
+                let mark = Mark::new(Some((&body.digest(), kind, ttl_s)), condition, named);
                 let (key, kind) = (key.into(), kind.into());
-                let write = OwnedWrite { operation, key, condition, min_copies, ttl_s, kind };
+                let write = OwnedWrite { operation, mark, key, condition, min_copies, ttl_s, kind };
                 self.serve_write(asked, write, Some(&body));
             }
-            Request::Delete { operation, key, condition, min_copies } => {
+            Request::Delete { operation, named, key, condition, min_copies } => {
                 let (key, kind, ttl_s) = (key.into(), [].into(), 0);
-                let write = OwnedWrite { operation, key, condition, min_copies, ttl_s, kind };
+                let mark = Mark::new(None, condition, named);
+                let write = OwnedWrite { operation, mark, key, condition, min_copies, ttl_s, kind };
                 self.serve_write(asked, write, None);
             }
             Request::Adopt { place, arc } => {

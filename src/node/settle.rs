@@ -215,7 +215,7 @@ impl Node {
     /// From here on the node answers.
     fn settled(&mut self, part: Arc, term: u64) {
         let arc = Arc::new(part.after, self.me.id());
-        self.rights.settle(self.now.at, part, arc, term);
+        self.rights.settle(part, arc, term);
         if !self.collector.reopened {
             // It has asked everyone: it holds all that counts.
             let known = self.floors.known.parts(part);

@@ -9,7 +9,7 @@ use super::transfer::Parcel;
 use crate::config::Rule;
 use crate::id::Id;
 use crate::store::{Stored, Untaken};
-use crate::wire::{Answer, Entry, Item, Peer, Refusal, Request, Version};
+use crate::wire::{Answer, Entry, Item, Peer, Refusal, Request, Value, Version};
 use alloc::vec::Vec;
 
 /// A version on its way to both neighbours.
@@ -209,6 +209,11 @@ impl Node {
         if let Some(rank) = dead.or(here).filter(|rank| rank.beats(&entry.rank)) {
             return self.refuse(asked, Refusal::Newer { rank });
         }
+        if let Some(rank) = here.filter(|_| self.store.knows_of_less(entry) && self.config.keeps(Rule::LessLeftIsTold))
+        {
+            // The owner takes this copy, and with it what is left.
+            return self.refuse(asked, Refusal::Newer { rank });
+        }
         match self.take_entry(entry) {
             Ok(_) => self.answer_saved(asked, true),
             Err(Untaken::Partial) => {
@@ -247,7 +252,13 @@ impl Node {
     /// # Errors
     /// [`Untaken`]; nothing was changed.
     pub(super) fn take_entry(&mut self, entry: &Entry<'_>) -> Result<bool, Untaken> {
-        let taken = self.store.merge(entry);
+        let carried = self.config.keeps(Rule::CopiesCarryWhatIsLeft);
+        let taken = if carried {
+            self.store.merge(entry)
+        } else {
+            let value = entry.value.map(|value| Value { left_ms: 0, ..value });
+            self.store.merge(&Entry { value, ..entry.clone() })
+        };
         if taken.is_ok() {
             self.clock_ms = self.clock_ms.max(entry.rank.version.time_ms);
         }

@@ -96,7 +96,7 @@ impl Counters {
         ["flawed_length", "flawed_version", "flawed_tag", "flawed_malformed", "flawed_trailing"];
 
     /// The kinds of refusal by the names that they are shown under.
-    pub const REFUSED: [&str; 18] = [
+    pub const REFUSED: [&str; 21] = [
         "refused_unproven",
         "refused_not_member",
         "refused_not_owner",
@@ -115,6 +115,9 @@ impl Counters {
         "refused_silent",
         "refused_leaving",
         "refused_too_few",
+        "refused_reused",
+        "refused_too_old",
+        "refused_no_names",
     ];
 
     pub(super) const fn count_refusal(&mut self, refusal: Refusal) {
@@ -154,6 +157,9 @@ const fn place_of(refusal: Refusal) -> usize {
         Refusal::Silent => 15,
         Refusal::Leaving => 16,
         Refusal::TooFew { .. } => 17,
+        Refusal::Reused => 18,
+        Refusal::TooOld => 19,
+        Refusal::NoNames => 20,
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) enum Timer {
     Awaited,
     /// A disk that failed is tried again.
     Save,
+    /// What is left of values that end is saved again.
+    Lived,
     /// The silence has lasted for as long as it may.
     Reopen,
     /// The next step of leaving.

@@ -62,7 +62,9 @@ impl Parcel {
                 // Each was asked for once, and the pull waits for as many as it asked for.
                 (Self::Fetched(..), _) => false,
                 (Self::Newer(one, _), Self::Newer(two, _)) => one == two,
-                (Self::Write(_, one), Self::Write(_, two)) => one.operation.id == two.operation.id,
+                (Self::Write(_, one), Self::Write(_, two)) => {
+                    (one.operation.id, one.mark) == (two.operation.id, two.mark)
+                }
                 (Self::Read(one, _), Self::Read(two, _)) => one == two,
                 _ => true,
             }
@@ -80,6 +82,8 @@ struct Transfer {
     in_flight: usize,
     missing: usize,
     started: Instant,
+    /// When what it belongs to came, which says what was left of the value then.
+    came: Instant,
     parcel: Parcel,
     /// It is of a pull that nobody waits for.
     can_wait: bool,
@@ -162,7 +166,7 @@ impl Node {
         };
         if let Some(under_way) = self.transfers.table.values_mut().find(same) {
             self.counters.repeated += u64::from(under_way.parcel.asked().is_some());
-            under_way.parcel = parcel;
+            (under_way.parcel, under_way.came) = (parcel, self.now.at);
             return Ok(());
         }
         let can_wait = matches!(parcel, Parcel::Fetched(pull, ..) if self.pulls.can_wait(pull));
@@ -174,8 +178,9 @@ impl Node {
         bytes.extend_from_slice(body.first);
         let (asked_upto, missing) = (bytes.len(), body.length as usize - bytes.len());
         bytes.resize(body.length as usize, 0);
-        let (hash, started, in_flight) = (body.hash, self.now.at, 0);
-        let transfer = Transfer { from, id, hash, bytes, asked_upto, in_flight, missing, started, parcel, can_wait };
+        let (hash, started, came, in_flight) = (body.hash, self.now.at, self.now.at, 0);
+        let transfer =
+            Transfer { from, id, hash, bytes, asked_upto, in_flight, missing, started, came, parcel, can_wait };
         let number = self.next_number();
         self.transfers.table.insert(number, Box::new(transfer));
         self.transfer_on(number);
@@ -261,15 +266,16 @@ impl Node {
 
     /// The value is whole: what it belongs to is looked at once more, as time has passed.
     fn transferred(&mut self, transfer: Transfer) {
-        let Transfer { from, bytes, parcel, .. } = transfer;
+        let Transfer { from, bytes, parcel, came, .. } = transfer;
+        let took = self.now.at.since(came);
         match parcel {
-            Parcel::Replicate(asked, entry) => self.serve_replicate(&asked, &entry.with(&bytes)),
-            Parcel::Offer(asked, entry) => self.serve_offer(&asked, &entry.with(&bytes)),
-            Parcel::Fetched(pull, item, entry) => self.pull_fetched(pull, item, from, &entry.with(&bytes)),
-            Parcel::Newer(op, entry) => self.newer_fetched(op, from, &entry.with(&bytes)),
+            Parcel::Replicate(asked, entry) => self.serve_replicate(&asked, &entry.with(&bytes, took)),
+            Parcel::Offer(asked, entry) => self.serve_offer(&asked, &entry.with(&bytes, took)),
+            Parcel::Fetched(pull, item, entry) => self.pull_fetched(pull, item, from, &entry.with(&bytes, took)),
+            Parcel::Newer(op, entry) => self.newer_fetched(op, from, &entry.with(&bytes, took)),
             Parcel::Write(asked, write) => self.write_whole(&asked, write, bytes),
             Parcel::Read(ticket, read) => {
-                let (version, copies, value) = (read.version, read.copies, read.value.with(&bytes));
+                let (version, copies, value) = (read.version, read.copies, read.value.with(&bytes, took));
                 self.operation_ended(ticket, from, &Answer::Value { version, copies, value });
             }
         }

@@ -10,7 +10,7 @@ use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S};
 use crate::store::{Content, Stored, Untaken};
-use crate::wire::{Answer, Body, Condition, Freshness, Operation, OperationLog, Rank, Refusal, Version};
+use crate::wire::{Answer, Body, Condition, Freshness, Logged, Mark, Operation, OperationLog, Rank, Refusal, Version};
 use alloc::sync::Arc as Shared;
 
 impl Node {
@@ -28,14 +28,14 @@ impl Node {
         if too_long || !sound {
             return self.refuse(asked, Refusal::TooLarge);
         }
-        if self.repeats(&Asker::Remote(*asked), &write.key, &write.operation) {
+        if self.repeats(&Asker::Remote(*asked), &write.key, &write.operation, write.mark) {
             return;
         }
         match body {
             Some(body) if body.is_whole() => self.write_whole(asked, write, body.first),
             Some(_) if self.knows_outcome(&write) => {
-                let (operation, creates) = (write.operation, write.condition == Condition::Absent);
-                self.start_owner(Asker::Remote(*asked), &write.key, Deed::Tell { operation, creates });
+                let (operation, mark) = (write.operation, write.mark);
+                self.start_owner(Asker::Remote(*asked), &write.key, Deed::Tell { operation, mark });
             }
             Some(body) => {
                 let id = Id::of_key(&write.key);
@@ -56,9 +56,9 @@ impl Node {
     }
 
     fn start_write(&mut self, asker: Asker, write: OwnedWrite, content: Option<Content>) {
-        let OwnedWrite { operation, key, condition, min_copies, ttl_s, .. } = write;
+        let OwnedWrite { operation, mark, key, condition, min_copies, ttl_s, .. } = write;
         let value = content.map(|content| (content, ttl_s));
-        self.start_owner(asker, &key, Deed::Write { operation, condition, min_copies, value });
+        self.start_owner(asker, &key, Deed::Write { operation, mark, condition, min_copies, value });
     }
 
     /// True if the write was done here before, and its value need not come again.
@@ -67,14 +67,15 @@ impl Node {
     }
 
     /// A write is known by its name, or has been forgotten since.
-    pub(super) fn tell_outcome(&mut self, number: u64, key: &[u8], operation: &Operation, creates: bool) {
-        let version = self.store.get(key).and_then(|stored| stored.log.find(operation.id));
+    pub(super) fn tell_outcome(&mut self, number: u64, key: &[u8], operation: &Operation, mark: Mark) {
         let copies = self.copies();
-        match version {
-            // Its answer was lost. Whether it created the key is not remembered.
-            Some(version) => self.end_owner(number, Answer::Stored { version, copies, created: creates }),
-            None => self.end_owner(number, Answer::Refused(Refusal::Unknown)),
-        }
+        let answer = match self.logged(key, operation) {
+            Some(write) if !write.mark.is_same(mark) => Answer::Refused(Refusal::Reused),
+            // Its answer was lost.
+            Some(write) => Answer::Stored { version: write.version, copies, created: write.mark.created() },
+            None => Answer::Refused(Refusal::Unknown),
+        };
+        self.end_owner(number, answer);
     }
 
     /// The value of a write cannot be had just now.
@@ -89,7 +90,7 @@ impl Node {
         &mut self,
         number: u64,
         key: &[u8],
-        operation: Operation,
+        (operation, mark): (Operation, Mark),
         condition: Condition,
         value: Option<(Content, u32)>,
     ) {
@@ -101,10 +102,10 @@ impl Node {
         let mut log = stored.map_or_else(forgotten, |stored| stored.log.clone());
         let Rank { version: last, ballot, .. } = stored.map_or(absent, |stored| stored.rank);
         let known_by_name = self.config.keeps(Rule::OperationIds);
-        if known_by_name && log.find(operation.id).is_some() {
-            return self.tell_outcome(number, key, &operation, condition == Condition::Absent);
+        if known_by_name && stored.is_some_and(|stored| stored.find(operation.id).is_some()) {
+            return self.tell_outcome(number, key, &operation, mark);
         }
-        if let Some(refusal) = self.refusals.find(&operation).filter(|_| known_by_name) {
+        if let Some(refusal) = self.refusals.find(&operation, mark).filter(|_| known_by_name) {
             return self.end_owner(number, Answer::Refused(refusal));
         }
         let id = Id::of_key(key);
@@ -118,7 +119,7 @@ impl Node {
         let unseen = operation.fresh.term < term && operation.fresh < last.into();
         let forgotten = log.may_have_forgotten(&operation) || self.may_be_under_floor(key, operation.fresh);
         if known_by_name && (unseen || forgotten) {
-            return self.end_owner(number, Answer::Refused(Refusal::Forgotten));
+            return self.end_owner(number, Answer::Refused(Refusal::TooOld));
         }
         let ballot = ballot.max(self.floors.known.at(id).term);
         if ballot > term {
@@ -126,20 +127,20 @@ impl Node {
             return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
         }
         if value.is_none() && present.is_none() {
-            return self.refuse_write(number, &operation, Refusal::NotFound);
+            return self.refuse_write(number, &operation, mark, Refusal::NotFound);
         }
         if !condition.holds(present) {
-            return self.refuse_write(number, &operation, Refusal::Conflict { version: present });
+            return self.refuse_write(number, &operation, mark, Refusal::Conflict { version: present });
         }
         let after = last.time_ms.max(operation.fresh.time_ms).saturating_add(1);
         self.clock_ms = self.tick().max(after);
         let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
-        log.push(operation.id, version);
-        let content = value.map(|(content, ttl_s)| content.until(self.end_of(ttl_s)));
+        log.push(Logged { id: operation.id, version, mark: mark.creating(present.is_none()) });
+        let content = value.map(|(content, ttl_s)| content.until(self.store.end_in(u64::from(ttl_s) * 1000)));
         let grows = content.as_ref().is_some_and(|content| before.is_none_or(|before| content.size() > before));
         if let Some(room) = self.lacks_room(grows) {
             self.collect_early();
-            return self.refuse_write(number, &operation, Refusal::Full { room });
+            return self.refuse_write(number, &operation, mark, Refusal::Full { room });
         }
         match self.store.write(key, Rank::of_write(version), log, content) {
             Ok(true) => {
@@ -148,17 +149,17 @@ impl Node {
             }
             // Only where the clock has come to its end.
             Ok(false) | Err(Untaken::Unsound) => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
-            Err(Untaken::Full | Untaken::Partial) => self.refuse_write(number, &operation, self.full()),
+            Err(Untaken::Full | Untaken::Partial) => self.refuse_write(number, &operation, mark, self.full()),
         }
     }
 
     /// Nothing was changed, and no late copy of the operation may change that.
-    pub(super) fn refuse_write(&mut self, number: u64, operation: &Operation, refusal: Refusal) {
+    pub(super) fn refuse_write(&mut self, number: u64, operation: &Operation, mark: Mark, refusal: Refusal) {
         // What is remembered must not be fresher than anything that this node has seen.
         self.clock_ms = self.clock_ms.max(operation.fresh.time_ms);
         let term = operation.fresh.term.min(self.terms.highest(Arc::new(self.me.id(), self.me.id())));
         let fresh = Freshness { term, ..operation.fresh };
-        self.refusals.add(&Operation { fresh, ..*operation }, refusal);
+        self.refusals.add(&Operation { fresh, ..*operation }, mark, refusal);
         self.end_owner(number, Answer::Refused(refusal));
     }
 }

@@ -257,8 +257,9 @@ impl Clients {
         if question.client.is_none() {
             // What may end meanwhile counts as nothing found.
             let found = match &reply {
-                Some(Reply::Value { version, content, .. }) => Some(*version).filter(|_| content.expires_ms == 0),
-                Some(Reply::Seen { version, expires_ms, .. }) => Some(*version).filter(|_| *expires_ms == 0),
+                Some(Reply::Value { version, left_ms, .. } | Reply::Seen { version, left_ms, .. }) => {
+                    Some(*version).filter(|_| *left_ms == 0)
+                }
                 _ => None,
             };
             self.last_look[key].insert(found);

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 pub(super) struct Disk {
     entries: BTreeMap<Vec<u8>, (Vec<u8>, Option<Content>)>,
     record: Option<Vec<u8>>,
+    lived_us: u64,
     under_way: Option<Batch>,
 }
 
@@ -39,6 +40,7 @@ impl Disk {
     /// Saves a batch.
     pub(super) fn save(&mut self, batch: Batch) {
         self.record = batch.record.or(self.record.take());
+        self.lived_us = batch.lived_us;
         for unsaved in batch.entries {
             match unsaved.entry {
                 Saved::Gone => drop(self.entries.remove(&unsaved.place)),
@@ -55,6 +57,7 @@ impl Disk {
     /// What a process finds that is started on the machine.
     pub(super) fn restore(&self, memory_max: usize) -> (Store, Option<Record>) {
         let mut store = Store::new(memory_max);
+        store.has_lived(self.lived_us);
         for (place, (head, value)) in &self.entries {
             let restored = store.restore(place, head, value.as_ref().map(Content::bytes));
             debug_assert!(restored.is_ok(), "it was saved like this");

@@ -2,7 +2,7 @@
 
 use super::{Content, Key, Store, Stored, Untaken};
 use crate::id::Id;
-use crate::limits::{KEY_MAX, KIND_MAX, TIME_MAX_MS, VALUE_MAX};
+use crate::limits::{KEY_MAX, KIND_MAX, LEFT_MAX_MS, VALUE_MAX};
 use crate::wire::{OperationLog, Rank};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -40,7 +40,7 @@ impl Journal {
 struct Head<'a> {
     rank: Rank,
     log: OperationLog,
-    /// Media type and end of the value; `None` for a tombstone.
+    /// Media type and end of the value, on the clock of the store; `None` for a tombstone.
     #[serde(borrow)]
     value: Option<(&'a [u8], u64)>,
 }
@@ -110,7 +110,8 @@ impl Store {
         }
     }
 
-    /// Puts an entry back as it was saved. The limit of memory is not looked at: it was kept when the entry came.
+    /// Puts an entry back as it was saved. The limit of memory is not looked at: it was kept when the entry came. The
+    /// store has been told before for how long it was held ([`Store::has_lived`]).
     ///
     /// # Errors
     /// [`Damaged`] if it cannot have been saved like this; nothing was changed.
@@ -122,18 +123,19 @@ impl Store {
         if head.to_bytes() != bytes || !head.rank.is_sound() {
             return Err(Damaged);
         }
-        let fits = |kind: &[u8], expires_ms, bytes: &[u8]| {
-            kind.len() <= KIND_MAX && expires_ms <= TIME_MAX_MS && bytes.len() <= VALUE_MAX
+        let latest = self.end_in(LEFT_MAX_MS);
+        let fits = |kind: &[u8], ends_us, bytes: &[u8]| {
+            kind.len() <= KIND_MAX && ends_us <= latest && bytes.len() <= VALUE_MAX
         };
         let content = match (head.value, value) {
-            (Some((kind, expires_ms)), Some(bytes)) if fits(kind, expires_ms, bytes) => {
-                Some(Content::new(bytes, kind, expires_ms))
+            (Some((kind, ends_us)), Some(bytes)) if fits(kind, ends_us, bytes) => {
+                Some(Content::new(bytes, kind, ends_us))
             }
             (None, None) => None,
             _ => return Err(Damaged),
         };
         let journal = self.journal.take();
-        let taken = self.take(&key, head.rank, &head.log, usize::MAX, || Ok(content));
+        let taken = self.take(&key, head.rank, &head.log, (usize::MAX, true), || Ok(content));
         self.journal = journal;
         match taken {
             Ok(true) => Ok(()),
@@ -143,7 +145,7 @@ impl Store {
 }
 
 fn head_of(stored: &Stored) -> Vec<u8> {
-    let value = stored.value.as_ref().map(|content| (content.kind(), content.expires_ms));
+    let value = stored.value.as_ref().map(|content| (content.kind(), content.ends_us));
     Head { rank: stored.rank, log: stored.log.clone(), value }.to_bytes()
 }
 
@@ -162,7 +164,7 @@ fn key_at(place: &[u8]) -> Option<Key> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{OperationId, Version};
+    use crate::wire::{Logged, OperationId, Version};
 
     fn rank(time_ms: u64) -> Rank {
         Rank::of_write(Version { term: 1, time_ms, writer: 7 })
@@ -205,7 +207,7 @@ mod tests {
         let (mut store, mut disk) = (Store::default(), Disk::default());
         store.keep_journal();
         let mut log = OperationLog::default();
-        log.push(OperationId([3; 16]), rank(5).version);
+        log.push(Logged { id: OperationId([3; 16]), version: rank(5).version, mark: 7.into() });
         assert!(!store.has_unsaved());
         for (key, value) in [(&b"a"[..], content(b"one")), (b"b", content(&[7; 5000])), (b"c", None)] {
             assert_eq!(store.write(key, rank(5), log.clone(), value), Ok(true));

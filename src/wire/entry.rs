@@ -1,5 +1,6 @@
 //! What is stored: versions, operations, entries.
 
+use super::mark::Logged;
 use super::value::Value;
 use crate::limits::{KEY_MAX, OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS};
 use core::cmp::Ordering;
@@ -20,7 +21,7 @@ pub struct Version {
 }
 
 /// Eight bytes instead of a varint: the bits are random.
-mod fixed {
+pub(super) mod fixed {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
@@ -182,14 +183,19 @@ impl FromStr for Operation {
 /// The last writes of an entry, and the newest that it has forgotten.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationLog {
-    recent: heapless::Vec<(OperationId, Version), OPERATIONS_MAX>,
+    recent: heapless::Vec<Logged, OPERATIONS_MAX>,
     forgotten: Freshness,
 }
 
 impl OperationLog {
-    /// The version that the operation was given, if it is remembered.
-    pub fn find(&self, id: OperationId) -> Option<Version> {
-        self.recent.iter().find(|(known, _)| *known == id).map(|(_, version)| *version)
+    /// The write of this name, if it is remembered.
+    pub fn find(&self, id: OperationId) -> Option<Logged> {
+        self.iter().find(|write| write.id == id).copied()
+    }
+
+    /// The writes that it remembers, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Logged> {
+        self.recent.iter()
     }
 
     /// One that has forgotten all writes of a coordinator no fresher than this.
@@ -213,14 +219,20 @@ impl OperationLog {
         self.forgotten != Freshness::default() && operation.fresh <= self.forgotten
     }
 
-    /// Remembers that the operation was given this version; the oldest one may be forgotten for it.
-    pub fn push(&mut self, id: OperationId, version: Version) {
+    /// Remembers a write; the oldest one may be forgotten for it.
+    pub fn push(&mut self, write: Logged) {
         if self.recent.is_full() {
-            let (_, oldest) = self.recent.remove(0);
-            self.forgotten = self.forgotten.max(oldest.into());
+            let oldest = self.recent.remove(0);
+            self.forgotten = self.forgotten.max(oldest.version.into());
         }
-        let pushed = self.recent.push((id, version));
+        let pushed = self.recent.push(write);
         debug_assert!(pushed.is_ok(), "room was made");
+    }
+
+    /// True if it may have come about by itself: a node builds no other.
+    pub fn is_sound(&self) -> bool {
+        let forgotten = self.forgotten.term <= TERM_MAX && self.forgotten.time_ms <= TIME_MAX_MS;
+        forgotten && self.iter().all(|write| write.version.is_sound())
     }
 }
 
@@ -273,6 +285,7 @@ impl Entry<'_> {
     pub fn is_sound(&self) -> bool {
         (1..=KEY_MAX).contains(&self.key.len())
             && self.rank.is_sound()
+            && self.log.is_sound()
             && self.value.is_none_or(|value| value.is_sound())
     }
 }
@@ -344,9 +357,10 @@ mod tests {
         let id = |n: u8| OperationId([n; 16]);
         let writes = OPERATIONS_MAX as u8 + 2;
         for n in 0..writes {
-            log.push(id(n), version(1, 10 * u64::from(n), 0));
+            log.push(Logged { id: id(n), version: version(1, 10 * u64::from(n), 0), mark: Default::default() });
         }
-        assert_eq!(log.find(id(writes - 1)), Some(version(1, 10 * u64::from(writes - 1), 0)));
+        let newest = log.find(id(writes - 1)).map(|write| write.version);
+        assert_eq!(newest, Some(version(1, 10 * u64::from(writes - 1), 0)));
         assert_eq!(log.find(id(0)), None);
         let fresh = |time_ms| Operation { id: id(99), fresh: Freshness { term: 1, time_ms } };
         assert!(log.may_have_forgotten(&fresh(10)), "as old as the newest forgotten write");

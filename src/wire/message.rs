@@ -114,6 +114,8 @@ pub enum Request<'a> {
     Put {
         /// The name of this write.
         operation: Operation,
+        /// The client gave the name, and may give it again.
+        named: bool,
         /// The key.
         key: &'a [u8],
         /// When to refuse.
@@ -131,6 +133,8 @@ pub enum Request<'a> {
     Delete {
         /// The name of this write.
         operation: Operation,
+        /// As of `Put`.
+        named: bool,
         /// The key.
         key: &'a [u8],
         /// When to refuse.

@@ -21,6 +21,7 @@ mod entry;
 mod holding;
 mod keeping;
 mod listing;
+mod mark;
 mod message;
 mod peer;
 mod refusal;
@@ -35,6 +36,7 @@ pub use entry::{
 pub use holding::{Holding, Sum};
 pub use keeping::{Awaits, Keeping, Room};
 pub use listing::{Listed, Listing};
+pub use mark::{Logged, Mark};
 pub use message::{
     Alternatives, Answer, FingerList, Footing, Message, Named, Neighbours, PeerList, Pledged, Request, Stabilise, Step,
     Surveyed,

@@ -58,4 +58,10 @@ pub enum Refusal {
         /// So many.
         copies: u8,
     },
+    /// The name of the write is that of another write: this one was not done.
+    Reused,
+    /// I answer for the key, and the operation is older than what is remembered of it: nobody will ever know more.
+    TooOld,
+    /// As many names of writes are remembered as may be: no further one, for now.
+    NoNames,
 }

@@ -17,13 +17,14 @@ fn bytes(key: &RingKey, frame: &Frame<'_>) -> Vec<u8> {
 #[test]
 fn the_largest_replicate_fits_a_frame() {
     let mut log = OperationLog::default();
-    let version = Version { term: u64::MAX, time_ms: u64::MAX, writer: u64::MAX };
-    (0..=OPERATIONS_MAX as u8).for_each(|n| log.push(OperationId([n; 16]), version));
+    let version = Version { term: TERM_MAX, time_ms: TIME_MAX_MS, writer: u64::MAX };
+    let logged = |n| Logged { id: OperationId([n; 16]), version, mark: u64::MAX.into() };
+    (0..=OPERATIONS_MAX as u8).for_each(|n| log.push(logged(n)));
     let (key, kind, long) = ([1; KEY_MAX], [2; KIND_MAX], [3; 2 * FIRST_MAX]);
     let room = room_for_value(key.len(), kind.len(), log.len());
-    let value = Value { kind: &kind, expires_ms: u64::MAX, body: Body::cut(&long, [4; 32], room) };
+    let value = Value { kind: &kind, left_ms: LEFT_MAX_MS, restored: true, body: Body::cut(&long, [4; 32], room) };
     assert!(!value.body.is_whole() && value.body.first.len() >= FIRST_MAX);
-    let entry = Entry { key: &key, rank: Rank { version, ballot: u64::MAX, chosen: true }, log, value: Some(value) };
+    let entry = Entry { key: &key, rank: Rank { version, ballot: TERM_MAX, chosen: true }, log, value: Some(value) };
     let ring = RingKey::new("sky");
     let mut largest = frame(Message::Request(Request::Replicate(entry)), &[]);
     largest.stamp = Some(Stamper::new([0; 32]).make(Default::default(), "[::1]:1".parse().unwrap()));

@@ -1,7 +1,7 @@
 //! Values as they travel. One that fits goes whole; of a longer one the first part goes ahead, with length and hash,
 //! and whoever is to have it asks for the rest.
 
-use crate::limits::{KIND_MAX, TIME_MAX_MS, VALUE_MAX};
+use crate::limits::{KIND_MAX, LEFT_MAX_MS, VALUE_MAX};
 use serde::{Deserialize, Serialize};
 
 /// BLAKE3 of a value: what its parts must come to.
@@ -47,6 +47,11 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// BLAKE3 of the whole, whether it is all here or said.
+    pub fn digest(&self) -> Hash {
+        if self.is_whole() { *blake3::hash(self.first).as_bytes() } else { self.hash }
+    }
+
     /// True if nothing is missing.
     pub const fn is_whole(&self) -> bool {
         self.first.len() == self.length as usize
@@ -63,8 +68,10 @@ impl<'a> Body<'a> {
 pub struct Value<'a> {
     /// Its media type, as whoever wrote it said; empty if that was not said.
     pub kind: &'a [u8],
-    /// When it ends: milliseconds since 1970, by the clock of the owner that took it; zero if never.
-    pub expires_ms: u64,
+    /// How many milliseconds are left of it, at the moment at which this is sent; zero if it never ends.
+    pub left_ms: u64,
+    /// Whoever sends it has it from its disk, and may have been away while time went by for others.
+    pub restored: bool,
     /// Its bytes.
     #[serde(borrow)]
     pub body: Body<'a>,
@@ -73,11 +80,11 @@ pub struct Value<'a> {
 impl<'a> Value<'a> {
     /// A value that is nothing but its bytes.
     pub const fn plain(bytes: &'a [u8]) -> Self {
-        Self { kind: &[], expires_ms: 0, body: Body::whole(bytes) }
+        Self { kind: &[], left_ms: 0, restored: false, body: Body::whole(bytes) }
     }
 
     /// True if it may have come about by itself: a node builds no other.
     pub const fn is_sound(&self) -> bool {
-        self.kind.len() <= KIND_MAX && self.expires_ms <= TIME_MAX_MS && self.body.is_sound()
+        self.kind.len() <= KIND_MAX && self.left_ms <= LEFT_MAX_MS && self.body.is_sound()
     }
 }

@@ -134,7 +134,7 @@ impl Giver {
             self.tell(entry.key, entry.value);
         }
         if let Request::Put { key, body, .. } = request {
-            self.tell(key, Some(Value { kind: &[], expires_ms: 0, body }));
+            self.tell(key, Some(Value { body, ..Value::plain(&[]) }));
         }
         self.frame(now, self.said.to_be_bytes(), Message::Request(request))
     }

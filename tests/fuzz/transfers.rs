@@ -137,7 +137,7 @@ impl Run {
             Command::Get { key: key.clone() }
         } else {
             let content = Content::new(vec![how; 40 * usize::from(how)], b"", 0);
-            self.giver.tell(&key, Some(content.whole()));
+            self.giver.tell(&key, Some(content.whole(0)));
             let (condition, attempt) = (Condition::None, None);
             Command::Put { key: key.clone(), content, ttl_s: 0, condition, min_copies: 0, attempt }
         };
@@ -271,5 +271,14 @@ impl Run {
 
 fn put<'a>(key: &'a [u8], kind: &'a [u8], body: Body<'a>, name: u8) -> Request<'a> {
     let operation = Operation { id: OperationId([name; 16]), fresh: Default::default() };
-    Request::Put { operation, key, condition: Condition::None, min_copies: 0, ttl_s: 0, kind, body }
+    Request::Put {
+        operation,
+        named: name % 2 == 1,
+        key,
+        condition: Condition::None,
+        min_copies: 0,
+        ttl_s: 0,
+        kind,
+        body,
+    }
 }

@@ -162,6 +162,20 @@ fn how_a_node_has_ended_is_told() {
     assert_eq!(up.child.wait().expect("it is ours").code(), Some(1));
 }
 
+/// As a terminal that is closed does.
+#[test]
+fn a_hangup_ends_the_ring_and_not_a_single_node() {
+    let _turn = one_at_a_time();
+    let up = Up::start(&["2", "--port", "0"]);
+    signal("-HUP", &up.pids[1]);
+    ends_with(0, up.addrs[1], &["put", "k", "v", "--min-copies", "2"]);
+    signal("-HUP", &up.child.id().to_string());
+    let addrs = up.addrs.clone();
+    let output = up.child.wait_with_output().expect("it is ours");
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), "the nodes end\n"));
+    addrs.iter().for_each(|addr| drop(TcpListener::bind(addr).expect("the node has ended")));
+}
+
 #[test]
 fn nodes_end_with_the_program_that_started_them_even_if_it_is_killed() {
     let _turn = one_at_a_time();

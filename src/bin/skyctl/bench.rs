@@ -164,11 +164,11 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     });
     tallies.await.iter().for_each(|tally| sum.add(tally));
     let took = begun.elapsed();
-    say(&if options.json { as_json(&sum, took).to_string() } else { text(&sum, took) });
+    let said = say(&if options.json { as_json(&sum, took).to_string() } else { text(&sum, took) });
     if !options.keep {
         prepare(&load, options.clients, false).await?;
     }
-    Ok(ExitCode::SUCCESS)
+    said.map(|()| ExitCode::SUCCESS)
 }
 
 /// Writes all keys, or deletes them.

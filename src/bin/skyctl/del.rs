@@ -42,8 +42,9 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
         delete.await?.ok_or_else(|| Failure::Other(format!("no such key: {:?}, nothing to delete", options.key)))?;
     if options.json {
         let (version, operation) = (stored.version.to_string(), stored.operation.to_string());
-        say(&json!({ "version": version, "copies": stored.copies, "owner": stored.owner, "operation": operation })
-            .to_string());
+        let told =
+            json!({ "version": version, "copies": stored.copies, "owner": stored.owner, "operation": operation });
+        say(&told.to_string()).map_err(|failure| Failure::Other(format!("deleted, but {failure}")))?;
     }
     Ok(ExitCode::SUCCESS)
 }

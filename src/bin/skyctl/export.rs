@@ -70,6 +70,8 @@ struct Sum {
     /// Deleted after they were listed.
     gone: u64,
     failed: u64,
+    /// Nobody reads any more.
+    unread: bool,
 }
 
 /// Carries out what the options say.
@@ -98,7 +100,10 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
             export(&mut client, &mut out, &mut progress)?
         }
     };
-    let Sum { entries, bytes, gone, failed } = sum;
+    let Sum { entries, bytes, gone, failed, unread } = sum;
+    if unread {
+        return Ok(ExitCode::SUCCESS);
+    }
     let were = if gone == 1 { "was" } else { "were" };
     let gone = if gone > 0 { format!("; {gone} {were} deleted meanwhile") } else { String::new() };
     let (entries, bytes) = (Count(entries as usize, "entry", "entries"), Count(bytes as usize, "byte", "bytes"));
@@ -162,7 +167,12 @@ fn export(client: &mut Client, out: &mut impl Write, progress: &mut Progress) ->
                 Ok(Some(entry)) => {
                     (sum.entries, sum.bytes) = (sum.entries + 1, sum.bytes + entry.value.len() as u64);
                     let line = entry.write().map_err(|why| unwritten(why.into()))?;
-                    writeln!(out, "{line}").map_err(unwritten)?;
+                    match writeln!(out, "{line}") {
+                        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => {
+                            return Ok(Sum { unread: true, ..sum });
+                        }
+                        written => written.map_err(unwritten)?,
+                    }
                 }
                 Ok(None) => sum.gone += 1,
                 Err(why) => {
@@ -180,8 +190,11 @@ fn export(client: &mut Client, out: &mut impl Write, progress: &mut Progress) ->
             None => break,
         }
     }
-    out.flush().map_err(unwritten)?;
     progress.clear();
+    match out.flush() {
+        Err(why) if why.kind() == io::ErrorKind::BrokenPipe => sum.unread = true,
+        written => written.map_err(unwritten)?,
+    }
     Ok(sum)
 }
 

@@ -1,10 +1,10 @@
 //! `skyctl get`: a value, as it is.
 
 use super::ring_options::{asks_key, put_bytes};
-use super::{Failure, say};
+use super::{Failure, out, say};
 use serde_json::json;
 use skynode::client::Value;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -29,19 +29,13 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     let value = client.get(&key).await?;
     let value = value.ok_or_else(|| Failure::Other(format!("no such key: {:?}", options.key)))?;
     if options.json {
-        say(&shown(&key, &value));
+        say(&shown(&key, &value))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut out = io::stdout().lock();
     // In a terminal the next prompt stands on a line of its own; all else gets the value and nothing more.
-    let end: &[u8] = if out.is_terminal() && !value.bytes().ends_with(b"\n") { b"\n" } else { b"" };
-    match out.write_all(value.bytes()).and_then(|()| out.write_all(end)).and_then(|()| out.flush()) {
-        // A reader that has gone away, as `head` does, is no failure.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Other(format!("the value cannot be written: {error}")))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    let end: &[u8] = if io::stdout().is_terminal() && !value.bytes().ends_with(b"\n") { b"\n" } else { b"" };
+    out::write(&[value.bytes(), end].concat())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn shown(key: &[u8], value: &Value) -> String {

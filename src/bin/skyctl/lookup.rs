@@ -26,9 +26,9 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     let Owner { id, owner, arc, path } = &found;
     if options.json {
         let json = serde_json::to_string(&json::lookup(*id, owner, *arc, path));
-        say(&json.map_err(|error| Failure::Other(error.to_string()))?);
+        say(&json.map_err(|error| Failure::Other(error.to_string()))?)?;
     } else {
-        say(&text(&options.key, &found));
+        say(&text(&options.key, &found))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,10 @@
 //! `skyctl ls`: the keys of the whole ring.
 
-use super::Failure;
 use super::ring_options::{asks_ring, key, put_bytes, shown};
+use super::{Failure, out};
 use serde_json::json;
 use skynode::client::{Error, OwnedKey};
 use skynode::limits::{KEY_MAX, LIST_MAX};
-use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 asks_ring! {
@@ -49,18 +48,13 @@ pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
         keys = keys.after(after);
     }
     let mut left = options.limit.unwrap_or(usize::MAX);
-    let mut out = BufWriter::new(io::stdout().lock());
     while left > 0
         && let Some(page) = keys.page(left.min(LIST_MAX)).await?
     {
         left -= page.len().min(left);
-        let written =
-            page.iter().try_for_each(|key| writeln!(out, "{}", line(options, key))).and_then(|()| out.flush());
-        match written {
-            Ok(()) => {}
-            // A reader that has gone away, as `head` does, is no failure.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-            Err(error) => return Err(Failure::Other(format!("the keys cannot be written: {error}"))),
+        let lines: String = page.iter().map(|key| line(options, key) + "\n").collect();
+        if !out::write(lines.as_bytes())? {
+            break;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@ mod line;
 mod lookup;
 mod ls;
 mod node;
+mod out;
 mod progress;
 mod put;
 mod ring;
@@ -20,6 +21,7 @@ mod up;
 mod watch;
 
 use argh::{FromArgs, SubCommands};
+use out::say;
 use smol::block_on;
 use std::ffi::OsString;
 use std::fmt;
@@ -45,8 +47,8 @@ use std::process::ExitCode;
     error_code(0, "Done."),
     error_code(
         1,
-        "There is no such key, or a condition does not hold; a promise was broken; entries could not be read\n\
-                   or written."
+        "There is no such key, or a condition does not hold; a promise was broken; entries, or the output, could\n\
+                   not be read or written."
     ),
     error_code(2, "The command line or the value was wrong: nothing was sent."),
     error_code(3, "The ring cannot be reached, or cannot do it now."),
@@ -102,8 +104,8 @@ impl Command {
             Self::Up(options) => block_on(up::run(options)),
             Self::Export(options) => export::run(options),
             Self::Import(options) => import::run(options),
-            Self::Sim(options) => sim::run(options).map_err(Failure::Usage),
-            Self::Swarm(options) => swarm::run(options).map_err(Failure::Usage),
+            Self::Sim(options) => sim::run(options),
+            Self::Swarm(options) => swarm::run(options),
         }
     }
 }
@@ -190,14 +192,7 @@ fn wrong(texts: &[&str], said: &str) -> String {
 }
 
 fn tell(text: &str) -> ExitCode {
-    say(text);
-    ExitCode::SUCCESS
-}
-
-/// Writes to the standard output.
-fn say(text: &str) {
-    // A reader that has gone away, as `head` does, is no failure.
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    ended(say(text).map(|()| ExitCode::SUCCESS))
 }
 
 fn fail(text: &str) -> ExitCode {

@@ -26,7 +26,7 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     }
     let node: Value = serde_json::from_slice(&answer.body)
         .map_err(|error| Failure::Other(format!("the answer of the node cannot be read: {error}")))?;
-    say(&if options.json { node.to_string() } else { text(&node, options.counters) });
+    say(&if options.json { node.to_string() } else { text(&node, options.counters) })?;
     Ok(ExitCode::SUCCESS)
 }
 

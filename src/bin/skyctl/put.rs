@@ -66,7 +66,7 @@ macro_rules! writes {
                 if let Some(ttl) = self.ttl {
                     put = put.ttl(ttl);
                 }
-                tell(&put.await?, self.json);
+                tell(&put.await?, self.json)?;
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -155,15 +155,16 @@ pub async fn create(options: &Create) -> Result<ExitCode, Failure> {
 }
 
 /// What became of a write.
-fn tell(stored: &Stored, as_json: bool) {
+fn tell(stored: &Stored, as_json: bool) -> Result<(), Failure> {
     let Stored { version, copies, created, owner, operation } = stored;
-    if as_json {
+    let text = if as_json {
         let (version, operation) = (version.to_string(), operation.to_string());
-        say(&json!({ "version": version, "copies": copies, "created": created, "owner": owner, "operation": operation })
-            .to_string());
+        json!({ "version": version, "copies": copies, "created": created, "owner": owner, "operation": operation })
+            .to_string()
     } else {
-        say(&version.to_string());
-    }
+        version.to_string()
+    };
+    say(&text).map_err(|failure| Failure::Other(format!("stored as version {version}, but {failure}")))
 }
 
 /// The value, which is empty only if that is meant.

@@ -43,17 +43,17 @@ asks_ring! {
 pub async fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     let nodes = options.options().connect().await?.ring(options.max).await?;
     if options.json {
-        say(&as_json(&nodes)?);
+        say(&as_json(&nodes)?)?;
     } else {
         let drawn = if options.plain { String::new() } else { draw::draw(&nodes) + "\n" };
-        say(&(drawn + &table(&nodes)));
+        say(&(drawn + &table(&nodes)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 pub async fn dot(options: &Dot) -> Result<ExitCode, Failure> {
     let nodes = options.options().connect().await?.ring(options.max).await?;
-    say(&if options.json { as_json(&nodes)? } else { json::dot(&nodes) });
+    say(&if options.json { as_json(&nodes)? } else { json::dot(&nodes) })?;
     Ok(ExitCode::SUCCESS)
 }
 

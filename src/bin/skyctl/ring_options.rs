@@ -201,14 +201,16 @@ impl RingOptions {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::Seed(_) | Error::Key { .. } | Error::TooLarge(_) | Error::Invented => Self::Usage(error.to_string()),
+            Error::Seed(_) | Error::Key { .. } | Error::TooLarge(_) | Error::Invented | Error::Reused => {
+                Self::Usage(error.to_string())
+            }
             Error::Unreachable(text) => Self::Unreachable(client::Unreachable(text)),
             Error::Socket(_) => Self::Unreachable(client::Unreachable(error.to_string())),
             Error::Unavailable(_) => Self::Refused(error.to_string()),
             Error::Unknown { operation } => Self::Unknown(format!(
                 "the write may have been stored or not; repeat it safely: the same command, --operation {operation}"
             )),
-            Error::Stopped => Self::Unknown(error.to_string()),
+            Error::Stopped | Error::Forgotten => Self::Unknown(error.to_string()),
             other => Self::Other(other.to_string()),
         }
     }
@@ -261,8 +263,10 @@ mod tests {
         let failure = Failure::from(Error::Unknown { operation });
         assert!(failure.to_string().ends_with(&format!("--operation {operation}")), "{failure}");
         let long = skynode::limits::Beyond::check(skynode::limits::Limited::Value, 2, 1).unwrap_err();
-        let others = [Error::Conflict { version: None }, long.into(), Error::Stopped].map(Failure::from);
-        assert_eq!((failure.code(), others.map(|failure| failure.code())), (4, [1, 2, 4]));
+        let forgotten = Failure::from(Error::Forgotten);
+        assert!(forgotten.code() == 4 && !forgotten.to_string().contains("repeat"), "{forgotten}");
+        let others = [Error::Conflict { version: None }, long.into(), Error::Reused, Error::Stopped].map(Failure::from);
+        assert_eq!((failure.code(), others.map(|failure| failure.code())), (4, [1, 2, 2, 4]));
         assert_eq!(Failure::from(Error::Unavailable(skynode::client::Unavailable::Busy)).code(), 3);
     }
 

@@ -11,6 +11,7 @@ mod values;
 pub use options::Sim;
 
 use super::progress::Progress;
+use super::{Failure, say};
 use serde_json::Value;
 use skynode::sim::playground::{Playground, Preset};
 use skynode::sim::tell::Teller;
@@ -25,17 +26,17 @@ const SLICE: Duration = Duration::from_secs(1);
 /// Carries out what the options say.
 ///
 /// # Errors
-/// What is wrong with the options.
-pub fn run(options: &Sim) -> Result<ExitCode, String> {
+/// What is wrong with the options, or what cannot be written.
+pub fn run(options: &Sim) -> Result<ExitCode, Failure> {
     if options.presets {
         let list: Vec<String> =
             Preset::ALL.iter().map(|preset| format!("{:<18}{}\n", preset.name, preset.about)).collect();
-        super::say(&list.concat());
+        say(&list.concat())?;
         return Ok(ExitCode::SUCCESS);
     }
-    draw::check(options)?;
-    let mut playground = Playground::new(options.plan()?)?;
-    let mut teller = options.tell.then(|| Teller::new(&mut playground)).transpose()?;
+    draw::check(options).map_err(Failure::Usage)?;
+    let mut playground = options.plan().and_then(Playground::new).map_err(Failure::Usage)?;
+    let mut teller = options.tell.then(|| Teller::new(&mut playground)).transpose().map_err(Failure::Usage)?;
     let mut hear = |world: &World, happening: &Happening| {
         teller.iter_mut().for_each(|teller| teller.hear(world, happening));
     };
@@ -60,7 +61,7 @@ pub fn run(options: &Sim) -> Result<ExitCode, String> {
     if draw::takes_output(options) {
         let _ = writeln!(std::io::stderr(), "{}", figures.trim_end());
     } else {
-        super::say(&figures);
+        say(&figures)?;
     }
     draw::write(&playground, options)?;
     // What depends on the machine is not part of the output: the same seed gives the same bytes.

@@ -3,6 +3,7 @@
 mod record;
 
 use super::progress::Progress;
+use super::{Failure, say};
 use argh::FromArgs;
 use record::{Record, Summary};
 use skynode::sim::swarm;
@@ -68,9 +69,9 @@ fn open(path: &PathBuf) -> Result<(File, Vec<Record>), String> {
 ///
 /// # Errors
 /// What is wrong with them, or with the file.
-pub fn run(options: &Arguments) -> Result<ExitCode, String> {
+pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
     let (mut file, mut records) = match &options.resume {
-        Some(path) => open(path).map(|(file, records)| (Some(file), records))?,
+        Some(path) => open(path).map(|(file, records)| (Some(file), records)).map_err(Failure::Usage)?,
         None => (None, Vec::new()),
     };
     records.retain(|record| options.seeds.contains(&record.seed));
@@ -113,10 +114,10 @@ pub fn run(options: &Arguments) -> Result<ExitCode, String> {
     });
     progress.clear();
     if let Some(trouble) = trouble {
-        return Err(trouble);
+        return Err(Failure::Other(trouble));
     }
     let summary = Summary::of(&records);
-    super::say(&if options.json { summary.json().to_string() } else { summary.text() });
+    say(&if options.json { summary.json().to_string() } else { summary.text() })?;
     let (took, runs) = (progress.elapsed().as_secs_f64(), left.len());
     let _ = writeln!(std::io::stderr(), "{runs} runs in {took:.0} s on {threads} threads");
     Ok(if summary.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -123,7 +123,8 @@ async fn live(options: &Arguments, ports: Ports, nodes: &mut Vec<Child>) -> Resu
     }
     if !options.json {
         // With its process, for those who want to see what happens when it is killed.
-        nodes.iter().zip(&addrs).for_each(|(node, addr)| say(&format!("http://{addr}/  pid {}", node.pid())));
+        let said = |(node, addr): (&Child, &SocketAddr)| say(&format!("http://{addr}/  pid {}", node.pid()));
+        nodes.iter().zip(&addrs).try_for_each(said)?;
     }
     let begun = Instant::now();
     let slow = async {
@@ -143,12 +144,12 @@ async fn live(options: &Arguments, ports: Ports, nodes: &mut Vec<Child>) -> Resu
     let seconds = begun.elapsed().as_secs_f64();
     if options.json {
         let pids: Vec<u32> = nodes.iter().map(Child::pid).collect();
-        say(&json!({ "nodes": addrs, "pids": pids, "whole_after_s": seconds }).to_string());
+        say(&json!({ "nodes": addrs, "pids": pids, "whole_after_s": seconds }).to_string())?;
     } else {
         let count = Count(addrs.len(), "node", "nodes");
-        say(&format!("the ring is whole: {count}, after {seconds:.1} s; Ctrl-C ends it"));
+        say(&format!("the ring is whole: {count}, after {seconds:.1} s; Ctrl-C ends it"))?;
         if let Some(needed) = needed(&addrs, options.ring.as_deref(), |name| std::env::var(name).ok()) {
-            say(&needed);
+            say(&needed)?;
         }
     }
     let mut left = addrs.len();

@@ -2,9 +2,9 @@
 
 mod stream;
 
-use super::Failure;
 use super::client::Unreachable;
 use super::ring_options::{asks_node, key};
+use super::{Failure, out};
 use serde_json::{Value, json};
 use skynode::http::parse::escape;
 use std::io::{self, Write};
@@ -89,11 +89,7 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
 /// → whether somebody still reads.
 fn tell(event: &Event, as_json: bool) -> Result<bool, Failure> {
     let told = if as_json { json_line(event) } else { text(event) };
-    match writeln!(io::stdout(), "{told}").and_then(|()| io::stdout().flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::Other(format!("the event cannot be written: {error}"))),
-    }
+    out::write(format!("{told}\n").as_bytes())
 }
 
 /// What it says, apart from when.

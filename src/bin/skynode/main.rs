@@ -5,12 +5,14 @@ mod check;
 mod logger;
 mod memory;
 mod options;
+mod relay;
 mod room;
 mod signals;
 
 use async_signal::Signals;
 use log::{info, warn};
 use options::{Exit, Options};
+use relay::Relay;
 use skynode::config::Config;
 use skynode::disk::{Disk, Saver};
 use skynode::handle::{Handle, Request};
@@ -28,6 +30,16 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 fn main() -> ExitCode {
+    let relay = match Relay::start() {
+        Ok(relay) => relay,
+        Err(text) => return fail(1, &text),
+    };
+    let code = begin(relay.is_terminal());
+    relay.end();
+    code
+}
+
+fn begin(with_colors: bool) -> ExitCode {
     let options = match options::read(std::env::args_os(), |name| std::env::var_os(name)) {
         Ok(options) => options,
         Err(Exit::Told(text)) => return tell(&text),
@@ -39,7 +51,7 @@ fn main() -> ExitCode {
             Err(text) => fail(1, &text),
         };
     }
-    match run(options) {
+    match run(options, with_colors) {
         Ok(code) => code,
         Err(text) => fail(1, &text),
     }
@@ -56,8 +68,8 @@ fn fail(code: u8, text: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(mut options: Options) -> Result<ExitCode, String> {
-    logger::start(options.log)?;
+fn run(mut options: Options, with_colors: bool) -> Result<ExitCode, String> {
+    logger::start(options.log, with_colors)?;
     room::look()?;
     let mut signals = signals::catch()?;
     let shares = memory::share(options.config.memory_max, options.config.memory_from);

@@ -2,9 +2,11 @@
 //! input, if it is tied to that.
 //!
 //! Both are caught explicitly, so they also work in a container, where the first process would not hear them otherwise.
+//! So are those that mean nothing to a node, and would end it: that its terminal was closed, say, or that its log has
+//! reached the longest file that the shell allows.
 
 use async_signal::{Signal, Signals};
-use log::{info, warn};
+use log::{debug, info, warn};
 use skynode::handle::Handle;
 use skynode::node::Command;
 use smol::io::AsyncReadExt;
@@ -18,8 +20,8 @@ use std::process::ExitCode;
 /// # Errors
 /// The system refuses.
 pub fn catch() -> Result<Signals, String> {
-    // The limit of a file's size would end the node; caught, it is an error of writing, as a full disk is.
-    Signals::new([Signal::Term, Signal::Int, Signal::Xfsz])
+    let ignored = [Signal::Hup, Signal::Pipe, Signal::Usr1, Signal::Usr2, Signal::Xfsz];
+    Signals::new([Signal::Term, Signal::Int].into_iter().chain(ignored))
         .map_err(|error| format!("signals cannot be caught: {error}"))
 }
 
@@ -69,12 +71,12 @@ impl Lifeline {
     }
 }
 
-/// The next signal. An error of the pipe through which they come is as good as none.
+/// The next signal that is to end the node. An error of the pipe through which they come is as good as none.
 async fn next(signals: &mut Signals) -> Signal {
     loop {
         match signals.next().await {
-            Some(Ok(Signal::Xfsz)) => {}
-            Some(Ok(signal)) => return signal,
+            Some(Ok(signal @ (Signal::Term | Signal::Int))) => return signal,
+            Some(Ok(other)) => debug!("{} received: the node goes on", name(other)),
             other => {
                 let error = other.and_then(Result::err).unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
                 warn!("signals are not heard any more, end the node with POST /leave: {error}");
@@ -87,6 +89,11 @@ async fn next(signals: &mut Signals) -> Signal {
 const fn name(signal: Signal) -> &'static str {
     match signal {
         Signal::Int => "SIGINT",
+        Signal::Hup => "SIGHUP",
+        Signal::Pipe => "SIGPIPE",
+        Signal::Usr1 => "SIGUSR1",
+        Signal::Usr2 => "SIGUSR2",
+        Signal::Xfsz => "SIGXFSZ",
         _ => "SIGTERM",
     }
 }

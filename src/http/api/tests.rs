@@ -30,7 +30,7 @@ fn stored(created: bool) -> Reply {
 
 fn value(text: &str) -> Reply {
     let content = Content::new(text.as_bytes(), b"", 0);
-    Reply::Value { content, version: VERSION, copies: 2, owner: owner() }
+    Reply::Value { content, left_ms: 0, version: VERSION, copies: 2, owner: owner() }
 }
 
 /// Has a request with these lines and this body planned and run; the node, if it is asked, gives the reply.
@@ -103,16 +103,15 @@ fn a_value_keeps_its_media_type_and_tells_what_is_left_of_its_life() {
     let (_, command) = ask(put, "v", stored(true));
     let Some(Command::Put { content, ttl_s, min_copies, .. }) = command else { panic!("{command:?}") };
     assert_eq!((content.kind(), ttl_s, min_copies), (&b"text/html"[..], 60, 3));
-    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64;
-    let get = |kind: &[u8], end| {
-        let content = Content::new(&b"v"[..], kind, end);
-        ask("GET /storage/k HTTP/1.1", "", Reply::Value { content, version: VERSION, copies: 2, owner: owner() }).0
+    let get = |kind: &[u8], left_ms| {
+        let (content, version, owner) = (Content::new(&b"v"[..], kind, 0), VERSION, owner());
+        ask("GET /storage/k HTTP/1.1", "", Reply::Value { content, left_ms, version, copies: 2, owner }).0
     };
-    let (response, long_over) = (get(b"text/html", now + 60_000), get(b"a\r\nb", 1));
+    let (response, nearly_over, lasting) = (get(b"text/html", 59_001), get(b"a\r\nb", 1), get(b"", 0));
     assert_eq!(field(&response, "Content-Type"), Some("text/html"));
-    assert!(matches!(field(&response, "Sky-TTL"), Some("59" | "60")), "{response:?}");
-    assert_eq!(field(&long_over, "Content-Type"), Some("application/octet-stream"));
-    assert_eq!(field(&long_over, "Sky-TTL"), Some("0"));
+    assert_eq!(field(&response, "Sky-TTL"), Some("60"), "{response:?}");
+    assert_eq!(field(&nearly_over, "Content-Type"), Some("application/octet-stream"));
+    assert_eq!((field(&nearly_over, "Sky-TTL"), field(&lasting, "Sky-TTL")), (Some("1"), None));
     let (few, _) = ask(put, "v", Reply::Unavailable(Unavailable::TooFew { copies: 2 }));
     assert_eq!((few.status, field(&few, "Retry-After")), (Status::ServiceUnavailable, Some("1")));
 }
@@ -195,7 +194,7 @@ fn get_serves_bytes_that_no_browser_will_run() {
 #[test]
 fn head_tells_of_a_value_all_but_its_bytes() {
     let (version, owner) = (VERSION, owner());
-    let seen = Reply::Seen { version, length: 1 << 20, kind: b"text/html"[..].into(), expires_ms: 0, copies: 3, owner };
+    let seen = Reply::Seen { version, length: 1 << 20, kind: b"text/html"[..].into(), left_ms: 0, copies: 3, owner };
     let (response, command) = ask("HEAD /storage/k HTTP/1.1", "", seen.clone());
     assert_eq!(command, Some(Command::Glance { key: [b'k'].into() }));
     assert_eq!((response.status, response.body.len(), response.left_out), (Status::Ok, 0, 1 << 20));
@@ -237,7 +236,10 @@ fn each_outcome_has_its_own_status() {
         (unavailable(Unavailable::NoOwner), Status::ServiceUnavailable),
         (unavailable(Unavailable::Leaving), Status::ServiceUnavailable),
         (unavailable(Unavailable::Silent), Status::ServiceUnavailable),
+        (unavailable(Unavailable::Names), Status::ServiceUnavailable),
         (unavailable(Unavailable::Full { room: crate::wire::Room::Values }), Status::InsufficientStorage),
+        (Reply::Reused, Status::Unprocessable),
+        (Reply::Forgotten, Status::Conflict),
         (Reply::Unknown { operation: OPERATION }, Status::GatewayTimeout),
     ] {
         let (response, _) = ask("DELETE /storage/k HTTP/1.1", "", reply.clone());
@@ -255,7 +257,7 @@ fn each_outcome_has_its_own_status() {
 fn a_write_under_the_name_of_a_delete_is_not_told_that_there_is_no_key() {
     for lines in ["PUT /storage/k HTTP/1.1\r\nContent-Length: 0", "POST /storage HTTP/1.1\r\nContent-Length: 1"] {
         let (response, asked) = ask(lines, r#"{"key": "k", "value": "v"}"#, Reply::NotFound);
-        assert_eq!((response.status, asked.is_some()), (Status::BadRequest, true), "{lines}");
+        assert_eq!((response.status, asked.is_some()), (Status::Unprocessable, true), "{lines}");
         assert!(text(&response).contains("Sky-Operation"), "{response:?}");
     }
 }

@@ -58,7 +58,7 @@ fn what_happens_makes_no_new_series() {
         read(str::from_utf8(&body).unwrap()).0.keys().map(|&name| name.to_owned()).collect::<Vec<_>>()
     };
     let before = names(&snapshot, &traffic);
-    snapshot.status.counters = Counters { refused: [3; 18], flawed: [4; 5], lookups: [5; 12], ..Counters::default() };
+    snapshot.status.counters = Counters { refused: [3; 21], flawed: [4; 5], lookups: [5; 12], ..Counters::default() };
     traffic.count(Kind::Other, HttpStatus::NotFound);
     traffic.time(Kind::Get, Duration::from_secs(3600));
     assert_eq!(names(&snapshot, &traffic), before);

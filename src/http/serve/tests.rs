@@ -26,11 +26,11 @@ fn start(limits: Limits) -> SocketAddr {
                 let reply = match command {
                     Command::Get { key } => {
                         let content = Content::new(key, b"", 0);
-                        Reply::Value { content, version, copies: 1, owner }
+                        Reply::Value { content, left_ms: 0, version, copies: 1, owner }
                     }
                     Command::Glance { key } => {
                         let (length, kind) = (key.len(), Box::default());
-                        Reply::Seen { version, length, kind, expires_ms: 0, copies: 1, owner }
+                        Reply::Seen { version, length, kind, left_ms: 0, copies: 1, owner }
                     }
                     Command::Put { .. } => Reply::Stored { version, copies: 1, created: true, owner, operation },
                     _ => Reply::Unavailable(Unavailable::Busy),

@@ -9,8 +9,8 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
     Alternatives, Answer, Awaits, Body, Condition, Entry, Finger, Footing, Frame, Freshness, Holding, Incarnation,
-    Item, Keeping, Listed, Listing, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer, Place,
-    Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Item, Keeping, Listed, Listing, Logged, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer,
+    Place, Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -157,7 +157,8 @@ impl Material {
     fn entry<'a>(&self, rng: &mut Rng, key: &'a [u8]) -> Entry<'a> {
         let (rank, mut log) = (self.rank(rng), OperationLog::default());
         for _ in 0..rng.below(6) {
-            log.push(self.operation(rng).id, self.rank(rng).version);
+            let (id, version) = (self.operation(rng).id, self.rank(rng).version);
+            log.push(Logged { id, version, mark: rng.next_u64().into() });
         }
         let value = rng.chance(0.7).then(|| Self::value(rng));
         Entry { key, rank, log, value }
@@ -172,8 +173,8 @@ impl Material {
 
     fn value(rng: &mut Rng) -> Value<'static> {
         let kind = if rng.chance(0.2) { &KIND[..rng.index(KIND_MAX + 1)] } else { &[] };
-        let expires_ms = if rng.chance(0.2) { rng.next_u64() } else { 0 };
-        Value { kind, expires_ms, body: Self::body(rng) }
+        let left_ms = if rng.chance(0.2) { rng.next_u64() } else { 0 };
+        Value { kind, left_ms, restored: rng.chance(0.2), body: Self::body(rng) }
     }
 
     fn condition(&self, rng: &mut Rng) -> Condition {
@@ -224,11 +225,12 @@ impl Material {
                 let (operation, condition, min_copies) = (self.operation(rng), self.condition(rng), rng.below(5) as u8);
                 let Value { kind, body, .. } = Self::value(rng);
                 let ttl_s = if rng.chance(0.2) { rng.next_u64() as u32 } else { 0 };
-                Request::Put { operation, key, condition, min_copies, ttl_s, kind, body }
+                let named = rng.chance(0.5);
+                Request::Put { operation, named, key, condition, min_copies, ttl_s, kind, body }
             }
             13 => {
                 let (operation, condition, min_copies) = (self.operation(rng), self.condition(rng), rng.below(5) as u8);
-                Request::Delete { operation, key, condition, min_copies }
+                Request::Delete { operation, named: rng.chance(0.5), key, condition, min_copies }
             }
             14 if is_odd(key) => Request::Fingers,
             14 => Request::Walk,

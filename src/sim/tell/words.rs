@@ -249,6 +249,9 @@ const fn refused(refusal: Refusal) -> &'static str {
         Refusal::Silent => "I may be cut off",
         Refusal::TooFew { .. } => "there are fewer nodes than that",
         Refusal::Leaving => "I am leaving, too, and go first",
+        Refusal::Reused => "another write has that name",
+        Refusal::TooOld => "that is too old to be known to anybody",
+        Refusal::NoNames => "I remember as many names as I may",
     }
 }
 

@@ -1,9 +1,9 @@
 //! Pictures of the ring, into files.
 
+use super::super::{Failure, out};
 use super::Sim;
 use skynode::sim::picture::Picture;
 use skynode::sim::playground::Playground;
-use std::io::Write;
 
 /// The file that is the standard output.
 const OUTPUT: &str = "-";
@@ -31,18 +31,18 @@ pub fn check(options: &Sim) -> Result<(), String> {
 ///
 /// # Errors
 /// Which file could not be written, and why; or whose fingers cannot be drawn.
-pub fn write(playground: &Playground, options: &Sim) -> Result<(), String> {
+pub fn write(playground: &Playground, options: &Sim) -> Result<(), Failure> {
     if options.dot.is_none() && options.svg.is_none() {
         return Ok(());
     }
-    let picture = Picture::of(playground, options.fingers.as_deref().unwrap_or_default())?;
+    let picture = Picture::of(playground, options.fingers.as_deref().unwrap_or_default()).map_err(Failure::Usage)?;
     let wanted = [(&options.dot, Picture::dot as fn(&Picture) -> String), (&options.svg, Picture::svg)];
     for (file, text) in wanted.into_iter().filter_map(|(file, make)| Some((file.as_ref()?, make(&picture)))) {
         if file == OUTPUT {
-            // A reader that has gone away is no failure.
-            let _ = std::io::stdout().write_all(text.as_bytes());
+            out::write(text.as_bytes())?;
         } else {
-            std::fs::write(file, text).map_err(|wrong| format!("the picture {file:?} cannot be written: {wrong}"))?;
+            let told = |wrong| Failure::Other(format!("the picture {file:?} cannot be written: {wrong}"));
+            std::fs::write(file, text).map_err(told)?;
         }
     }
     Ok(())

@@ -1,0 +1,115 @@
+//! What is remembered of a write beside its name: enough to know another write that comes under the same name, and to
+//! answer a repetition as the first time.
+
+use super::entry::{Condition, OperationId, Version};
+use super::value::Hash;
+use serde::{Deserialize, Serialize};
+
+/// A digest of what a write asked for, with two things more. It is as good as the write itself: that two writes under
+/// one name have the same one by chance happens once in 2⁶² times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark(#[serde(with = "super::entry::fixed")] u64);
+
+/// The bits that are no digest.
+const CREATED: u64 = 1;
+const NAMED: u64 = 2;
+
+impl Mark {
+    /// Of a write of a value with this hash, media type and time to live in seconds, or else of a delete; and whether
+    /// its client named it.
+    pub fn new(value: Option<(&Hash, &[u8], u32)>, condition: Condition, named: bool) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        let (kind, version) = match condition {
+            Condition::None => (0, Version::NONE),
+            Condition::Absent => (1, Version::NONE),
+            Condition::Present => (2, Version::NONE),
+            Condition::Match(version) => (3, version),
+        };
+        let mut head = [kind; 29];
+        head[1..9].copy_from_slice(&version.term.to_be_bytes());
+        head[9..17].copy_from_slice(&version.time_ms.to_be_bytes());
+        head[17..25].copy_from_slice(&version.writer.to_be_bytes());
+        head[25..].copy_from_slice(&value.map_or(0, |(.., ttl_s)| ttl_s).to_be_bytes());
+        hasher.update(&head);
+        if let Some((hash, kind, _)) = value {
+            // A delete has neither: what follows has a length of its own.
+            hasher.update(hash).update(kind);
+        }
+        let mut first = [0; 8];
+        first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        let digest = u64::from_be_bytes(first) & !(CREATED | NAMED);
+        Self(if named { digest | NAMED } else { digest })
+    }
+
+    /// The same of a write that created its key, or did not.
+    pub const fn creating(self, created: bool) -> Self {
+        Self(if created { self.0 | CREATED } else { self.0 & !CREATED })
+    }
+
+    /// True if the write created its key.
+    pub const fn created(self) -> bool {
+        self.0 & CREATED != 0
+    }
+
+    /// True if the client gave the name: it may come again at any time, and is remembered longer.
+    pub const fn named(self) -> bool {
+        self.0 & NAMED != 0
+    }
+
+    /// True if both asked for the same.
+    pub const fn is_same(self, other: Self) -> bool {
+        (self.0 ^ other.0) & !(CREATED | NAMED) == 0
+    }
+
+    /// All of it, as it is saved and sent.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl From<u64> for Mark {
+    fn from(all: u64) -> Self {
+        Self(all)
+    }
+}
+
+/// A write that was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    /// Its name.
+    pub id: OperationId,
+    /// The version that it was given.
+    pub version: Version,
+    /// What it asked for.
+    pub mark: Mark,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_write_asks_for_tells_it_from_another() {
+        let version = Version { term: 1, time_ms: 2, writer: 3 };
+        let (one, other) = (&[1; 32], &[2; 32]);
+        let writes = [
+            (Some((one, &b"a/b"[..], 5)), Condition::None),
+            (Some((other, b"a/b", 5)), Condition::None),
+            (Some((one, b"a/c", 5)), Condition::None),
+            (Some((one, b"a/b", 6)), Condition::None),
+            (Some((one, b"a/b", 5)), Condition::Absent),
+            (Some((one, b"a/b", 5)), Condition::Match(version)),
+            (Some((one, b"a/b", 5)), Condition::Match(Version { term: 2, ..version })),
+            (None, Condition::None),
+            (None, Condition::Present),
+        ];
+        let marks = writes.map(|(value, condition)| Mark::new(value, condition, false));
+        for (at, mark) in marks.iter().enumerate() {
+            assert_eq!(marks.iter().filter(|other| mark.is_same(**other)).count(), 1, "{at}");
+        }
+        let (value, condition) = writes[0];
+        let named = Mark::new(value, condition, true).creating(true);
+        assert!(named.is_same(marks[0]) && named.named() && named.created());
+        assert!(!named.creating(false).created() && !marks[0].named());
+    }
+}
