@@ -75,7 +75,7 @@ fn stabilise(dropped: &[u8]) -> Stabilise {
         list: 0x0506,
         dropped: peers(dropped),
         awaits: Awaits::NobodyAndNew,
-        keeping: Keeping { unsaved: true, room: Room::Little },
+        keeping: Keeping { unsaved: true, room: Room::Values },
     }
 }
 
@@ -412,9 +412,9 @@ fn refusals() -> Vec<Row> {
         row(Forgotten,
             "010b 0d",
             "45cf423f76dd6dd2"),
-        row(Full,
-            "010b 0e",
-            "1a5d54a818c3bece"),
+        row(Full { room: Room::Tombstones },
+            "010b 0e03",
+            "04050904bc5acb74"),
         row(Silent,
             "010b 0f",
             "1254b557c08a678a"),

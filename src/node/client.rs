@@ -328,7 +328,7 @@ impl Node {
                 Refusal::NotFound
                 | Refusal::Conflict { .. }
                 | Refusal::TooLarge
-                | Refusal::Full
+                | Refusal::Full { .. }
                 | Refusal::NoNames
                 | Refusal::TooFew { .. }
                     if let Some(operation) = name.filter(|_| uncertain) =>
@@ -339,7 +339,7 @@ impl Node {
                 Refusal::NotFound => Reply::NotFound,
                 Refusal::Conflict { version } => Reply::Conflict { version: *version },
                 Refusal::TooLarge => Reply::TooLarge,
-                Refusal::Full => Reply::Unavailable(Unavailable::Full),
+                Refusal::Full { room } => Reply::Unavailable(Unavailable::Full { room: *room }),
                 Refusal::NoNames => Reply::Unavailable(Unavailable::Names),
                 Refusal::TooFew { copies } => Reply::Unavailable(Unavailable::TooFew { copies: *copies }),
                 Refusal::Unknown => {

@@ -17,6 +17,7 @@ mod http;
 mod join;
 mod leave;
 mod letter;
+mod limits;
 mod log;
 mod machines;
 mod metrics;

@@ -281,7 +281,7 @@ impl Material {
     }
 
     fn keeping(rng: &mut Rng) -> Keeping {
-        Keeping { unsaved: rng.chance(0.5), room: [Room::Enough, Room::Little, Room::NoDisk][rng.index(3)] }
+        Keeping { unsaved: rng.chance(0.5), room: Room::NAMES[rng.index(Room::NAMES.len())].0 }
     }
 
     pub(super) fn answer<'a>(&self, rng: &mut Rng, from: Peer, key: &'a [u8]) -> Answer<'a> {
