@@ -12,7 +12,7 @@ mod line;
 use super::api::{self, Plan};
 use super::budget::{Budget, Share};
 use super::gate::Gate;
-use super::parse::{Framing, Method, Refusal, parse};
+use super::parse::{Framing, Method, Refusal, is_head, parse};
 use super::response::{Line, Response, Status};
 use super::site::Site;
 use super::table::{Class, Seat, Stage, Table, Told};
@@ -82,6 +82,16 @@ impl Default for Limits {
             value_max: VALUE_MAX,
             bodies: 32 * VALUE_MAX,
         }
+    }
+}
+
+impl Limits {
+    /// The same where bodies may take so many bytes of memory, if that is less than usual. Two of the longest values may
+    /// always come.
+    #[must_use]
+    pub fn within_memory(self, bodies: Option<usize>) -> Self {
+        let bodies = bodies.map_or(self.bodies, |bodies| bodies.clamp((2 * VALUE_MAX).min(self.bodies), self.bodies));
+        Self { bodies, ..self }
     }
 }
 
@@ -165,6 +175,8 @@ struct Connection {
     kind: Kind,
     /// The client has said that it has no more to ask.
     is_done: bool,
+    /// The request is HEAD: its answer has no body, whatever is wrong with it.
+    head_only: bool,
 }
 
 /// A request whose header section was understood.
@@ -215,7 +227,7 @@ impl Connection {
         let limits = if seat.class() == Class::Spare { short } else { shared.limits };
         let (shared, seat) = (Rc::clone(shared), Rc::new(seat));
         let (buffer, out, kind) = (Vec::new(), Vec::new(), Kind::Other);
-        Self { stream, client, shared, limits, seat, buffer, out, moved: 0, kind, is_done: false }
+        Self { stream, client, shared, limits, seat, buffer, out, moved: 0, kind, is_done: false, head_only: false }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -228,7 +240,7 @@ impl Connection {
                     debug!("{}: refused with {}", self.client, response.status.code());
                     self.shared.site.traffic.count(self.kind, response.status);
                     self.seat.set_stage(Stage::Sending);
-                    self.respond(&response, Line::default()).await?;
+                    self.respond(&response, Line { head_only: self.head_only, ..Line::default() }).await?;
                     break;
                 }
             }
@@ -309,6 +321,7 @@ impl Connection {
     async fn next_turn(&mut self) -> Result<Option<Turn>, Stop> {
         let mut deadline = None;
         loop {
+            self.head_only = is_head(&self.buffer);
             if let Some(turn) = understand(&self.buffer, &self.shared.site, self.limits.value_max)? {
                 self.buffer.drain(..turn.taken.min(self.buffer.len()));
                 self.seat.set_stage(Stage::Asking);

@@ -347,6 +347,8 @@ impl Clients {
             (Act::Put { condition, .. } | Act::Delete { condition }, Reply::Conflict { version }) => {
                 !condition.holds(*version)
             }
+            // Nobody knows any more what became of an earlier try.
+            (Act::Put { .. } | Act::Delete { .. }, Reply::Forgotten) => attempt.unsure,
             _ => false,
         };
         if !fits {

@@ -16,6 +16,8 @@ mod hot_key;
 mod http;
 mod join;
 mod leave;
+mod letter;
+mod limits;
 mod log;
 mod machines;
 mod metrics;
