@@ -55,6 +55,8 @@ pub enum Rule {
     DropWhenConfirmed,
     /// Where tombstones were collected a floor stays, and nothing under it is taken.
     FloorOfTombstones,
+    /// Before their time tombstones are collected only in a group that is whole.
+    EarlyWhereWhole,
     /// A copy carries what is left of its value's life.
     CopiesCarryWhatIsLeft,
     /// Who comes back with what it saved, and thinks that more is left of a value than a neighbour does, is told so.
@@ -65,7 +67,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -90,6 +92,7 @@ impl Rule {
         Self::WitnessesHaveSettled,
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
+        Self::EarlyWhereWhole,
         Self::CopiesCarryWhatIsLeft,
         Self::LessLeftIsTold,
         Self::RefuseForgotten,

@@ -88,6 +88,12 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         value_bytes: usize,
     }
     #[derive(Serialize)]
+    struct MemoryJson {
+        bytes: usize,
+        limit: usize,
+        from: &'static str,
+    }
+    #[derive(Serialize)]
     struct NodeJson {
         id: Text<Id>,
         addr: SocketAddr,
@@ -112,6 +118,8 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         tombstones: usize,
         bytes: usize,
         disk: &'static str,
+        memory: MemoryJson,
+        room: &'static str,
         counters: BTreeMap<&'static str, u64>,
         limits: Limits,
         version: &'static str,
@@ -145,6 +153,12 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         tombstones,
         bytes,
         disk: disk_name(&snapshot.status),
+        memory: MemoryJson {
+            bytes: snapshot.status.memory,
+            limit: snapshot.status.memory_max,
+            from: snapshot.status.memory_from.name(),
+        },
+        room: snapshot.status.room.name(),
         counters: counts,
         limits: Limits { key_bytes: KEY_MAX, value_bytes: snapshot.status.value_max },
         version: env!("CARGO_PKG_VERSION"),

@@ -166,6 +166,10 @@ impl Response {
             debug_assert!(!value.contains(['\r', '\n']), "{name} holds a line end");
             let _ = write!(head, "{name}: {value}\r\n");
         }
+        // What else is told is the state of a moment, also that there is no such key: nobody may tell it again later.
+        if self.fields.iter().all(|(name, _)| *name != "Cache-Control") {
+            head.push_str("Cache-Control: no-store\r\n");
+        }
         if let Some(length) = length {
             let _ = write!(head, "Content-Length: {length}\r\n");
         }
@@ -216,7 +220,7 @@ mod tests {
         assert_eq!(
             head,
             "HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: \
-             application/problem+json\r\nContent-Length: 84\r\nConnection: close"
+             application/problem+json\r\nCache-Control: no-store\r\nContent-Length: 84\r\nConnection: close"
         );
         assert_eq!(
             body,
@@ -240,7 +244,7 @@ mod tests {
     fn an_answer_without_content_has_no_length() {
         for status in [Status::NoContent, Status::NotModified] {
             let text = text(&Response::new(status), Line::default());
-            assert!(text.ends_with("GMT\r\nConnection: close\r\n\r\n"), "{text}");
+            assert!(text.ends_with("GMT\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"), "{text}");
         }
     }
 }

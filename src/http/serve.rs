@@ -11,7 +11,8 @@ mod line;
 
 use super::api::{self, Plan};
 use super::budget::{Budget, Share};
-use super::parse::{Framing, Method, Refusal, parse};
+use super::gate::Gate;
+use super::parse::{Framing, Method, Refusal, is_head, parse};
 use super::response::{Line, Response, Status};
 use super::site::Site;
 use super::table::{Class, Seat, Stage, Table, Told};
@@ -19,7 +20,6 @@ use super::traffic::Kind;
 use crate::handle::Handle;
 use crate::limits::{CLIENT_MAX, VALUE_MAX};
 use log::debug;
-use smol::lock::Semaphore;
 use smol::{Async, LocalExecutor, Timer, future};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -49,7 +49,7 @@ const HEALTH_BODIES: usize = 2 << 20;
 /// Requests for keys that the node has in work at one time; others wait for them, and are refused as busy if that takes
 /// longer. The node itself would refuse at once beyond twice as many.
 const WORKING_MAX: usize = CLIENT_MAX / 2;
-const WORKING_WAIT: Duration = Duration::from_secs(2);
+const WORKING_WAIT: Duration = Duration::from_secs(10);
 
 /// How many connections there may be, and how long each may take for what.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +85,16 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The same where bodies may take so many bytes of memory, if that is less than usual. Two of the longest values may
+    /// always come.
+    #[must_use]
+    pub fn within_memory(self, bodies: Option<usize>) -> Self {
+        let bodies = bodies.map_or(self.bodies, |bodies| bodies.clamp((2 * VALUE_MAX).min(self.bodies), self.bodies));
+        Self { bodies, ..self }
+    }
+}
+
 /// What all connections share.
 struct Shared {
     node: Handle,
@@ -95,7 +105,7 @@ struct Shared {
     budget: Rc<Budget>,
     health_budget: Rc<Budget>,
     /// Passes of requests for keys.
-    working: Semaphore,
+    working: Gate,
 }
 
 /// Accepts connections and answers what they ask of the node, at this site, until it has ended and the last answers are
@@ -119,7 +129,7 @@ pub async fn serve(
         table: Rc::default(),
         budget: Budget::new(limits.bodies),
         health_budget: Budget::new(HEALTH_BODIES),
-        working: Semaphore::new(WORKING_MAX),
+        working: Gate::new(WORKING_MAX),
     });
     let ended = async {
         shared.node.ended().await;
@@ -165,6 +175,8 @@ struct Connection {
     kind: Kind,
     /// The client has said that it has no more to ask.
     is_done: bool,
+    /// The request is HEAD: its answer has no body, whatever is wrong with it.
+    head_only: bool,
 }
 
 /// A request whose header section was understood.
@@ -215,7 +227,7 @@ impl Connection {
         let limits = if seat.class() == Class::Spare { short } else { shared.limits };
         let (shared, seat) = (Rc::clone(shared), Rc::new(seat));
         let (buffer, out, kind) = (Vec::new(), Vec::new(), Kind::Other);
-        Self { stream, client, shared, limits, seat, buffer, out, moved: 0, kind, is_done: false }
+        Self { stream, client, shared, limits, seat, buffer, out, moved: 0, kind, is_done: false, head_only: false }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -228,7 +240,7 @@ impl Connection {
                     debug!("{}: refused with {}", self.client, response.status.code());
                     self.shared.site.traffic.count(self.kind, response.status);
                     self.seat.set_stage(Stage::Sending);
-                    self.respond(&response, Line::default()).await?;
+                    self.respond(&response, Line { head_only: self.head_only, ..Line::default() }).await?;
                     break;
                 }
             }
@@ -290,9 +302,9 @@ impl Connection {
             Timer::after(WORKING_WAIT).await;
             None
         };
-        let pass = match keys.then(|| shared.working.try_acquire()) {
-            Some(None) => Some(future::or(async { Some(shared.working.acquire().await) }, late).await),
-            at_once => at_once,
+        let pass = match keys {
+            true => Some(future::or(async { Some(shared.working.pass().await) }, late).await),
+            false => None,
         };
         let response = match pass {
             Some(None) => {
@@ -309,6 +321,7 @@ impl Connection {
     async fn next_turn(&mut self) -> Result<Option<Turn>, Stop> {
         let mut deadline = None;
         loop {
+            self.head_only = is_head(&self.buffer);
             if let Some(turn) = understand(&self.buffer, &self.shared.site, self.limits.value_max)? {
                 self.buffer.drain(..turn.taken.min(self.buffer.len()));
                 self.seat.set_stage(Stage::Asking);
@@ -326,13 +339,17 @@ impl Connection {
                 Ok(0) => return Ok(None),
                 Ok(_) => {}
                 Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted) => {
+                    let told = error.kind() == io::ErrorKind::ConnectionAborted;
                     if begun {
+                        if told {
+                            self.shared.site.traffic.cut();
+                        }
                         return Err(Stop::Refuse(too_slow()));
                     }
                     // What has come just now is answered all the same.
                     match self.read_now() {
                         Ok(1..) => continue,
-                        _ if error.kind() == io::ErrorKind::ConnectionAborted => self.shared.site.traffic.close_idle(),
+                        _ if told => self.shared.site.traffic.close_idle(),
                         _ => {}
                     }
                     return Ok(None);

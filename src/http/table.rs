@@ -12,9 +12,14 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// How long a connection has been idle, or has been there without a word, before it gives way: a request may be on its
-/// way.
-const IDLE_MIN: Duration = Duration::from_secs(1);
+/// How long a connection has been idle before it gives way: a request may be on its way.
+const IDLE_MIN: Duration = Duration::from_secs(2);
+
+/// The same of one that gives way as soon as somebody waits.
+const IDLE_LONG: Duration = Duration::from_secs(10);
+
+/// How long a new connection has been without a word before it gives way. The first request comes with it as a rule.
+const NEW_MIN: Duration = Duration::from_secs(1);
 
 /// How long a request that has begun, or an answer, has not come on before its connection gives way to others.
 const STUCK_MIN: Duration = Duration::from_secs(5);
@@ -28,7 +33,9 @@ const PARTED_MIN: Duration = Duration::from_millis(250);
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It waits for a request, of which nothing has come.
+    /// It has not asked for anything yet.
+    New,
+    /// It waits for its next request, of which nothing has come.
     Idle,
     /// It receives a request.
     Asking,
@@ -103,7 +110,7 @@ impl Table {
         self.next.set(number + 1);
         let entry = Rc::new(Entry {
             class: Cell::new(class),
-            stage: Cell::new(Stage::Idle),
+            stage: Cell::new(Stage::New),
             since: Cell::new(Instant::now()),
             held: Cell::new(0),
             told: Cell::new(Told::Nothing),
@@ -134,7 +141,8 @@ impl Table {
 
     /// True if a connection is idle, however shortly.
     pub fn has_idle(&self) -> bool {
-        let idle = |entry: &Entry| entry.class.get() == Class::Seated && entry.stage.get() == Stage::Idle;
+        let idle =
+            |entry: &Entry| entry.class.get() == Class::Seated && matches!(entry.stage.get(), Stage::New | Stage::Idle);
         self.entries.borrow().values().any(|(entry, _)| idle(entry))
     }
 
@@ -163,39 +171,48 @@ impl Table {
         self.wanted.set(number);
     }
 
-    /// Tells the connection to close that has been idle longest; if none has been, one that is stuck gives up. False
-    /// if there is neither.
-    pub fn make_room(&self) -> bool {
+    /// Tells the connection to close that has been idle longest. If none has been for long, and it is urgent, one that
+    /// is stuck gives up. False if there is none.
+    pub fn make_room(&self, is_urgent: bool) -> bool {
+        let idle = |entry: &Entry| match entry.stage.get() {
+            Stage::Idle if is_urgent => Some(IDLE_MIN),
+            Stage::Idle => Some(IDLE_LONG),
+            Stage::New if is_urgent => Some(NEW_MIN),
+            _ => None,
+        };
+        let stuck = |entry: &Entry| {
+            let waits = is_urgent && matches!(entry.stage.get(), Stage::Asking | Stage::Sending);
+            waits.then_some(STUCK_MIN)
+        };
         let seated = |entry: &Entry| entry.class.get() == Class::Seated;
-        self.tell(Told::Close, IDLE_MIN, |entry| seated(entry) && entry.stage.get() == Stage::Idle)
-            || self.tell(Told::Cut, STUCK_MIN, |entry| {
-                seated(entry) && matches!(entry.stage.get(), Stage::Asking | Stage::Sending)
-            })
+        self.tell(Told::Close, |entry| idle(entry).filter(|_| seated(entry)))
+            || self.tell(Told::Cut, |entry| stuck(entry).filter(|_| seated(entry)))
     }
 
     /// Cuts off the one that holds memory and has not come on for longest. False if all do.
     pub fn cut_stalled(&self) -> bool {
-        self.tell(Told::Cut, STALLED_MIN, |entry| {
-            entry.held.get() > 0 && matches!(entry.stage.get(), Stage::Asking | Stage::Sending)
+        self.tell(Told::Cut, |entry| {
+            let waits = entry.held.get() > 0 && matches!(entry.stage.get(), Stage::Asking | Stage::Sending);
+            waits.then_some(STALLED_MIN)
         })
     }
 
     /// Ends the oldest of those that tell what happens. False if none does.
     pub fn end_oldest_telling(&self) -> bool {
-        self.tell(Told::Cut, Duration::ZERO, |entry| entry.stage.get() == Stage::Telling)
+        self.tell(Told::Cut, |entry| (entry.stage.get() == Stage::Telling).then_some(Duration::ZERO))
     }
 
-    /// Tells that one of these which has not come on for longest, and for so long at least, if there is one.
-    fn tell(&self, told: Told, age: Duration, is_meant: impl Fn(&Entry) -> bool) -> bool {
+    /// Tells this to the one that has not come on for longest, and for so long at least as is given for it.
+    fn tell(&self, told: Told, least: impl Fn(&Entry) -> Option<Duration>) -> bool {
+        let now = Instant::now();
         let entries = self.entries.borrow();
-        let meant = entries.values().map(|(entry, _)| entry).filter(|entry| is_meant(entry) && entry.told.get() < told);
-        match meant.min_by_key(|entry| entry.since.get()) {
-            Some(entry) if entry.since.get().elapsed() >= age => {
-                entry.tell(told);
-                true
-            }
-            _ => false,
-        }
+        let meant = entries.values().map(|(entry, _)| entry).filter(|entry| {
+            let waited = now.saturating_duration_since(entry.since.get());
+            entry.told.get() < told && least(entry).is_some_and(|least| waited >= least)
+        });
+        let Some(entry) = meant.min_by_key(|entry| entry.since.get()) else { return false };
+        entry.tell(told);
+        true
     }
 
     /// Closes the connection whose last answer was sent first, if that was long ago.
@@ -251,6 +268,9 @@ impl Seat {
 
     /// What the connection is doing from now on.
     pub fn set_stage(&self, stage: Stage) {
+        if (self.entry.stage.get(), stage) == (Stage::New, Stage::Idle) {
+            return;
+        }
         self.entry.stage.set(stage);
         self.entry.since.set(Instant::now());
     }

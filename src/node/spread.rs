@@ -221,7 +221,7 @@ impl Node {
             Err(Untaken::Partial) => {
                 self.take_parcel(asked.sender(self.me.id()), entry, |entry| Parcel::Replicate(*asked, entry));
             }
-            Err(Untaken::Full | Untaken::Unsound) => self.refuse(asked, Refusal::Full),
+            Err(Untaken::Full | Untaken::Unsound) => self.refuse(asked, self.full()),
         }
     }
 
@@ -238,7 +238,7 @@ impl Node {
             Err(Untaken::Partial) => {
                 return self.take_parcel(asked.sender(self.me.id()), entry, |entry| Parcel::Offer(*asked, entry));
             }
-            Err(Untaken::Full | Untaken::Unsound) => return self.refuse(asked, Refusal::Full),
+            Err(Untaken::Full | Untaken::Unsound) => return self.refuse(asked, self.full()),
         }
         let stored = self.store.get(entry.key);
         let confirmed = stored.is_some_and(|stored| self.is_confirmed(Id::of_key(entry.key), stored))

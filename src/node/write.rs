@@ -178,17 +178,19 @@ impl Node {
         let dropped = log.push(Logged { id: operation.id, version, mark: mark.creating(present.is_none()) });
         let content = value.map(|(content, ttl_s)| content.until(self.store.end_in(u64::from(ttl_s) * 1000)));
         let grows = content.as_ref().is_some_and(|content| before.is_none_or(|before| content.size() > before));
-        if self.lacks_room(grows) {
-            return Some(Outcome::Refused(Refusal::Full));
+        if let Some(room) = self.lacks_room(grows) {
+            self.collect_early();
+            return Some(Outcome::Refused(Refusal::Full { room }));
         }
         Some(match self.store.write(key, Rank::of_write(version), log, content) {
             Ok(true) => {
+                self.collect_early();
                 self.owner_ops.recall.add(id, &Step { from, to: version, forgotten, dropped });
                 Outcome::Wrote(version, present.is_none())
             }
             // Only where the clock has come to its end.
             Ok(false) | Err(Untaken::Unsound) => Outcome::Again(Refusal::NotSettled),
-            Err(Untaken::Full | Untaken::Partial) => Outcome::Refused(Refusal::Full),
+            Err(Untaken::Full | Untaken::Partial) => Outcome::Refused(self.full()),
         })
     }
 

@@ -134,7 +134,7 @@ impl Ledger {
         written.then_some(value)
     }
 
-    /// The newest version of a key that somebody read or wrote, for conditions.
+    /// The newest version of a key that somebody read or wrote, for conditions. In a list it stands second.
     pub fn seen(&self, key: usize) -> Option<Version> {
         self.seen[key]
     }
@@ -174,7 +174,13 @@ impl Ledger {
                 Condition::None => Needs::Any,
                 Condition::Absent => Needs::Exactly(None),
                 Condition::Present => Needs::Present,
-                Condition::Match(version) => self.at_version(question.key, version).unwrap_or(Needs::Present),
+                Condition::Match(version) | Condition::OneOf([_, version, ..]) => {
+                    self.at_version(question.key, version).unwrap_or(Needs::Present)
+                }
+                Condition::NoneOf { versions: [_, version, ..], .. } => {
+                    let excluded = self.versions.get(&(question.key, version)).copied().flatten();
+                    excluded.map_or(Needs::Any, Needs::Other)
+                }
             },
         };
         self.record(question, end, needs, question.act.sets(), None);
@@ -183,8 +189,8 @@ impl Ledger {
     /// A write was refused since the key has another version than it was to have, or none.
     pub fn refused(&mut self, question: Question, end: Instant, version: Option<Version>) {
         let expected = match question.act {
-            Act::Put { condition: Condition::Match(expected), .. }
-            | Act::Delete { condition: Condition::Match(expected) } => {
+            Act::Put { condition: Condition::Match(expected) | Condition::OneOf([_, expected, ..]), .. }
+            | Act::Delete { condition: Condition::Match(expected) | Condition::OneOf([_, expected, ..]) } => {
                 self.versions.get(&(question.key, expected)).copied().flatten()
             }
             _ => None,

@@ -23,9 +23,10 @@ impl Machines {
         );
         for n in 1..=number {
             script += &format!(
-                "ip netns add m{n}; cp /etc/hosts /run/etc/hosts{n}; cp /etc/resolv.conf /run/etc/resolv{n}; ip link add v{n} type veth peer name eth0 netns m{n}; \
-                 ip link set v{n} master br0 up; ip -n m{n} link set lo up; ip -n m{n} addr add 198.51.100.{n}/24 dev \
-                 eth0; ip -n m{n} link set eth0 up; "
+                "ip netns add m{n}; cp /etc/hosts /run/etc/hosts{n}; \
+                 ip link add v{n} type veth peer name eth0 netns m{n}; ip link set v{n} master br0 up; \
+                 ip -n m{n} link set lo up; ip -n m{n} addr add 198.51.100.{n}/24 dev eth0; \
+                 ip -n m{n} link set eth0 up; "
             );
         }
         script += "echo ready; exec sleep infinity";
@@ -86,8 +87,8 @@ impl Machines {
         let arguments: Vec<String> = arguments.iter().copied().map(String::from).collect();
         let mut command = self.inside();
         let files = format!(
-            "mount --bind /run/etc/hosts{machine} /etc/hosts && mount --bind /run/etc/resolv{machine} \
-             /etc/resolv.conf && exec \"$@\""
+            "mount --bind /run/etc/hosts{machine} /etc/hosts && {{ [ ! -e /run/etc/resolv{machine} ] || mount --bind \
+             /run/etc/resolv{machine} /etc/resolv.conf; }} && exec \"$@\""
         );
         command.args(["ip", "netns", "exec", &format!("m{machine}"), "sh", "-c", &files, "sh"]);
         command.args(["env", "-i", env!("CARGO_BIN_EXE_skynode")]);

@@ -24,8 +24,8 @@ const BATCH: usize = 16;
 /// Answers that may close their connections while another one waits.
 const WANTED: usize = 8;
 
-/// How long new connections wait for such answers, before those that are idle give way.
-const YIELD_TIME: Duration = Duration::from_millis(50);
+/// How long new connections wait for such answers, before those give way that have been idle for shorter.
+const YIELD_TIME: Duration = Duration::from_millis(150);
 
 /// How long nothing has given way before there is no room.
 const JAM_TIME: Duration = Duration::from_millis(250);
@@ -34,7 +34,7 @@ const JAM_TIME: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(25);
 
 /// How long a request that has come waits for a seat, while there are idle connections that will give way.
-const SEAT_WAIT: Duration = Duration::from_millis(1500);
+const SEAT_WAIT: Duration = Duration::from_millis(2500);
 
 /// The pause after the system had no socket for a new connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -102,7 +102,7 @@ pub(super) async fn accept(
                 if !std::mem::replace(&mut failing, true) {
                     warn!("no connection can be accepted: {error}");
                 }
-                table.make_room();
+                table.make_room(true);
                 Timer::after(PAUSE).await;
             }
         }
@@ -126,7 +126,7 @@ async fn await_room(shared: &Shared, since: Instant) -> Class {
             return Class::Seated;
         }
         let waited = since.elapsed();
-        let told = waited >= YIELD_TIME && table.make_room();
+        let told = table.make_room(waited >= YIELD_TIME);
         let spares = if table.has_idle() { SPARE_MAX / 2 } else { SPARE_MAX };
         if !told && waited >= JAM_TIME && table.number(Class::Spare) < spares {
             return Class::Spare;
@@ -153,7 +153,7 @@ impl Connection {
                 return Err(Stop::Refuse(turn.plan.tell(response)));
             }
             shared.table.want(WANTED);
-            shared.table.make_room();
+            shared.table.make_room(true);
             shared.table.await_change(LOOK).await;
         }
         self.seat.set_class(Class::Seated);

@@ -91,7 +91,6 @@ impl Connection {
         rustix::net::sockopt::set_tcp_user_timeout(&self.stream, SIGN_MS)?;
         let head = Response::new(Status::Ok)
             .field("Content-Type", "text/event-stream")
-            .field("Cache-Control", "no-store")
             .field("X-Content-Type-Options", "nosniff");
         self.out.clear();
         turn.plan.tell(head).write_endless(&mut self.out, Line { unix_time: unix_time(), ..Line::default() });
