@@ -107,7 +107,7 @@ fn who_comes_astray_past_a_dead_node_gives_nobody_what_the_living_speak_for() {
 }
 
 #[test]
-fn a_node_whose_machine_gets_another_address_is_back_under_it() {
+fn a_node_moves_with_its_machine_to_another_address() {
     play_all("moves", moves::stage, 100, &[]);
 }
 
