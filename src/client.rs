@@ -188,10 +188,10 @@ impl Client {
     }
 
     /// The nodes of the ring in ring order, at most `max`, from some node on. They are asked one after the other, so
-    /// the picture is of no single moment; who does not answer is passed over.
+    /// the picture is of no single moment. One that does not answer, though asked again, is there with `heard` false.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] if not one has answered.
+    /// [`Error::Unreachable`] if none has answered, or if the walk could not be gone on with.
     pub async fn ring(&self, max: usize) -> Result<Vec<RingNode>, Error> {
         ring::walk(self, max).await
     }

@@ -50,6 +50,9 @@ pub const PARTS_MAX: usize = 64;
 /// others ask of it, and a client whose part is lost there waits until it is asked for again.
 pub const PARTS_WAITING: usize = 8;
 
+/// Versions in the condition of one write.
+pub const VERSIONS_MAX: usize = 4;
+
 /// How many of its last writes an entry remembers, so that a repeated write gets its first answer.
 pub const OPERATIONS_MAX: usize = 4;
 
@@ -121,6 +124,13 @@ pub const GUEST_ARCS_MAX: usize = 256;
 
 /// Operations that an owner has under way or queued at one time; the next is refused as busy.
 pub const OWNER_MAX: usize = 512;
+/// Bytes of the values that these operations bring, together; one more is refused as busy.
+pub const OWNER_BYTES_MAX: usize = 16 * VALUE_MAX;
+/// Writes of one key that go to the copies together.
+pub const BATCH_MAX: usize = 256;
+/// Writes that an owner remembers beyond the logs of the entries that it wrote: more than can be written while one
+/// waits in its queue.
+pub const RECALL_MAX: usize = 4 * OWNER_MAX;
 
 /// Answers of a node that wait for its disk at one time; the next is refused as busy.
 pub const HELD_MAX: usize = 1024;
@@ -128,8 +138,8 @@ pub const HELD_MAX: usize = 1024;
 /// The longest name of a ring, in bytes.
 pub const RING_NAME_MAX: usize = 64;
 
-/// Refused writes that an owner remembers, so that a late copy of one is refused alike.
-pub const REFUSALS_MAX: usize = 256;
+/// Refused writes that an owner remembers, so that a late copy of one is refused alike; as many as its queue may have.
+pub const REFUSALS_MAX: usize = OWNER_MAX;
 /// Writes of other coordinators that an owner remembers to have done, so that a late copy of one is known for it.
 pub const DONE_MAX: usize = 1024;
 

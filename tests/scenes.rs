@@ -9,7 +9,8 @@
 
 use skynode::sim::Detail;
 use skynode::sim::swarm::scenes::{
-    Stage, apart, astray, exodus, founding, halves, lapse, leaves, moves, outage, pairs, rush, split, strays,
+    Stage, apart, astray, deletes, exodus, founding, halves, lapse, leaves, lives, moves, outage, pairs, queue, rush,
+    split, strays, sweep,
 };
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
@@ -107,13 +108,33 @@ fn who_comes_astray_past_a_dead_node_gives_nobody_what_the_living_speak_for() {
 }
 
 #[test]
+fn values_that_nobody_asks_for_end_all_the_same() {
+    play_all("sweep", sweep::stage, 60, &[]);
+}
+
+#[test]
+fn a_value_lives_as_long_as_was_said_though_its_owner_was_off_meanwhile() {
+    play_all("lives", lives::stage, 100, &[]);
+}
+
+#[test]
 fn a_node_moves_with_its_machine_to_another_address() {
     play_all("moves", moves::stage, 100, &[]);
 }
 
 #[test]
+fn deletes_of_ever_new_names_fill_no_store_for_good_and_bury_nothing_of_another_side() {
+    play_all("deletes", deletes::stage, 40, &[]);
+}
+
+#[test]
 fn pairs_that_never_talk_cost_availability_only() {
     play_all("pairs", pairs::stage, 60, &[]);
+}
+
+#[test]
+fn in_a_queue_for_one_key_each_write_is_answered_and_counts_once() {
+    play_all("queue", queue::stage, 60, &[]);
 }
 
 #[test]

@@ -38,6 +38,10 @@ fn version(n: u64) -> Version {
     Version { term: n, time_ms: 1_700_000_000_000 + n, writer: 0x1111_1111_1111_1100 + n }
 }
 
+fn versions() -> Versions {
+    [version(1), version(2), Version::NONE, Version::NONE]
+}
+
 fn rank(n: u64) -> Rank {
     Rank { version: version(n), ballot: n + 2, chosen: n == 1 }
 }
@@ -71,7 +75,7 @@ fn stabilise(dropped: &[u8]) -> Stabilise {
         list: 0x0506,
         dropped: peers(dropped),
         awaits: Awaits::NobodyAndNew,
-        keeping: Keeping { unsaved: true, room: Room::Little },
+        keeping: Keeping { unsaved: true, room: Room::Values },
     }
 }
 
@@ -182,22 +186,22 @@ fn requests() -> Vec<Row> {
             "0008 11111111111111111111111111111111 22222222222222222222222222222222 ac02",
             "d01d48cf591f3715"),
         row(Replicate(entry(Some(b"value"))),
-            "0009 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c3111111111111111010102030405060708000001000005000576616c7565",
-            "da78e6f820982d06"),
+            "0009036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
+             bc311111111111111101010203040506070800000100000005000576616c7565",
+            "96ed2e4f8aa5fc2b"),
         row(Replicate(entry(None)),
             "0009 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
              c3111111111111111010102030405060708000000",
             "4f35bee8e4949538"),
         row(Offer(Entry { value: Some(cut()), ..entry(None) }),
-            "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c31111111111111110101020304050607080000010a746578742f706c61696e80a0f1c2b134f0a20401bbbbbbbbb \
-             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
-            "1eae7168393b5465"),
+            "000a036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
+             bc31111111111111110101020304050607080000010a746578742f706c61696ee0d40301f0a20401bbbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "4f6cd306cabbf900"),
         row(Offer(entry(Some(b""))),
-            "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c31111111111111110101020304050607080000010000000000",
-            "a97af96637b10b3d"),
+            "000a036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
+             bc3111111111111111010102030405060708000001000000000000",
+            "d7facedcb17e6a21"),
         row(Get { key: b"key" },
             "000b 036b6579",
             "fd1d3f0fda6c9adb"),
@@ -214,7 +218,18 @@ fn requests() -> Vec<Row> {
             "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b65790002ac0203612f62f0a20401bbbbbbbbbbbbbbb \
              bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
             "3f10315bfad98935"),
-        row(Delete { operation: operation(), named: false, key: b"key", condition: Condition::Match(version(1)), min_copies: 2 },
+        row(put(Condition::OneOf(versions()), Body::whole(b"value")),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579040181d095ffbc3111111111111111010282d0 \
+             95ffbc311111111111111102000000000000000000000000000000000000000002ac0203612f6205000576616c7565",
+            "17df92b8a34fca9f"),
+        row(put(Condition::NoneOf { versions: versions(), absent: true }, Body::whole(b"value")),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579050181d095ffbc3111111111111111010282d0 \
+             95ffbc31111111111111110200000000000000000000000000000000000000000102ac0203612f6205000576616c7565",
+            "e310161c38f6a158"),
+        row(Delete {
+                operation: operation(), named: false, key: b"key",
+                condition: Condition::Match(version(1)), min_copies: 2,
+            },
             "000d eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0200036b6579030181d095ffbc31111111111111110102",
             "f360838c1524e422"),
         row(Walk,
@@ -293,16 +308,16 @@ fn answers() -> Vec<Row> {
              00000181d095ffbc3111111111111111010202ababababababababcdcdcdcdcdcdcdcd",
             "587c9b7270f022b6"),
         row(Fetched(entry(Some(b"value"))),
-            "0105 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c3111111111111111010102030405060708000001000005000576616c7565",
-            "1fd4d4ba63f162ff"),
+            "0105036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
+             bc311111111111111101010203040506070800000100000005000576616c7565",
+            "79b4fe5310a29aaf"),
         row(Offered { confirmed: true },
             "0106 01",
             "93e9aa1b2f54339c"),
         row(Value { version: version(1), copies: 3, value: cut() },
-            "0107 0181d095ffbc311111111111111101030a746578742f706c61696e80a0f1c2b134f0a20401bbbbbbbbbbbbb \
-             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
-            "2430a6576e6fbe76"),
+            "01070181d095ffbc311111111111111101030a746578742f706c61696ee0d40301f0a20401bbbbbbbbbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "14349892627195be"),
         row(Stored { version: version(1), copies: 3, created: true },
             "0108 0181d095ffbc311111111111111101 0301",
             "bdf847f8c9e9c544"),
@@ -397,9 +412,9 @@ fn refusals() -> Vec<Row> {
         row(Forgotten,
             "010b 0d",
             "45cf423f76dd6dd2"),
-        row(Full,
-            "010b 0e",
-            "1a5d54a818c3bece"),
+        row(Full { room: Room::Tombstones },
+            "010b 0e03",
+            "04050904bc5acb74"),
         row(Silent,
             "010b 0f",
             "1254b557c08a678a"),

@@ -12,26 +12,33 @@ pub(super) async fn walk(client: &Client, max: usize) -> Result<Vec<RingNode>, E
         let reply = client.ask(Command::Walk { from, max: (max - all.len()).min(WALK_MAX) }).await?;
         let Reply::Ring { nodes, next } = reply else { return Err(Error::of(reply)) };
         if nodes.is_empty() {
-            // Whoever was to be asked next is gone: what there is counts.
-            break;
+            // Half a ring is none: the node to begin or to go on with does not answer.
+            return Err(Error::of(Reply::Unavailable(Unavailable::NotMember)));
         }
+        let before = all.len();
         for node in nodes {
             let came_round = match (all.first(), all.last()) {
                 (Some(first), Some(last)) => {
                     let (start, id) = (first.peer.id(), node.peer.id());
-                    id == start || id == last.peer.id() || start.is_between(last.peer.id(), id)
+                    id == start || start.is_between(last.peer.id(), id)
                 }
                 _ => false,
             };
             if came_round {
                 return Ok(all);
             }
-            all.push(node);
+            if all.last().is_none_or(|last| last.peer.id() != node.peer.id()) {
+                all.push(node);
+            }
         }
         from = next;
         if next.is_none() {
             break;
         }
+        if all.len() == before {
+            // Nor does one that the last of them knows.
+            return Err(Error::of(Reply::Unavailable(Unavailable::NotMember)));
+        }
     }
-    if all.is_empty() && max > 0 { Err(Error::of(Reply::Unavailable(Unavailable::NotMember))) } else { Ok(all) }
+    Ok(all)
 }

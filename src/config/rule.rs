@@ -55,15 +55,19 @@ pub enum Rule {
     DropWhenConfirmed,
     /// Where tombstones were collected a floor stays, and nothing under it is taken.
     FloorOfTombstones,
+    /// Before their time tombstones are collected only in a group that is whole.
+    EarlyWhereWhole,
     /// A copy carries what is left of its value's life.
     CopiesCarryWhatIsLeft,
     /// Who comes back with what it saved, and thinks that more is left of a value than a neighbour does, is told so.
     LessLeftIsTold,
+    /// A write that may have been done or refused before, and forgotten since, is refused.
+    RefuseForgotten,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -88,7 +92,9 @@ impl Rule {
         Self::WitnessesHaveSettled,
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
+        Self::EarlyWhereWhole,
         Self::CopiesCarryWhatIsLeft,
         Self::LessLeftIsTold,
+        Self::RefuseForgotten,
     ];
 }

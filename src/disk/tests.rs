@@ -69,6 +69,31 @@ fn a_directory_gives_back_what_was_saved_and_belongs_to_one_at_a_time() {
 }
 
 #[test]
+fn what_is_left_of_a_value_is_saved_and_no_time_counts_while_nobody_holds_it() {
+    let scratch = Scratch::new();
+    let (mut disk, mut store, _) = scratch.open().unwrap();
+    store.keep_journal();
+    store.live_on(Duration::from_secs(7));
+    let brief = Content::new(*b"brief", b"", store.end_in(60_000));
+    assert_eq!(store.write(b"k", rank(1), OperationLog::default(), Some(brief)), Ok(true));
+    disk.save(&batch(&mut store)).unwrap();
+    store.live_on(Duration::from_secs(20));
+    // Nothing else is to be saved.
+    disk.save(&batch(&mut store)).unwrap();
+    store.live_on(Duration::from_secs(1));
+    drop(disk);
+    let (_disk, mut back, _) = scratch.open().unwrap();
+    let value = |store: &Store| store.fetch_key(b"k").and_then(|entry| entry.value).map(|it| (it.left_ms, it.restored));
+    assert_eq!((value(&store), value(&back)), (Some((39_000, false)), Some((40_000, true))));
+    let told = store.fetch_key(b"k").unwrap();
+    assert_eq!(back.merge(&told), Ok(false), "it is here, but one knows better how much is left");
+    assert_eq!(value(&back), Some((39_000, false)));
+    back.live_on(Duration::from_secs(39));
+    assert!(back.has_ended(back.get(b"k").unwrap().value.as_ref().unwrap()));
+    assert_eq!((back.overdue(), value(&back)), (Duration::ZERO, Some((1, false))), "until a tombstone takes its place");
+}
+
+#[test]
 fn a_damaged_file_is_refused_with_a_word_of_what_to_do() {
     let scratch = Scratch::new();
     let (mut disk, mut store, _) = scratch.open().unwrap();

@@ -88,6 +88,12 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         value_bytes: usize,
     }
     #[derive(Serialize)]
+    struct MemoryJson {
+        bytes: usize,
+        limit: usize,
+        from: &'static str,
+    }
+    #[derive(Serialize)]
     struct NodeJson {
         id: Text<Id>,
         addr: SocketAddr,
@@ -112,6 +118,8 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         tombstones: usize,
         bytes: usize,
         disk: &'static str,
+        memory: MemoryJson,
+        room: &'static str,
         counters: BTreeMap<&'static str, u64>,
         limits: Limits,
         version: &'static str,
@@ -145,6 +153,12 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         tombstones,
         bytes,
         disk: disk_name(&snapshot.status),
+        memory: MemoryJson {
+            bytes: snapshot.status.memory,
+            limit: snapshot.status.memory_max,
+            from: snapshot.status.memory_from.name(),
+        },
+        room: snapshot.status.room.name(),
         counters: counts,
         limits: Limits { key_bytes: KEY_MAX, value_bytes: snapshot.status.value_max },
         version: env!("CARGO_PKG_VERSION"),
@@ -180,6 +194,7 @@ pub fn ring(nodes: &[RingNode], next: Option<Start>) -> impl Serialize + use<> {
         successors: Vec<PeerJson>,
         settled: bool,
         entries: u32,
+        heard: bool,
     }
     #[derive(Serialize)]
     struct RingJson {
@@ -193,6 +208,7 @@ pub fn ring(nodes: &[RingNode], next: Option<Start>) -> impl Serialize + use<> {
         successors: peers(&node.successors),
         settled: node.settled,
         entries: node.entries,
+        heard: node.heard,
     });
     RingJson { nodes: nodes.collect(), next: next.map(Text) }
 }
@@ -233,7 +249,7 @@ pub fn dot(nodes: &[RingNode]) -> String {
             node.successors.first().into_iter().chain(&node.predecessor).map(|peer| (peer.addr(), (peer, false))),
         );
     }
-    places.extend(nodes.iter().map(|node| (node.peer.addr(), (&node.peer, true))));
+    places.extend(nodes.iter().map(|node| (node.peer.addr(), (&node.peer, node.heard))));
     let radius = 1.5 + places.len() as f64 / 6.0;
     let mut text = String::from(
         "digraph sky {\n  layout=neato;\n  bgcolor=transparent;\n\
@@ -287,6 +303,7 @@ mod tests {
             successors: vec![successor],
             settled: true,
             entries: 0,
+            heard: true,
         };
         let text = dot(&[node(a, c, b), node(b, a, c)]);
         assert!(
@@ -297,5 +314,8 @@ mod tests {
         assert!(text.contains("pos=\"-2.000,-0.000!\", color=grey"), "only spoken of: {text}");
         assert!(text.contains("\"127.0.0.1:16384\" -> \"127.0.0.1:32768\";"), "{text}");
         assert!(text.contains("\"127.0.0.1:16384\" -> \"127.0.0.1:49152\" [style=dashed"), "{text}");
+        let silent = RingNode { predecessor: None, successors: Vec::new(), heard: false, ..node(b, a, c) };
+        let text = dot(&[node(a, b, b), silent]);
+        assert!(text.contains("80000000\", pos=\"0.000,-1.833!\", color=grey"), "not heard: {text}");
     }
 }

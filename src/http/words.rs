@@ -2,6 +2,7 @@
 
 use crate::handle::Snapshot;
 use crate::node::{Silenced, State, Status};
+use crate::wire::Room;
 
 /// The word for a state.
 pub const fn state_name(state: State) -> &'static str {
@@ -20,6 +21,16 @@ pub const fn disk_name(status: &Status) -> &'static str {
         (false, _) => "none",
         (true, false) => "works",
         (true, true) => "fails",
+    }
+}
+
+/// What a node that serves lacks room for writes for, itself or beside it, if it does.
+pub fn cramped(status: &Status) -> Option<String> {
+    let full = |whose: &str, room: Room| format!("{whose} {room}. Writes that need room get 507.");
+    match (status.room, status.room_beside) {
+        (Room::Enough, Room::Enough) => None,
+        (Room::Enough, beside) => Some(full("A neighbour", beside)),
+        (own, _) => Some(full("The node", own)),
     }
 }
 

@@ -10,7 +10,7 @@ use super::pending::{Pending, Purpose, Silence};
 use super::timers::Timer;
 use super::transfer::{Parcel, Read};
 use crate::id::{Arc, Id};
-use crate::limits::{CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, TTL_MAX_S};
+use crate::limits::{CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, OPERATIONS_MAX, TTL_MAX_S};
 use crate::store::Content;
 use crate::time::Instant;
 use crate::wire::{Answer, Condition, Freshness, Hash, Mark, Operation, OperationId, Peer, Refusal, Request, Value};
@@ -252,8 +252,10 @@ impl Node {
                 let named = *naming != Naming::Ours;
                 match value {
                     Some((content, ttl_s)) => {
-                        // A name and a condition take no more room than two writes of a log.
-                        let (Value { kind, body, .. }, ttl_s) = (content.framed(0, key.len(), 2), *ttl_s);
+                        // A name and a condition take no more room than two writes of a log, with a list than four.
+                        let lists = matches!(condition, Condition::OneOf(_) | Condition::NoneOf { .. });
+                        let operations = if lists { OPERATIONS_MAX } else { 2 };
+                        let (Value { kind, body, .. }, ttl_s) = (content.framed(0, key.len(), operations), *ttl_s);
                         Request::Put { operation, named, key, condition, min_copies, ttl_s, kind, body }
                     }
                     None => Request::Delete { operation, named, key, condition, min_copies },
@@ -299,8 +301,7 @@ impl Node {
             Wish::Get | Wish::Glance | Wish::Owner => (None, Naming::Ours),
         };
         let uncertain = op.uncertain;
-        let silent = *answer == Answer::Refused(Refusal::Silent);
-        op.why = if silent { Unavailable::Silent } else { Unavailable::NoOwner };
+        op.why = Unavailable::told_by(answer);
         let reply = match (answer, name) {
             (Answer::Value { value, .. }, None) if !value.is_sound() => return self.client_retry(ticket),
             (Answer::Value { version, copies, value }, None) if matches!(op.wish, Wish::Glance) => {
@@ -327,7 +328,7 @@ impl Node {
                 Refusal::NotFound
                 | Refusal::Conflict { .. }
                 | Refusal::TooLarge
-                | Refusal::Full
+                | Refusal::Full { .. }
                 | Refusal::NoNames
                 | Refusal::TooFew { .. }
                     if let Some(operation) = name.filter(|_| uncertain) =>
@@ -338,7 +339,7 @@ impl Node {
                 Refusal::NotFound => Reply::NotFound,
                 Refusal::Conflict { version } => Reply::Conflict { version: *version },
                 Refusal::TooLarge => Reply::TooLarge,
-                Refusal::Full => Reply::Unavailable(Unavailable::Full),
+                Refusal::Full { room } => Reply::Unavailable(Unavailable::Full { room: *room }),
                 Refusal::NoNames => Reply::Unavailable(Unavailable::Names),
                 Refusal::TooFew { copies } => Reply::Unavailable(Unavailable::TooFew { copies: *copies }),
                 Refusal::Unknown => {
@@ -355,7 +356,7 @@ impl Node {
                 Refusal::TooOld if naming == Naming::Again => Reply::Forgotten,
                 // That is the word of a node that may know less than the owner.
                 Refusal::Forgotten if naming == Naming::Again => return self.client_retry(ticket),
-                Refusal::Forgotten | Refusal::TooOld if uncertain && naming == Naming::Ours => match name {
+                Refusal::Forgotten | Refusal::TooOld if uncertain => match name {
                     Some(operation) => Reply::Unknown { operation },
                     None => return self.client_retry(ticket),
                 },
@@ -388,7 +389,7 @@ impl Node {
     /// The next try of an operation, or its deadline.
     pub(super) fn client_due(&mut self, ticket: Ticket) {
         match () {
-            () if self.walks.contains_key(&ticket) => return self.walk_ended(ticket, true),
+            () if self.walks.contains_key(&ticket) => return self.walk_due(ticket),
             () if self.asked_fingers.contains(&ticket) => return self.fingers_ended(ticket, None),
             () if self.lists.contains_key(&ticket) => return self.list_due(ticket),
             () if self.waited_in_vain(ticket) => return,

@@ -3,7 +3,7 @@
 use super::life::Life;
 use crate::id::{Arc, Id};
 use crate::store::Content;
-use crate::wire::{Condition, Finger, Operation, OperationId, Peer, Version};
+use crate::wire::{Answer, Condition, Finger, Operation, OperationId, Peer, Refusal, Room, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -241,6 +241,8 @@ pub struct RingNode {
     pub settled: bool,
     /// How many entries it holds, copies and tombstones included.
     pub entries: u32,
+    /// It answered. Otherwise only other nodes speak of it, and of the above nothing but its place is known.
+    pub heard: bool,
 }
 
 /// Why a command could not be done.
@@ -252,8 +254,11 @@ pub enum Unavailable {
     Busy,
     /// No owner answered before the deadline.
     NoOwner,
-    /// The store of the owner is full.
-    Full,
+    /// The owner of the key, or a neighbour of it, has no room.
+    Full {
+        /// What that node is full of.
+        room: Room,
+    },
     /// This node is leaving the ring.
     Leaving,
     /// The owner is silent, as it may be cut off from a larger ring.
@@ -265,6 +270,17 @@ pub enum Unavailable {
         /// So many.
         copies: u8,
     },
+}
+
+impl Unavailable {
+    /// What keeps an operation from being done, if its owner goes on answering this.
+    pub(super) const fn told_by(answer: &Answer<'_>) -> Self {
+        match answer {
+            Answer::Refused(Refusal::Silent) => Self::Silent,
+            Answer::Refused(Refusal::Busy) => Self::Busy,
+            _ => Self::NoOwner,
+        }
+    }
 }
 
 /// What a node tells its driver.

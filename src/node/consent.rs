@@ -24,7 +24,7 @@ use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::routing::Successors;
 use crate::time::Instant;
-use crate::wire::{Answer, Peer, Pledged, Request, Room, Stamp};
+use crate::wire::{Answer, Peer, Pledged, Request, Stamp};
 use core::time::Duration;
 
 impl Node {
@@ -202,8 +202,7 @@ impl Node {
             self.live(Life::Predecessor(predecessor));
         }
         if head != old_head {
-            self.ring.behind_head.clear();
-            (self.ring.room[0], self.ring.awaits[0]) = (Room::Enough, None);
+            self.ring.head_changed();
             let since = if self.config.keeps(Rule::AskedAfterPointer) { since } else { Instant::ZERO };
             self.rights.of_successor = Consent { until: None, since, ..self.rights.of_successor };
             if let Some(old) = old_head {

@@ -5,12 +5,12 @@
 //! what is left. Nobody but the owner ends a value.
 
 use super::Node;
-use super::keys::{Asker, Deed};
+use super::keys::{Asker, Deed, OwnerOp, Step};
 use crate::id::{Arc, Id};
 use crate::limits::{OWNER_MAX, WALL_MAX_MS};
 use crate::store::{End, Stored};
 use crate::time::Instant;
-use crate::wire::{Answer, Rank, Refusal, Version};
+use crate::wire::{Rank, Version};
 use alloc::boxed::Box;
 use core::time::Duration;
 
@@ -41,22 +41,27 @@ impl Node {
         value.is_some_and(|content| self.store.has_ended(content))
     }
 
-    /// Writes a tombstone over a value that has ended; the operation goes on when both neighbours have it.
+    /// Writes a tombstone over a value that has ended; the line goes on when both neighbours have it.
     pub(super) fn expire(&mut self, number: u64, key: &[u8]) {
         let id = Id::of_key(key);
         let Some(stored) = self.store.get(key) else { return };
         let (rank, log) = (stored.rank, stored.log.clone());
+        let forgotten = log.forgotten();
         let known = self.terms.at(id).max(rank.ballot);
         let Some(term) = self.rights.settled_term(id).filter(|term| *term >= known) else {
             self.outranked(id, known);
-            return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
+            return self.refuse_line(number, key);
         };
         self.clock_ms = self.tick().max(rank.version.time_ms.saturating_add(1));
         let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
         match self.store.write(key, Rank::of_write(version), log, None) {
-            Ok(true) => self.begin_spreading(number, version, None),
+            Ok(true) => {
+                let step = Step { from: rank.version, to: version, forgotten, dropped: None };
+                self.owner_ops.recall.add(id, &step);
+                self.begin_spreading(number, version);
+            }
             // Only where the clock has come to its end.
-            _ => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
+            _ => self.refuse_line(number, key),
         }
     }
 
@@ -93,7 +98,7 @@ impl Node {
 
     /// How many operations run for nobody.
     fn swept_now(&self) -> usize {
-        self.owner_ops.values().filter(|op| op.is_for_nobody()).count()
+        self.owner_ops.count(OwnerOp::is_for_nobody)
     }
 
     /// Ends what has ended under this id, if that is this node's to do. → true if it does.
@@ -104,10 +109,15 @@ impl Node {
         let of_id = self.store.range(Arc::new(id.plus(u128::MAX), id));
         let ended = |stored: &Stored| stored.value.as_ref().is_some_and(|content| self.store.has_ended(content));
         let key = of_id.filter(|(_, _, stored)| ended(stored)).map(|(_, key, _)| Box::<[u8]>::from(key)).next();
-        let key = key.filter(|key| !self.owner_ops.values().any(|op| op.key == *key));
+        let key = key.filter(|key| self.owner_ops.of(key).is_none());
         let begins = key.is_some();
         key.into_iter().for_each(|key| self.start_owner(Asker::Nobody, &key, Deed::Get));
         begins
+    }
+
+    /// How many entries hold a value.
+    pub fn values(&self) -> usize {
+        self.store.len() - self.store.tombstones()
     }
 
     /// For how long a value has been here whose time is over.

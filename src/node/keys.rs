@@ -1,22 +1,27 @@
 //! Operations at the owner of a key.
 //!
-//! One operation on a key runs at a time, others wait behind it. What is answered is on all nodes of the group: an
-//! entry that is not confirmed on both neighbours is completed before anything is said that rests on it.
+//! The operations on one key stand in a line. One version of it is on its way to the copies at a time; what comes
+//! meanwhile waits. When both neighbours have stored that version, first all reads that wait are answered, then all
+//! writes that wait are applied here one after another, each with its own version and its own condition, and the last
+//! of them goes to the neighbours: they all end together. What is answered is on all nodes of the group: an entry that
+//! is not confirmed on both neighbours is completed before anything is said that rests on it.
+
+mod line;
+mod recall;
 
 use super::Node;
 use super::command::Ticket;
 use super::pending::Purpose;
 use super::speak::Asked;
-use super::spread::Spreading;
 use super::timers::Timer;
 use crate::config::Rule;
 use crate::id::Id;
-use crate::limits::{KEY_MAX, OWNER_MAX};
+use crate::limits::KEY_MAX;
 use crate::store::Content;
-use crate::time::Instant;
-use crate::wire::{Answer, Condition, Logged, Mark, Operation, Refusal};
-use alloc::boxed::Box;
+use crate::wire::{Answer, Condition, Mark, Operation, Refusal};
 use core::time::Duration;
+pub(super) use line::{Batch, Lines, Outcome, OwnerOp};
+pub(super) use recall::{Known, Step};
 
 /// Who waits for an operation at its owner.
 #[derive(Clone, Copy, Debug)]
@@ -74,24 +79,13 @@ impl Deed {
             }
         }
     }
-}
 
-/// An operation at its owner.
-#[derive(Debug)]
-pub(super) struct OwnerOp {
-    asker: Asker,
-    /// The key.
-    pub key: Box<[u8]>,
-    deed: Deed,
-    deadline: Instant,
-    /// A version on its way to both neighbours, on which the operation rests.
-    pub spreading: Option<Spreading>,
-}
-
-impl OwnerOp {
-    /// True if no answer is waited for.
-    pub(super) const fn is_for_nobody(&self) -> bool {
-        matches!(self.asker, Asker::Nobody)
+    /// Bytes of the value that it brings.
+    fn size(&self) -> usize {
+        match self {
+            Self::Write { value: Some((content, _)), .. } => content.size(),
+            Self::Write { value: None, .. } | Self::Get | Self::Tell { .. } => 0,
+        }
     }
 }
 
@@ -102,7 +96,8 @@ impl Node {
     /// A coordinator reads a key.
     pub(super) fn serve_get(&mut self, asked: &Asked, key: &[u8]) {
         let same = |op: &OwnerOp| matches!(&op.asker, Asker::Remote(other) if other.is_same(asked));
-        if self.owner_ops.values().any(same) {
+        let line = self.owner_ops.of(key).and_then(|number| self.owner_ops.get(number));
+        if line.is_some_and(|line| line.ops.iter().any(same)) {
             self.counters.repeated += 1;
         } else if asked.proven.is_none() && !self.answers_at_once(key) {
             // Whoever is not there must not keep a place among the operations, nor set others in motion.
@@ -118,15 +113,15 @@ impl Node {
         self.is_settled_for(self.now.at, id)
             && !self.has_ended(key)
             && self.store.get(key).is_none_or(|stored| self.is_confirmed(id, stored))
-            && !self.owner_ops.values().any(|op| *op.key == *key)
+            && self.owner_ops.of(key).is_none()
     }
 
     /// True if the same write is under way: its answer goes where it was asked for last. Another one under its name is
     /// refused.
     pub(super) fn repeats(&mut self, asker: &Asker, key: &[u8], name: &Operation, mark: Mark) -> bool {
-        let same =
-            |op: &&mut OwnerOp| *op.key == *key && op.deed.operation().is_some_and(|operation| operation.id == name.id);
-        let Some(under_way) = self.owner_ops.values_mut().find(same) else { return false };
+        let line = self.owner_ops.of(key).and_then(|number| self.owner_ops.get_mut(number));
+        let same = line.and_then(|line| line.ops.iter_mut().find(|op| op.is_named(name.id)));
+        let Some(under_way) = same else { return false };
         if under_way.deed.reuses(name, mark) {
             self.tell(*asker, Answer::Refused(Refusal::Reused));
             return true;
@@ -136,123 +131,149 @@ impl Node {
         true
     }
 
-    /// Begins an operation, or puts it behind another on the same key.
+    /// Begins an operation, or puts it behind others on the same key.
     pub(super) fn start_owner(&mut self, asker: Asker, key: &[u8], deed: Deed) {
         if !(1..=KEY_MAX).contains(&key.len()) {
             return self.tell(asker, Answer::Refused(Refusal::TooLarge));
+        }
+        if matches!(deed, Deed::Get) && self.answers_at_once(key) {
+            return self.tell_value(asker, key);
         }
         if let Deed::Write { operation, mark, .. } | Deed::Tell { operation, mark } = &deed
             && self.repeats(&asker, key, operation, *mark)
         {
             return;
         }
-        if self.owner_ops.len() >= OWNER_MAX {
+        if !self.owner_ops.has_room() {
             let done = deed.operation().is_some_and(|operation| self.may_have_done(key, operation));
             let refusal = if done { Refusal::Unknown } else { Refusal::Busy };
             self.note_refused_for_now(&asker, &deed, &Answer::Refused(refusal));
             return self.tell(asker, Answer::Refused(refusal));
         }
-        let number = self.next_number();
-        let waits = self.owner_ops.values().any(|op| *op.key == *key);
+        let line = self.owner_ops.of(key);
+        let number = line.unwrap_or_else(|| self.next_number());
         let deadline = self.now.at + self.config.deadline;
-        let op = OwnerOp { asker, key: key.into(), deed, deadline, spreading: None };
-        self.owner_ops.insert(number, op);
-        self.timers.set(Timer::Owner(number), deadline);
-        if !waits {
-            self.run_owner(number);
+        self.owner_ops.push(number, key, OwnerOp { asker, deed, deadline, outcome: None });
+        if line.is_none() {
+            self.timers.set(Timer::Owner(number), deadline);
+            self.run_line(number);
         }
     }
 
-    /// Does the operation, as far as that needs nobody else.
-    pub(super) fn run_owner(&mut self, number: u64) {
-        let Some(op) = self.owner_ops.get(&number) else { return };
-        let (key, deed) = (op.key.clone(), op.deed.clone());
-        let id = Id::of_key(&key);
-        if !self.is_settled_for(self.now.at, id) {
-            let claimed = self.claim(self.now.at).is_some_and(|claim| claim.contains(id));
-            let before = deed.operation().and_then(|operation| self.stored_before(&key, operation));
-            let refusal = before.unwrap_or(match () {
-                () if claimed && self.silenced().is_some() => Refusal::Silent,
-                () if claimed => Refusal::NotSettled,
-                () => Refusal::NotOwner,
-            });
-            self.settle();
-            return self.end_owner(number, Answer::Refused(refusal));
+    /// Does what is in a line, as far as that needs nobody else, and sends the neighbours what the rest waits for.
+    pub(super) fn run_line(&mut self, number: u64) {
+        if self.close_line(number) {
+            return;
+        }
+        let line = self.owner_ops.get(number).filter(|line| line.spreading.is_none());
+        let Some(key) = line.map(|line| line.key.clone()) else { return };
+        if !self.is_settled_for(self.now.at, Id::of_key(&key)) {
+            return self.refuse_line(number, &key);
         }
         if self.has_ended(&key) {
             return self.expire(number, &key);
         }
-        let stored = self.store.get(&key);
-        let confirmed = stored.is_none_or(|stored| self.is_confirmed(id, stored))
-            || !self.config.keeps(Rule::CompleteBeforeAnswering);
-        let rests_on_it = match &deed {
-            Deed::Get | Deed::Tell { .. } => true,
-            Deed::Write { operation, condition, value, .. } => {
-                *condition != Condition::None || value.is_none() || self.has_logged(&key, operation)
-            }
-        };
-        if let Some(version) = stored.filter(|_| !confirmed && rests_on_it).map(|stored| stored.rank.version) {
-            return self.begin_spreading(number, version, None);
+        if self.may_rest_on(&key) {
+            self.answer_readers(number, &key);
         }
-        match deed {
-            Deed::Get => self.finish_get(number, &key),
-            Deed::Tell { operation, mark } => self.tell_outcome(number, &key, &operation, mark),
-            Deed::Write { operation, mark, condition, min_copies, value } => {
-                if self.copies() < min_copies && !self.has_logged(&key, &operation) {
-                    return self.refuse_write(number, &operation, mark, Refusal::TooFew { copies: self.copies() });
+        let Some(batch) = self.write_batch(number, &key) else { return self.refuse_line(number, &key) };
+        if self.close_line(number) {
+            return;
+        }
+        // Without an entry nothing waits for one.
+        let last = batch.last.or_else(|| self.store.get(&key).map(|stored| stored.rank.version));
+        match last {
+            Some(version) => self.begin_spreading(number, version),
+            None => self.owner_retry(number),
+        }
+    }
+
+    /// True if what is stored under the key is with both neighbours, so that answers may rest on it.
+    pub(super) fn may_rest_on(&self, key: &[u8]) -> bool {
+        self.store.get(key).is_none_or(|stored| self.is_confirmed(Id::of_key(key), stored))
+            || !self.config.keeps(Rule::CompleteBeforeAnswering)
+    }
+
+    /// All that only want to know something of the key are told.
+    fn answer_readers(&mut self, number: u64, key: &[u8]) {
+        let reads = |op: &OwnerOp| matches!(op.deed, Deed::Get | Deed::Tell { .. });
+        while let Some(op) = self.owner_ops.take_first(number, reads) {
+            match op.deed {
+                Deed::Tell { operation, mark } => {
+                    let answer = self.outcome_of(key, &operation, mark);
+                    self.end_op(op, answer);
                 }
-                self.run_write(number, &key, (operation, mark), condition, value);
+                Deed::Get | Deed::Write { .. } => self.tell_value(op.asker, key),
             }
         }
+    }
+
+    /// This node does not answer for the key just now.
+    pub(super) fn refuse_line(&mut self, number: u64, key: &[u8]) {
+        let claimed = self.claim(self.now.at).is_some_and(|claim| claim.contains(Id::of_key(key)));
+        let refusal = match () {
+            () if claimed && self.silenced().is_some() => Refusal::Silent,
+            () if claimed => Refusal::NotSettled,
+            () => Refusal::NotOwner,
+        };
+        while let Some(op) = self.owner_ops.take_first(number, |_| true) {
+            let before = op.deed.operation().and_then(|operation| self.stored_before(key, operation));
+            self.end_op(op, Answer::Refused(before.unwrap_or(refusal)));
+        }
+        self.close_line(number);
+        self.settle();
     }
 
     /// How a write is refused of which an earlier copy was stored here, or may have been: that nothing was changed
     /// would be a lie.
     pub(super) fn stored_before(&self, key: &[u8], operation: &Operation) -> Option<Refusal> {
-        match () {
-            () if self.has_logged(key, operation) => Some(Refusal::Unknown),
+        match self.known(key, operation) {
+            Known::Done(_) => Some(Refusal::Unknown),
             // If this is its first and only copy, its coordinator looks the term up anew.
-            () if self.may_have_done(key, operation) => Some(Refusal::Forgotten),
-            () => None,
+            Known::Perhaps => Some(Refusal::Forgotten),
+            Known::New => None,
         }
     }
 
-    /// True if an earlier copy of the write was stored here, as far as the entry remembers.
-    pub(super) fn may_have_done(&self, key: &[u8], operation: &Operation) -> bool {
+    /// What this node knows of a write at the entry that it holds.
+    pub(super) fn known(&self, key: &[u8], operation: &Operation) -> Known {
         match self.store.get(key) {
-            Some(stored) => stored.find(operation.id).is_some() || stored.log.may_have_forgotten(operation),
-            None => self.may_be_under_floor(key, operation.fresh),
+            Some(stored) => self.owner_ops.recall.find(Id::of_key(key), stored, operation),
+            None if self.may_be_under_floor(key, operation.fresh) => Known::Perhaps,
+            None => Known::New,
         }
     }
 
-    /// What is remembered of the write, if it was done.
-    pub(super) fn logged(&self, key: &[u8], operation: &Operation) -> Option<Logged> {
-        self.store.get(key).and_then(|stored| stored.find(operation.id))
+    /// True if an earlier copy of the write was stored here, as far as that is remembered.
+    pub(super) fn may_have_done(&self, key: &[u8], operation: &Operation) -> bool {
+        self.known(key, operation) != Known::New
     }
 
-    pub(super) fn has_logged(&self, key: &[u8], operation: &Operation) -> bool {
-        self.logged(key, operation).is_some()
+    pub(super) fn has_done(&self, key: &[u8], operation: &Operation) -> bool {
+        matches!(self.known(key, operation), Known::Done(_))
     }
 
-    fn finish_get(&mut self, number: u64, key: &[u8]) {
+    fn tell_value(&mut self, asker: Asker, key: &[u8]) {
         let found = self.store.get(key).and_then(|stored| Some((stored.rank.version, stored.value.clone()?)));
-        let op = self.owner_ops.get(&number);
-        let is_here = op.is_some_and(|op| matches!(op.asker, Asker::Local(_)));
-        self.counters.reads += u64::from(op.is_some_and(|op| !op.is_for_nobody()));
+        self.counters.reads += u64::from(!matches!(asker, Asker::Nobody));
         match found {
             Some((version, content)) => {
                 let copies = self.copies();
+                let is_here = matches!(asker, Asker::Local(_));
                 let left_ms = content.left_ms(self.store.lived_us());
                 let value = if is_here { content.whole(left_ms) } else { content.framed(left_ms, 0, 0) };
-                self.end_owner(number, Answer::Value { version, copies, value });
+                if !value.body.is_whole() {
+                    self.owner_ops.keep_read(self.now.at, Id::of_key(key), &content);
+                }
+                self.tell(asker, Answer::Value { version, copies, value });
             }
-            None => self.end_owner(number, Answer::Refused(Refusal::NotFound)),
+            None => self.tell(asker, Answer::Refused(Refusal::NotFound)),
         }
     }
 
-    /// Looks at the operation again in a moment.
+    /// Looks at the line again in a moment.
     pub(super) fn owner_retry(&mut self, number: u64) {
-        if self.owner_ops.contains_key(&number) {
+        if self.owner_ops.get(number).is_some() {
             self.timers.set_earlier(Timer::Owner(number), self.now.at + RETRY);
         }
     }
@@ -260,50 +281,57 @@ impl Node {
     /// The node answers no longer: operations under way find out at once.
     pub(super) fn wake_owner_ops(&mut self) {
         let now = self.now.at;
-        for number in self.owner_ops.keys() {
-            self.timers.set(Timer::Owner(*number), now);
+        for number in self.owner_ops.numbers(|_| true) {
+            self.timers.set(Timer::Owner(number), now);
         }
     }
 
-    /// The next try of an operation, or its deadline.
+    /// The next try of a line, or the deadline of its first operation.
     pub(super) fn owner_due(&mut self, number: u64) {
-        let now = self.now.at;
-        let neighbourhood = self.rights.neighbourhood;
-        let Some(op) = self.owner_ops.get_mut(&number) else { return };
-        self.timers.set(Timer::Owner(number), op.deadline.max(now + RETRY));
-        let id = Id::of_key(&op.key);
-        let Some(spreading) = &mut op.spreading else {
-            // It waits behind another, or its turn has come.
-            let (late, key) = (op.deadline <= now, op.key.clone());
-            if late {
-                return self.end_owner(number, Answer::Refused(Refusal::Busy));
-            }
-            if !self.owner_ops.values().any(|other| other.key == key && other.spreading.is_some()) {
-                self.run_owner(number);
-            }
+        let (now, neighbourhood) = (self.now.at, self.rights.neighbourhood);
+        let late = |op: &OwnerOp| op.deadline <= now;
+        while let Some(op) = self.owner_ops.take_first(number, late) {
+            let refusal = match op.outcome {
+                Some(Outcome::Wrote(..) | Outcome::Known(..)) => Refusal::Unknown,
+                Some(Outcome::Refused(_) | Outcome::Again(_)) => Refusal::NotSettled,
+                None => Refusal::Busy,
+            };
+            self.end_op(op, Answer::Refused(refusal));
+        }
+        if self.close_line(number) {
             return;
-        };
+        }
+        let Some(line) = self.owner_ops.get_mut(number) else { return };
+        let id = Id::of_key(&line.key);
+        let deadline = line.ops.front().map_or(now, |op| op.deadline);
+        self.timers.set(Timer::Owner(number), deadline.max(now + RETRY));
+        let Some(spreading) = &mut line.spreading else { return self.run_line(number) };
         if spreading.neighbourhood != neighbourhood {
             // Other neighbours than before: what the former ones stored does not count.
             spreading.neighbourhood = neighbourhood;
             spreading.stored_by.clear();
         }
-        let wrote = spreading.own.is_some();
-        if op.deadline <= now || !self.may_acknowledge(id) {
-            let refusal = if wrote { Refusal::Unknown } else { Refusal::NotSettled };
-            return self.end_owner(number, Answer::Refused(refusal));
-        }
-        self.spread(number);
+        if self.may_acknowledge(id) { self.spread(number) } else { self.superseded(number) }
     }
 
-    /// Ends an operation, and begins the one that waited for it.
-    pub(super) fn end_owner(&mut self, number: u64, answer: Answer<'_>) {
-        self.timers.cancel(Timer::Owner(number));
-        let Some(op) = self.owner_ops.remove(&number) else { return };
-        self.requests.abandon(
-            &mut self.timers,
-            |purpose| matches!(purpose, Purpose::Replicate(n) | Purpose::Newer(n) if *n == number),
-        );
+    /// Ends a line that nothing is left in. → whether it did.
+    fn close_line(&mut self, number: u64) -> bool {
+        let is_over = self.owner_ops.close(number);
+        if is_over {
+            self.timers.cancel(Timer::Owner(number));
+            self.abandon_copies(number);
+        }
+        is_over
+    }
+
+    /// What was asked of the neighbours for a line does not count any more.
+    pub(super) fn abandon_copies(&mut self, number: u64) {
+        let for_it = |purpose: &Purpose| matches!(purpose, Purpose::Replicate(n) | Purpose::Newer(n) if *n == number);
+        self.requests.abandon(&mut self.timers, for_it);
+    }
+
+    /// Ends an operation that was taken out of its line.
+    pub(super) fn end_op(&mut self, op: OwnerOp, answer: Answer<'_>) {
         let answer = match (&op.asker, op.deed.operation(), answer) {
             (Asker::Remote(asked), Some(_), Answer::Refused(refusal)) => {
                 Answer::Refused(self.refusals.in_truth(asked, refusal))
@@ -316,11 +344,6 @@ impl Node {
         };
         self.note_refused_for_now(&op.asker, &op.deed, &answer);
         self.tell(op.asker, answer);
-        let next = self.owner_ops.iter().find(|(_, other)| other.key == op.key).map(|(next, _)| *next);
-        if let Some(next) = next {
-            // Not here and now, or a long queue would be a deep recursion.
-            self.timers.set(Timer::Owner(next), self.now.at);
-        }
     }
 
     fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {

@@ -274,7 +274,7 @@ impl Node {
         let open = entries.filter(|(_, _, stored)| self.may_come_back(stored));
         let keys: Vec<Box<[u8]>> = open.take(COMPLETED_MAX).map(|(_, key, _)| key.into()).collect();
         for key in keys {
-            if !self.owner_ops.values().any(|op| op.key == key) {
+            if self.owner_ops.of(&key).is_none() {
                 self.start_owner(Asker::Nobody, &key, Deed::Get);
             }
         }

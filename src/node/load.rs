@@ -3,7 +3,7 @@
 use super::Node;
 use crate::limits::{
     CLIENT_MAX, DONE_MAX, EVENTS_MAX, HELD_MAX, LISTS_MAX, OUTBOX_MAX, OWNER_MAX, PEERS_MAX, PENDING_MAX, PULLS_MAX,
-    REFUSALS_MAX, REMEMBERED_MAX, STRETCHES_MAX, TRANSFERS_MAX, VALUE_MAX,
+    RECALL_MAX, REFUSALS_MAX, REMEMBERED_MAX, STRETCHES_MAX, TRANSFERS_MAX, VALUE_MAX,
 };
 
 /// How many entries each table of a node has, in the order of [`Load::LIMITS`].
@@ -11,7 +11,7 @@ use crate::limits::{
 pub struct Load([usize; Load::TABLES]);
 
 impl Load {
-    const TABLES: usize = 18;
+    const TABLES: usize = 19;
 
     /// The tables by name, each with the most that it may hold, and with the most that it may hold in a node at rest.
     pub const LIMITS: [(&str, usize, usize); Self::TABLES] = [
@@ -27,6 +27,7 @@ impl Load {
         ("dropped nodes and acquaintances", 2 * REMEMBERED_MAX, 2 * REMEMBERED_MAX),
         ("paths and relations", 2 * PEERS_MAX, 2 * PEERS_MAX),
         ("refusals and writes done", 2 * REFUSALS_MAX + DONE_MAX, 2 * REFUSALS_MAX + DONE_MAX),
+        ("writes remembered beyond their logs", RECALL_MAX, RECALL_MAX),
         ("terms", STRETCHES_MAX, STRETCHES_MAX),
         ("floors", 2 * STRETCHES_MAX, 2 * STRETCHES_MAX),
         // Tombstones may be collected just then.
@@ -65,6 +66,7 @@ impl Node {
             self.remembered.len(),
             self.peers.len(),
             self.refusals.len(),
+            self.owner_ops.recall.len(),
             self.terms.len(),
             self.floors.known.len() + self.floors.firm.len(),
             self.held_back() as usize,

@@ -4,7 +4,6 @@
 //! A node whose disk fails goes on answering for what it holds. It takes no writes, and tries again.
 
 use super::Node;
-use super::keys::OwnerOp;
 use super::life::Life;
 use super::speak::Asked;
 use super::timers::Timer;
@@ -128,7 +127,7 @@ impl Node {
         let ready = saving.held.iter().take_while(|(of, ..)| failed || *of <= number).count();
         for (_, asked, copy) in saving.held.drain(..ready).collect::<Vec<_>>() {
             if failed && copy {
-                self.refuse(&asked, Refusal::Full);
+                self.refuse(&asked, Refusal::Full { room: Room::NoDisk });
             } else {
                 self.answer(&asked, Answer::Done);
             }
@@ -137,9 +136,7 @@ impl Node {
 
     /// Operations of ours as owner that waited for our own disk go on.
     fn spread_saved(&mut self) {
-        let waiting = |(_, op): &(&u64, &OwnerOp)| op.spreading.is_some();
-        let numbers: Vec<u64> = self.owner_ops.iter().filter(waiting).map(|(number, _)| *number).collect();
-        for number in numbers {
+        for number in self.owner_ops.numbers(|line| line.spreading.is_some()) {
             self.spread(number);
         }
     }
@@ -151,7 +148,7 @@ impl Node {
         let keeps = self.config.keeps(Rule::SaveBeforeTelling);
         let Some(saving) = self.saving.as_mut().filter(|_| keeps) else { return self.answer(asked, Answer::Done) };
         match saving.under_way {
-            _ if saving.failed && copy => self.refuse(asked, Refusal::Full),
+            _ if saving.failed && copy => self.refuse(asked, Refusal::Full { room: Room::NoDisk }),
             _ if saving.failed => self.answer(asked, Answer::Done),
             None if clean => self.answer(asked, Answer::Done),
             under_way => {
@@ -200,16 +197,19 @@ impl Node {
         let unsaved = self.saving.as_ref().is_some_and(|saving| saving.under_way.is_some() || self.store.has_unsaved());
         let room = match () {
             () if self.fails_to_save() => Room::NoDisk,
-            () if self.store.is_nearly_full() => Room::Little,
-            () => Room::Enough,
+            () => self.store.room(),
         };
         Keeping { unsaved: unsaved && self.config.keeps(Rule::SaveBeforeTelling), room }
     }
 
-    /// True if neither this node nor a neighbour, as far as it said, has room for a write; one that makes nothing
-    /// larger needs a disk at most.
-    pub(super) fn lacks_room(&self, grows: bool) -> bool {
-        let all = self.ring.room.iter().copied().chain([self.keeping().room]);
-        all.into_iter().any(|room| room == Room::NoDisk || (grows && room == Room::Little))
+    /// How what the store of this node cannot take is refused.
+    pub(super) fn full(&self) -> Refusal {
+        Refusal::Full { room: self.store.full_of() }
+    }
+
+    /// What this node is full of, or a neighbour as far as it said, if one of them has no room for a write.
+    pub(super) fn lacks_room(&self, grows: bool) -> Option<Room> {
+        let mut all = core::iter::once(self.keeping().room).chain(self.ring.room);
+        all.find(|room| room.lacks(grows))
     }
 }

@@ -155,7 +155,7 @@ impl Node {
             Purpose::Newer(op) => self.owner_retry(op),
             Purpose::Offer(_) => self.stray_done(),
             Purpose::Operation(ticket) => self.operation_silent(ticket, to, pending, silence),
-            Purpose::Walk(ticket) => self.walk_silent(ticket),
+            Purpose::Walk(ticket) => self.walk_silent(ticket, to, silence),
             Purpose::Fingers(ticket) => self.fingers_ended(ticket, None),
             Purpose::List(ticket) => self.list_silent(ticket, silence),
             // The next step of leaving looks whom it has to do with now.

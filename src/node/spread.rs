@@ -1,7 +1,7 @@
 //! Copies: how a version gets to both neighbours of the owner, and what a neighbour does with it.
 
 use super::Node;
-use super::keys::{Asker, Deed};
+use super::keys::{Asker, Deed, Outcome, OwnerOp};
 use super::owned::OwnedEntry;
 use super::pending::{Manner, Purpose, Silence};
 use super::speak::Asked;
@@ -16,9 +16,6 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug)]
 pub(super) struct Spreading {
     pub version: Version,
-    /// It is the operation's own write: once it is stored everywhere the operation is done. Otherwise the operation
-    /// begins only then. Holds whether the key is new.
-    pub own: Option<bool>,
     /// The neighbourhood that it counts in.
     pub neighbourhood: u32,
     /// Who stored it.
@@ -53,18 +50,19 @@ impl Node {
         predecessor.into_iter().chain(head).collect()
     }
 
-    pub(super) fn begin_spreading(&mut self, number: u64, version: Version, own: Option<bool>) {
-        if let Some(op) = self.owner_ops.get_mut(&number) {
-            let neighbourhood = self.rights.neighbourhood;
-            op.spreading = Some(Spreading { version, own, neighbourhood, stored_by: heapless::Vec::new() });
+    /// Has both neighbours store this version, on which all in the line rests.
+    pub(super) fn begin_spreading(&mut self, number: u64, version: Version) {
+        let neighbourhood = self.rights.neighbourhood;
+        if let Some(line) = self.owner_ops.get_mut(number) {
+            line.spreading = Some(Spreading { version, neighbourhood, stored_by: heapless::Vec::new() });
             self.spread(number);
         }
     }
 
     /// Sends the version to those neighbours that have not stored it and are not being asked.
     pub(super) fn spread(&mut self, number: u64) {
-        let Some(op) = self.owner_ops.get(&number) else { return };
-        let (Some(spreading), key) = (op.spreading.clone(), op.key.clone()) else { return };
+        let Some(line) = self.owner_ops.get(number) else { return };
+        let (Some(spreading), key) = (line.spreading.clone(), line.key.clone()) else { return };
         let id = Id::of_key(&key);
         let unchecked = || self.store.get(&key).map(|stored| stored.rank.ballot).filter(|_| self.may_acknowledge(id));
         let settled = self.rights.settled_term(id).filter(|_| self.is_settled_for(self.now.at, id));
@@ -73,7 +71,7 @@ impl Node {
         let missing: Vec<Peer> = self.group().into_iter().filter(|peer| !spreading.stored_by.contains(peer)).collect();
         if missing.is_empty() || (!spreading.stored_by.is_empty() && !self.config.keeps(Rule::BothCopies)) {
             let (changed, ballot) = self.store.get(&key).map_or((0, 0), |stored| (stored.changed, stored.rank.ballot));
-            if ballot > term && spreading.own.is_none() {
+            if ballot > term {
                 // As below. Alone there is nobody else to find out, and it would never count as confirmed.
                 self.outranked(id, ballot);
                 return self.owner_retry(number);
@@ -84,7 +82,7 @@ impl Node {
             };
         }
         let Some(entry) = self.store.fetch_key(&key).filter(|entry| entry.rank.version == spreading.version) else {
-            return self.superseded(number, &spreading);
+            return self.superseded(number);
         };
         if entry.rank.ballot > term {
             // Someone put it under a higher term: settle anew, above it.
@@ -120,36 +118,40 @@ impl Node {
             return self.owner_retry(number);
         }
         self.store.confirm(key, spreading.version, self.rights.neighbourhood);
-        match spreading.own {
-            Some(created) => {
-                self.counters.writes += 1;
-                let (version, copies) = (spreading.version, self.copies());
-                self.end_owner(number, Answer::Stored { version, copies, created });
-            }
-            None => {
-                if let Some(op) = self.owner_ops.get_mut(&number) {
-                    op.spreading = None;
-                }
-                self.run_owner(number);
-            }
+        self.end_spreading(number);
+        while let Some(op) = self.owner_ops.take_first(number, |op| op.outcome.is_some()) {
+            self.counters.writes += u64::from(matches!(op.outcome, Some(Outcome::Wrote(..))));
+            self.end_judged(op);
         }
+        self.run_line(number);
     }
 
-    /// An entry that beats it came in between: a write of ours is of unknown outcome, anything else begins again.
-    fn superseded(&mut self, number: u64, spreading: &Spreading) {
-        if spreading.own.is_some() {
-            return self.end_owner(number, Answer::Refused(Refusal::Unknown));
+    /// An entry that beats it came in between, or this node does not speak any more: writes of ours are of unknown
+    /// outcome, anything else begins again.
+    pub(super) fn superseded(&mut self, number: u64) {
+        self.end_spreading(number);
+        let wrote = |op: &OwnerOp| matches!(op.outcome, Some(Outcome::Wrote(..)));
+        while let Some(op) = self.owner_ops.take_first(number, wrote) {
+            self.end_op(op, Answer::Refused(Refusal::Unknown));
         }
-        if let Some(op) = self.owner_ops.get_mut(&number) {
-            op.spreading = None;
+        if let Some(line) = self.owner_ops.get_mut(number) {
+            line.ops.iter_mut().for_each(|op| op.outcome = None);
         }
-        self.run_owner(number);
+        self.run_line(number);
+    }
+
+    /// Nothing that the neighbours were asked for a line counts any more.
+    fn end_spreading(&mut self, number: u64) {
+        if let Some(line) = self.owner_ops.get_mut(number) {
+            line.spreading = None;
+        }
+        self.abandon_copies(number);
     }
 
     /// A neighbour stored it.
     pub(super) fn replicated(&mut self, number: u64, by: Peer) {
         let neighbourhood = self.rights.neighbourhood;
-        if let Some(spreading) = self.owner_ops.get_mut(&number).and_then(|op| op.spreading.as_mut()) {
+        if let Some(spreading) = self.owner_ops.get_mut(number).and_then(|line| line.spreading.as_mut()) {
             if spreading.neighbourhood == neighbourhood && !spreading.stored_by.contains(&by) {
                 // Two neighbours at most; one more would be a former one, which does not count anyway.
                 let _ = spreading.stored_by.push(by);
@@ -160,8 +162,8 @@ impl Node {
 
     /// A neighbour did not store it.
     pub(super) fn replicate_refused(&mut self, number: u64, by: Peer, silence: Silence) {
-        let Some(op) = self.owner_ops.get(&number) else { return };
-        let id = Id::of_key(&op.key);
+        let Some(line) = self.owner_ops.get(number) else { return };
+        let id = Id::of_key(&line.key);
         match silence {
             Silence::Refused(Refusal::Newer { rank }) => {
                 let item = Item { id, rank };
@@ -219,7 +221,7 @@ impl Node {
             Err(Untaken::Partial) => {
                 self.take_parcel(asked.sender(self.me.id()), entry, |entry| Parcel::Replicate(*asked, entry));
             }
-            Err(Untaken::Full | Untaken::Unsound) => self.refuse(asked, Refusal::Full),
+            Err(Untaken::Full | Untaken::Unsound) => self.refuse(asked, self.full()),
         }
     }
 
@@ -236,7 +238,7 @@ impl Node {
             Err(Untaken::Partial) => {
                 return self.take_parcel(asked.sender(self.me.id()), entry, |entry| Parcel::Offer(*asked, entry));
             }
-            Err(Untaken::Full | Untaken::Unsound) => return self.refuse(asked, Refusal::Full),
+            Err(Untaken::Full | Untaken::Unsound) => return self.refuse(asked, self.full()),
         }
         let stored = self.store.get(entry.key);
         let confirmed = stored.is_some_and(|stored| self.is_confirmed(Id::of_key(entry.key), stored))

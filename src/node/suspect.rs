@@ -53,6 +53,12 @@ pub(super) struct Suspicions {
 }
 
 impl Suspicions {
+    /// The head is another, or there is none any more: what was known of the old one says nothing of it.
+    pub fn head_changed(&mut self) {
+        self.behind_head.clear();
+        (self.room[0], self.awaits[0], self.differs_since[0]) = (Room::Enough, None, None);
+    }
+
     /// The predecessor is another: what was suspected of the old one says nothing of it.
     pub fn predecessor_changed(&mut self) {
         (self.predecessor_suspected, self.watching, self.rectifying, self.differed[1]) = (false, false, false, 0);

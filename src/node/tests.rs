@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::Content;
-use crate::wire::{Condition, Freshness, Operation, OperationId};
+use crate::wire::{Condition, Freshness, Operation, OperationId, Version};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -195,6 +195,23 @@ fn two_nodes_become_one_ring() {
     assert_eq!(net.get(2, "k").as_deref(), Some("v"));
     let Reply::Stored { copies: 2, created: false, .. } = net.put(2, "k", "w") else { panic!() };
     assert_eq!(net.get(1, "k").as_deref(), Some("w"));
+}
+
+#[test]
+fn with_the_neighbour_goes_the_difference_to_it() {
+    let mut net = Net::new();
+    net.start(1);
+    net.start(2);
+    net.run(2000);
+    net.assert_ideal();
+    net.nodes.get_mut(&addr(1)).unwrap().ring.differs_since = [Some(net.now.at); 2];
+    let differs_for = |net: &Net| net.nodes[&addr(1)].status(net.now.at).differs_for;
+    net.step_to(net.now.at + Duration::from_millis(1));
+    assert_eq!(differs_for(&net), Some(Duration::from_millis(1)));
+    net.nodes.remove(&addr(2));
+    net.run(10_000);
+    net.assert_ideal();
+    assert_eq!(differs_for(&net), None);
 }
 
 #[test]
@@ -996,5 +1013,90 @@ mod tombstones {
         }
         assert!(matches!(net.put(3, "a", "new"), Reply::Stored { created: true, .. }));
         assert_eq!(net.get(1, "a").as_deref(), Some("new"));
+    }
+}
+
+mod lines {
+    use super::*;
+
+    /// A ring of three, and the number of the node that owns the key `k`.
+    fn ring() -> (Net, u16) {
+        let mut net = Net::new();
+        (1..=3).for_each(|n| net.start(n));
+        net.run(5000);
+        let owner = net.nodes.values().find(|node| node.is_settled_for(net.now.at, Id::of_key(b"k")));
+        let number = owner.expect("it is settled").me().addr().port();
+        (net, number)
+    }
+
+    /// All of these at one moment, through the node of this number. → the replies in the same order, and how many
+    /// requests they took.
+    fn at_once(net: &mut Net, n: u16, commands: Vec<Command>) -> (Vec<Reply>, usize) {
+        let now = net.now;
+        net.recorded = Some(Vec::new());
+        let node = net.nodes.get_mut(&addr(n)).unwrap();
+        let tickets: Vec<Ticket> = commands.into_iter().map(|command| node.handle_command(now, command)).collect();
+        net.drain();
+        net.run(400);
+        let sent = net.recorded.take().unwrap().iter().filter(|(from, _, _)| *from == addr(n)).count();
+        let replies = core::mem::take(&mut net.replies);
+        let reply = |ticket: &Ticket| replies.iter().find(|(of, _)| of == ticket).expect("a reply").1.clone();
+        (tickets.iter().map(reply).collect(), sent)
+    }
+
+    fn version(reply: &Reply) -> Version {
+        let Reply::Stored { version, .. } = reply else { panic!("{reply:?}") };
+        *version
+    }
+
+    #[test]
+    fn writes_that_wait_go_to_the_copies_together_each_with_its_own_version() {
+        let (mut net, owner) = ring();
+        for through in [owner, 1 + owner % 3] {
+            let mut commands: Vec<Command> = (0..200).map(|n| put(b"k", format!("{n}").as_bytes(), None)).collect();
+            commands.push(Command::Get { key: b"k"[..].into() });
+            let (replies, sent) = at_once(&mut net, through, commands);
+            let versions: Vec<Version> = replies[..200].iter().map(version).collect();
+            assert!(versions.is_sorted_by(|a, b| a < b), "each is newer than the one before");
+            let Reply::Value { version, content, .. } = &replies[200] else { panic!("{:?}", replies[200]) };
+            let at = versions.iter().position(|it| it == version).expect("it was written");
+            assert_eq!(content.bytes(), at.to_string().as_bytes());
+            assert!(through != owner || sent < 40, "{sent} datagrams for 200 writes");
+            assert_eq!(net.get(1 + through % 3, "k").as_deref(), Some("199"));
+        }
+    }
+
+    #[test]
+    fn of_writes_that_wait_each_is_judged_by_what_the_one_before_it_left() {
+        let (mut net, owner) = ring();
+        let create = |value: &str| {
+            let Command::Put { key, content, .. } = put(b"k", value.as_bytes(), None) else { unreachable!() };
+            let (condition, attempt) = (Condition::Absent, None);
+            Command::Put { key, content, ttl_s: 0, condition, min_copies: 0, attempt }
+        };
+        let delete =
+            || Command::Delete { key: b"k"[..].into(), condition: Condition::None, min_copies: 0, attempt: None };
+        let commands = vec![put(b"k", b"a", None), create("b"), put(b"k", b"c", None), delete(), delete(), create("d")];
+        let (replies, _) = at_once(&mut net, owner, commands);
+        let first = version(&replies[0]);
+        let Reply::Conflict { version: Some(met) } = replies[1] else { panic!("{:?}", replies[1]) };
+        assert!(met >= first, "what it met is there");
+        assert!(version(&replies[2]) < version(&replies[3]));
+        assert_eq!(replies[4], Reply::NotFound);
+        let Reply::Stored { created: true, .. } = replies[5] else { panic!("{:?}", replies[5]) };
+        assert_eq!(net.get(owner, "k").as_deref(), Some("d"));
+    }
+
+    #[test]
+    fn a_write_of_long_ago_that_its_owner_did_gets_its_first_answer_again() {
+        let (mut net, owner) = ring();
+        let Reply::Stored { version, operation, .. } = net.put(owner, "k", "first") else { panic!() };
+        for n in 0..50 {
+            net.put(1 + n % 3, "k", "other");
+        }
+        let again = net.ask(1 + owner % 3, put(b"k", b"first", Some(Attempt::Again(operation))));
+        let Reply::Stored { version: told, .. } = again else { panic!("{again:?}") };
+        assert_eq!(told, version);
+        assert_eq!(net.get(owner, "k").as_deref(), Some("other"));
     }
 }

@@ -318,10 +318,13 @@ impl Node {
         }
     }
 
-    /// A receiver asks for a part of what it was offered: an entry of the store, or what a client of ours writes.
+    /// A receiver asks for a part of what it was offered: an entry of the store, one that others
+    /// were written over while it is read, or what a client of ours writes.
     pub(super) fn serve_part(&mut self, asked: &Asked, id: Id, hash: &Hash, offset: u32) {
         let stored = self.store.content(id, hash);
-        let content = stored.or_else(|| self.client_ops.values().find_map(|op| op.offers(id, hash))).cloned();
+        let read = || self.owner_ops.being_read(id, hash);
+        let written = || self.client_ops.values().find_map(|op| op.offers(id, hash));
+        let content = stored.or_else(read).or_else(written).cloned();
         let bytes = content.as_ref().map_or(&[][..], |content| content.bytes());
         let start = offset as usize;
         let part = bytes.get(start..bytes.len().min(start.saturating_add(PART_SIZE))).filter(|part| !part.is_empty());
@@ -340,7 +343,7 @@ impl Node {
         let offered = |to: &Peer, purpose: &Purpose| {
             to.addr() == asked.source
                 && match purpose {
-                    Purpose::Replicate(op) => owner_ops.get(op).is_some_and(|op| Id::of_key(&op.key) == id),
+                    Purpose::Replicate(line) => owner_ops.get(*line).is_some_and(|line| Id::of_key(&line.key) == id),
                     Purpose::Operation(ticket) => client_ops.get(ticket).is_some_and(|op| op.is_for(id)),
                     Purpose::Offer(item) => item.id == id,
                     _ => false,

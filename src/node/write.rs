@@ -1,7 +1,7 @@
 //! Writes at the owner of a key: what is asked, whether it holds, which version it gets.
 
 use super::Node;
-use super::keys::{Asker, Deed};
+use super::keys::{Asker, Batch, Deed, Known, Outcome, OwnerOp, Step};
 use super::owned::OwnedWrite;
 use super::pending::Silence;
 use super::speak::Asked;
@@ -63,19 +63,18 @@ impl Node {
 
     /// True if the write was done here before, and its value need not come again.
     fn knows_outcome(&self, write: &OwnedWrite) -> bool {
-        self.has_logged(&write.key, &write.operation) && self.config.keeps(Rule::OperationIds)
+        self.has_done(&write.key, &write.operation) && self.config.keeps(Rule::OperationIds)
     }
 
-    /// A write is known by its name, or has been forgotten since.
-    pub(super) fn tell_outcome(&mut self, number: u64, key: &[u8], operation: &Operation, mark: Mark) {
+    /// The answer to a write that was known by its name, or has been forgotten since.
+    pub(super) fn outcome_of(&self, key: &[u8], operation: &Operation, mark: Mark) -> Answer<'static> {
         let copies = self.copies();
-        let answer = match self.logged(key, operation) {
-            Some(write) if !write.mark.is_same(mark) => Answer::Refused(Refusal::Reused),
+        match self.known(key, operation) {
+            Known::Done(write) if !write.mark.is_same(mark) => Answer::Refused(Refusal::Reused),
             // Its answer was lost.
-            Some(write) => Answer::Stored { version: write.version, copies, created: write.mark.created() },
-            None => Answer::Refused(Refusal::Unknown),
-        };
-        self.end_owner(number, answer);
+            Known::Done(write) => Answer::Stored { version: write.version, copies, created: write.mark.created() },
+            Known::Perhaps | Known::New => Answer::Refused(Refusal::Unknown),
+        }
     }
 
     /// The value of a write cannot be had just now.
@@ -86,76 +85,145 @@ impl Node {
         self.refuse(asked, refusal);
     }
 
-    pub(super) fn run_write(
-        &mut self,
-        number: u64,
-        key: &[u8],
-        (operation, mark): (Operation, Mark),
-        condition: Condition,
-        value: Option<(Content, u32)>,
-    ) {
+    /// Applies the writes that wait in a line, one after another, as many as may go to the neighbours together. What
+    /// rests on nothing that has yet to get there is answered at once. `None` if this node must settle anew first.
+    pub(super) fn write_batch(&mut self, number: u64, key: &[u8]) -> Option<Batch> {
+        let (mut batch, mut at) = (Batch::default(), 0);
+        while let Some(op) = self.owner_ops.get(number).and_then(|line| line.ops.get(at)).filter(|_| !batch.is_full()) {
+            let Deed::Write { operation, mark, condition, min_copies, value } = &op.deed else {
+                at += 1;
+                continue;
+            };
+            let (operation, mark, condition, min_copies) = (*operation, *mark, *condition, *min_copies);
+            let write = Write { operation, mark, condition, min_copies, value: value.clone() };
+            let rests =
+                write.condition != Condition::None || write.value.is_none() || self.has_done(key, &write.operation);
+            let confirmed = batch.last.is_none() && self.may_rest_on(key);
+            if rests && !confirmed && batch.last.is_none() {
+                break;
+            }
+            let outcome = self.write(key, write)?;
+            if let Outcome::Wrote(version, _) = outcome {
+                batch.add(version, mark.named());
+            }
+            let waits = outcome.rests_on_entry() && (batch.last.is_some() || !confirmed);
+            if let Some(op) = self.owner_ops.get_mut(number).and_then(|line| line.ops.get_mut(at)) {
+                op.outcome = Some(outcome);
+            }
+            if waits {
+                at += 1;
+            } else if let Some(op) = self.owner_ops.take(number, at) {
+                self.end_judged(op);
+            }
+        }
+        Some(batch)
+    }
+
+    /// Judges a write by what is stored here, and applies it. `None` if this node must settle anew first.
+    fn write(&mut self, key: &[u8], write: Write) -> Option<Outcome> {
+        let Write { operation, mark, condition, min_copies, value } = write;
+        let id = Id::of_key(key);
+        let known_by_name = self.config.keeps(Rule::OperationIds);
+        let done = self.known(key, &operation);
+        if let Known::Done(write) = done
+            && known_by_name
+        {
+            return Some(match write.mark.is_same(mark) {
+                true => Outcome::Known(write.version, write.mark.created()),
+                false => Outcome::Again(Refusal::Reused),
+            });
+        }
+        if self.copies() < min_copies {
+            return Some(Outcome::Refused(Refusal::TooFew { copies: self.copies() }));
+        }
+        if let Some(refusal) = self.refusals.find(&operation, mark).filter(|_| known_by_name) {
+            return Some(Outcome::Again(refusal));
+        }
         let stored = self.store.get(key);
         let present = stored.and_then(Stored::present);
         let before = stored.map(Stored::size);
-        let absent = self.rank_of_absent(Id::of_key(key));
+        // A tombstone that is gone took its log with it.
+        let from = stored.map_or(Version::NONE, |stored| stored.rank.version);
+        let absent = self.rank_of_absent(id);
         let forgotten = || OperationLog::since(absent.version.into());
         let mut log = stored.map_or_else(forgotten, |stored| stored.log.clone());
         let Rank { version: last, ballot, .. } = stored.map_or(absent, |stored| stored.rank);
-        let known_by_name = self.config.keeps(Rule::OperationIds);
-        if known_by_name && stored.is_some_and(|stored| stored.find(operation.id).is_some()) {
-            return self.tell_outcome(number, key, &operation, mark);
-        }
-        if let Some(refusal) = self.refusals.find(&operation, mark).filter(|_| known_by_name) {
-            return self.end_owner(number, Answer::Refused(refusal));
-        }
-        let id = Id::of_key(key);
         let known = self.terms.at(id);
         let Some(term) = self.rights.settled_term(id).filter(|term| *term >= known) else {
             // Someone was to speak under a higher term than both neighbours stored for us.
             self.outranked(id, known);
-            return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
+            return None;
         };
         // An owner before us may have refused it, and that is not remembered: then it must have seen what is here.
         let unseen = operation.fresh.term < term && operation.fresh < last.into();
-        let forgotten = log.may_have_forgotten(&operation) || self.may_be_under_floor(key, operation.fresh);
-        if known_by_name && (unseen || forgotten) {
-            return self.end_owner(number, Answer::Refused(Refusal::TooOld));
+        let doubtful = (unseen || done == Known::Perhaps) && self.config.keeps(Rule::RefuseForgotten);
+        if known_by_name && doubtful {
+            return Some(Outcome::Again(Refusal::TooOld));
         }
         let ballot = ballot.max(self.floors.known.at(id).term);
         if ballot > term {
             self.outranked(id, ballot);
-            return self.end_owner(number, Answer::Refused(Refusal::NotSettled));
+            return None;
         }
         if value.is_none() && present.is_none() {
-            return self.refuse_write(number, &operation, mark, Refusal::NotFound);
+            return Some(Outcome::Refused(Refusal::NotFound));
         }
         if !condition.holds(present) {
-            return self.refuse_write(number, &operation, mark, Refusal::Conflict { version: present });
+            return Some(Outcome::Refused(Refusal::Conflict { version: present }));
         }
         let after = last.time_ms.max(operation.fresh.time_ms).saturating_add(1);
         self.clock_ms = self.tick().max(after);
         let version = Version { term, time_ms: self.clock_ms, writer: self.writer() };
-        log.push(Logged { id: operation.id, version, mark: mark.creating(present.is_none()) });
+        let forgotten = log.forgotten();
+        let dropped = log.push(Logged { id: operation.id, version, mark: mark.creating(present.is_none()) });
         let content = value.map(|(content, ttl_s)| content.until(self.store.end_in(u64::from(ttl_s) * 1000)));
         let grows = content.as_ref().is_some_and(|content| before.is_none_or(|before| content.size() > before));
-        if self.lacks_room(grows) {
-            return self.refuse_write(number, &operation, mark, Refusal::Full);
+        if let Some(room) = self.lacks_room(grows) {
+            self.collect_early();
+            return Some(Outcome::Refused(Refusal::Full { room }));
         }
-        match self.store.write(key, Rank::of_write(version), log, content) {
-            Ok(true) => self.begin_spreading(number, version, Some(present.is_none())),
+        Some(match self.store.write(key, Rank::of_write(version), log, content) {
+            Ok(true) => {
+                self.collect_early();
+                self.owner_ops.recall.add(id, &Step { from, to: version, forgotten, dropped });
+                Outcome::Wrote(version, present.is_none())
+            }
             // Only where the clock has come to its end.
-            Ok(false) | Err(Untaken::Unsound) => self.end_owner(number, Answer::Refused(Refusal::NotSettled)),
-            Err(Untaken::Full | Untaken::Partial) => self.refuse_write(number, &operation, mark, Refusal::Full),
+            Ok(false) | Err(Untaken::Unsound) => Outcome::Again(Refusal::NotSettled),
+            Err(Untaken::Full | Untaken::Partial) => Outcome::Refused(self.full()),
+        })
+    }
+
+    /// A write ends as it was judged: both neighbours have what that rests on.
+    pub(super) fn end_judged(&mut self, op: OwnerOp) {
+        let Some(outcome) = op.outcome else { return };
+        let answer = match outcome {
+            Outcome::Wrote(version, created) | Outcome::Known(version, created) => {
+                Answer::Stored { version, copies: self.copies(), created }
+            }
+            Outcome::Refused(refusal) | Outcome::Again(refusal) => Answer::Refused(refusal),
+        };
+        if let (Outcome::Refused(refusal), Deed::Write { operation, mark, .. }) = (outcome, &op.deed) {
+            self.note_refused(operation, *mark, refusal);
         }
+        self.end_op(op, answer);
     }
 
     /// Nothing was changed, and no late copy of the operation may change that.
-    pub(super) fn refuse_write(&mut self, number: u64, operation: &Operation, mark: Mark, refusal: Refusal) {
+    fn note_refused(&mut self, operation: &Operation, mark: Mark, refusal: Refusal) {
         // What is remembered must not be fresher than anything that this node has seen.
         self.clock_ms = self.clock_ms.max(operation.fresh.time_ms);
         let term = operation.fresh.term.min(self.terms.highest(Arc::new(self.me.id(), self.me.id())));
         let fresh = Freshness { term, ..operation.fresh };
         self.refusals.add(&Operation { fresh, ..*operation }, mark, refusal);
-        self.end_owner(number, Answer::Refused(refusal));
     }
+}
+
+/// A write that waits.
+struct Write {
+    operation: Operation,
+    mark: Mark,
+    condition: Condition,
+    min_copies: u8,
+    value: Option<(Content, u32)>,
 }

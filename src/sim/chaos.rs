@@ -9,6 +9,7 @@ pub use faults::{FAULTS, Fault, Faults, Orders};
 pub use profile::Profile;
 
 use super::bound::{Bound, Keys};
+use super::clock::WRONG_WALLS;
 use super::world::World;
 use crate::node::Node;
 use crate::rng::Rng;
@@ -18,9 +19,6 @@ use core::time::Duration;
 
 /// In a ring of three nobody is stopped or cut off: whoever is left cannot tell that from two crashes.
 const SMALLEST: usize = 3;
-
-/// So far a wall clock may be set off, in milliseconds.
-pub const CLOCK_JUMP_MS: i64 = 3_600_000;
 
 /// Draws faults within the bound.
 #[derive(Debug)]
@@ -166,10 +164,12 @@ impl Chaos {
         hosts
     }
 
-    /// Nothing but versions rests on wall clocks, so nobody is disturbed.
+    /// A wall clock is put wrong, on or back, or is corrected: that of a node or of a guest. Nothing but versions rests
+    /// on wall clocks, so nobody is disturbed.
     fn set_clock(&mut self, world: &mut World) {
-        let host = self.rng.index(world.hosts().len());
-        let skew_ms = [-CLOCK_JUMP_MS, -6000, 0, 6000, CLOCK_JUMP_MS][self.rng.index(5)];
+        let host = self.rng.index(world.guests().end);
+        let wrong = self.rng.chance(0.6).then(|| WRONG_WALLS[self.rng.index(WRONG_WALLS.len())]);
+        let skew_ms = wrong.unwrap_or_else(|| [-6000, 0, 0, 6000][self.rng.index(4)]);
         self.faults.jumps += 1;
         world.set_wall_clock(host, skew_ms);
     }

@@ -1,6 +1,7 @@
 //! Simulated clients: they read, write and delete a few keys through random nodes, repeat what had no clear outcome,
 //! and write down what they were told.
 
+mod burst;
 mod choose;
 
 use super::bound::Keys;
@@ -48,6 +49,8 @@ pub struct Outcomes {
     pub repeated: u64,
     /// Writes whose outcome stayed open.
     pub open: u64,
+    /// Writes of many at one moment.
+    pub bursts: u64,
     /// Clear answers that came to guests.
     pub to_guests: u64,
 }
@@ -97,7 +100,7 @@ pub struct Clients {
     rng: Rng,
     attempts: BTreeMap<u64, Attempt>,
     lists: Lists,
-    /// For each client the operation that it will repeat.
+    /// For each client the operation that it will repeat; behind them for those who write together.
     again: Vec<Option<Attempt>>,
     next_tag: u64,
     outcomes: Outcomes,
@@ -119,7 +122,7 @@ impl Clients {
             rng,
             attempts: BTreeMap::new(),
             lists: Lists::default(),
-            again: vec![None; count],
+            again: vec![None; count + burst::BURST_MAX],
             next_tag: 0,
             outcomes: Outcomes::default(),
             hot: None,
@@ -140,7 +143,7 @@ impl Clients {
 
     /// How many clients there are.
     pub const fn count(&self) -> usize {
-        self.again.len()
+        self.again.len() - burst::BURST_MAX
     }
 
     /// How the operations ended so far.
@@ -311,7 +314,8 @@ impl Clients {
         if world.guests().contains(&question.host) {
             self.outcomes.to_guests += self.outcomes.answered() - before;
         }
-        question.client
+        // Those who write together do so once.
+        question.client.filter(|client| *client < self.count() || self.again[*client].is_some())
     }
 
     fn keep_on_or_leave_open(&mut self, attempt: Attempt) {
@@ -343,6 +347,8 @@ impl Clients {
             (Act::Put { condition, .. } | Act::Delete { condition }, Reply::Conflict { version }) => {
                 !condition.holds(*version)
             }
+            // Nobody knows any more what became of an earlier try.
+            (Act::Put { .. } | Act::Delete { .. }, Reply::Forgotten) => attempt.unsure,
             _ => false,
         };
         if !fits {

@@ -6,6 +6,10 @@ use crate::time::{Instant, Now};
 /// The wall clock of a node without skew when the simulation begins, in milliseconds since 1970.
 const BEGIN_MS: u64 = 1_700_000_000_000;
 
+/// How far ahead wall clocks are that are wrong, in milliseconds: as of a machine without a battery, which begins in
+/// 1970; by a time zone; by days.
+pub const WRONG_WALLS: [i64; 5] = [-(BEGIN_MS as i64), -7_200_000, 3_600_000, 3 * 86_400_000, 40 * 86_400_000];
+
 /// How the clocks of a node differ from the world's time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
@@ -80,5 +84,6 @@ mod tests {
     fn the_wall_clock_is_off_by_its_skew() {
         let wall_ms = |skew_ms| Clock { skew_ms, ..Clock::default() }.read(Instant::from_millis(5)).wall_ms;
         assert_eq!((wall_ms(-6000), wall_ms(40)), (BEGIN_MS - 5995, BEGIN_MS + 45));
+        assert_eq!(wall_ms(WRONG_WALLS[0]), 5, "five milliseconds into 1970");
     }
 }

@@ -73,15 +73,18 @@ pub struct Ledger {
     /// The newest version of each key that somebody read or wrote.
     seen: Vec<Option<Version>>,
     told: Vec<Vec<Told>>,
-    clock_error: Duration,
+    /// How much faster or slower a clock may run, in parts per million.
+    rate_ppm: u32,
+    /// By so much a value may outlive its time.
+    late: Duration,
 }
 
 impl Ledger {
     /// Nothing told yet.
     pub fn new(keys: Keys) -> Self {
         let (seen, told) = (vec![None; keys.len()], vec![Vec::new(); keys.len()]);
-        let (values, versions, clock_error) = (Vec::new(), BTreeMap::new(), Duration::ZERO);
-        Self { keys, values, versions, seen, told, clock_error }
+        let (values, versions, rate_ppm, late) = (Vec::new(), BTreeMap::new(), 0, Duration::ZERO);
+        Self { keys, values, versions, seen, told, rate_ppm, late }
     }
 
     /// The number of a new value for a key.
@@ -109,9 +112,18 @@ impl Ledger {
         if value % 29 == 4 { 1 + value % 13 } else { 0 }
     }
 
-    /// The wall clocks of two nodes may differ by so much: so much earlier or later a value may end.
-    pub fn clocks_differ(&mut self, by: Duration) {
-        self.clock_error = self.clock_error.max(by);
+    /// How lives may differ from what was said: the clocks that count them run at rates of their own; and what is on
+    /// its way to a copy, or on the disk of a machine that is off, counts no time.
+    pub fn lives_differ(&mut self, rate_ppm: u32, late: Duration) {
+        (self.rate_ppm, self.late) = (self.rate_ppm.max(rate_ppm), self.late.max(late));
+    }
+
+    /// For how long the value of this number lives, as it was told, and by how much its clock may be off by then.
+    fn life_of(&self, value: history::Value) -> Option<(Duration, Duration)> {
+        let ttl = Duration::from_secs(Self::ttl_of(value).into());
+        // A tenth more than the rate, as it is of the longer of two times; and what is lost in rounding.
+        let off = ttl * self.rate_ppm / 1_000_000;
+        (ttl > Duration::ZERO).then_some((ttl, off + off / 10 + Duration::from_millis(2)))
     }
 
     /// Which value these bytes are; `None` if nobody wrote them under this key.
@@ -122,7 +134,7 @@ impl Ledger {
         written.then_some(value)
     }
 
-    /// The newest version of a key that somebody read or wrote, for conditions.
+    /// The newest version of a key that somebody read or wrote, for conditions. In a list it stands second.
     pub fn seen(&self, key: usize) -> Option<Version> {
         self.seen[key]
     }
@@ -162,7 +174,13 @@ impl Ledger {
                 Condition::None => Needs::Any,
                 Condition::Absent => Needs::Exactly(None),
                 Condition::Present => Needs::Present,
-                Condition::Match(version) => self.at_version(question.key, version).unwrap_or(Needs::Present),
+                Condition::Match(version) | Condition::OneOf([_, version, ..]) => {
+                    self.at_version(question.key, version).unwrap_or(Needs::Present)
+                }
+                Condition::NoneOf { versions: [_, version, ..], .. } => {
+                    let excluded = self.versions.get(&(question.key, version)).copied().flatten();
+                    excluded.map_or(Needs::Any, Needs::Other)
+                }
             },
         };
         self.record(question, end, needs, question.act.sets(), None);
@@ -171,8 +189,8 @@ impl Ledger {
     /// A write was refused since the key has another version than it was to have, or none.
     pub fn refused(&mut self, question: Question, end: Instant, version: Option<Version>) {
         let expected = match question.act {
-            Act::Put { condition: Condition::Match(expected), .. }
-            | Act::Delete { condition: Condition::Match(expected) } => {
+            Act::Put { condition: Condition::Match(expected) | Condition::OneOf([_, expected, ..]), .. }
+            | Act::Delete { condition: Condition::Match(expected) | Condition::OneOf([_, expected, ..]) } => {
                 self.versions.get(&(question.key, expected)).copied().flatten()
             }
             _ => None,
@@ -216,19 +234,18 @@ impl Ledger {
     /// The end of a value that lives for a time: at some moment its owner may write a tombstone in its place.
     fn end_of(&self, told: &Told) -> Option<history::Operation> {
         let value = told.operation.sets.flatten()?;
-        let ttl = Duration::from_secs(Self::ttl_of(value).into());
-        let lives = ttl.saturating_sub(self.clock_error);
-        let (start, needs) = (told.operation.start + lives, Needs::Exactly(Some(value)));
-        (ttl > Duration::ZERO).then_some(history::Operation { start, end: Instant::FAR, needs, sets: Some(None) })
+        let (ttl, off) = self.life_of(value)?;
+        let (start, needs) = (told.operation.start + ttl.saturating_sub(off), Needs::Exactly(Some(value)));
+        Some(history::Operation { start, end: Instant::FAR, needs, sets: Some(None) })
     }
 
     /// True if it is the answer to a read of a value whose end was over before.
     fn is_outlived(&self, key: usize, read: &Told) -> bool {
         let (Act::Get, Needs::Exactly(Some(value))) = (read.question.act, read.operation.needs) else { return false };
-        let ttl = Duration::from_secs(Self::ttl_of(value).into());
+        let Some((ttl, off)) = self.life_of(value) else { return false };
         let mut writes = self.told[key].iter().filter(|told| told.operation.sets == Some(Some(value)));
-        let is_over = |write: &Told| write.operation.end + ttl + self.clock_error < read.question.start;
-        ttl > Duration::ZERO && writes.any(|write| write.operation.end != Instant::FAR && is_over(write))
+        let is_over = |write: &Told| write.operation.end + ttl + off + self.late < read.question.start;
+        writes.any(|write| write.operation.end != Instant::FAR && is_over(write))
     }
 
     /// The wrong answer and what happened around it.
@@ -302,19 +319,25 @@ mod tests {
 
     #[test]
     fn a_value_that_lives_for_a_time_may_end_then_and_is_not_read_long_after() {
-        let read_at = |ms, state: fn(history::Value) -> State, clock_error| {
+        let read_at = |ms: i64, state: fn(history::Value) -> State, (rate_ppm, late)| {
             let mut ledger = ledger();
             let values: Vec<history::Value> = (0..5).map(|_| ledger.new_value(0)).collect();
             let (value, ttl_ms) = (values[4], u64::from(Ledger::ttl_of(values[4])) * 1000);
             assert!(ttl_ms > 0 && Ledger::ttl_of(values[3]) == 0);
-            ledger.clocks_differ(Duration::from_millis(clock_error));
+            ledger.lives_differ(rate_ppm, Duration::from_millis(late));
             ledger.wrote(question(Act::Put { value, condition: Condition::None }, 0), Instant::from_millis(1));
-            ledger.read(question(Act::Get, ttl_ms + ms), Instant::from_millis(ttl_ms + ms + 1), state(value));
+            let asked = ttl_ms.saturating_add_signed(ms);
+            ledger.read(question(Act::Get, asked), Instant::from_millis(asked + 1), state(value));
             ledger.judge().len()
         };
-        assert_eq!((read_at(0, Some, 0), read_at(1, |_| None, 0)), (0, 0));
-        assert_eq!(read_at(50, Some, 0), 1, "it has outlived its time");
-        assert_eq!(read_at(50, Some, 100), 0, "by another clock");
+        let exact = (0, 0);
+        assert_eq!((read_at(0, Some, exact), read_at(1, |_| None, exact)), (0, 0));
+        assert_eq!(read_at(50, Some, exact), 1, "it has outlived its time");
+        assert_eq!(read_at(50, Some, (0, 100)), 0, "it came late");
+        assert_eq!(read_at(50, Some, (20_000, 0)), 0, "by a slow clock");
+        assert_eq!(read_at(-50, |_| None, exact), 1, "it was there yet");
+        assert_eq!(read_at(-50, |_| None, (0, 100)), 1, "nothing ends it early");
+        assert_eq!(read_at(-50, |_| None, (20_000, 0)), 0, "but a fast clock");
     }
 
     #[test]

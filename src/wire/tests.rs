@@ -19,7 +19,9 @@ fn the_largest_replicate_fits_a_frame() {
     let mut log = OperationLog::default();
     let version = Version { term: TERM_MAX, time_ms: TIME_MAX_MS, writer: u64::MAX };
     let logged = |n| Logged { id: OperationId([n; 16]), version, mark: u64::MAX.into() };
-    (0..=OPERATIONS_MAX as u8).for_each(|n| log.push(logged(n)));
+    for n in 0..=OPERATIONS_MAX as u8 {
+        log.push(logged(n));
+    }
     let (key, kind, long) = ([1; KEY_MAX], [2; KIND_MAX], [3; 2 * FIRST_MAX]);
     let room = room_for_value(key.len(), kind.len(), log.len());
     let value = Value { kind: &kind, left_ms: LEFT_MAX_MS, restored: true, body: Body::cut(&long, [4; 32], room) };

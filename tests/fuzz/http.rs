@@ -130,7 +130,7 @@ impl Connection {
         let mut answer = Vec::new();
         response.write(&mut answer, line);
         self.answers.push(answer);
-        self.closed = !line.keep_alive;
+        self.closed = line.keep_alive.is_none();
     }
 }
 
@@ -143,8 +143,7 @@ impl Turn {
             body: Vec::new(),
             line: Line {
                 head_only: head.method == Method::Head,
-                keep_alive: head.keep_alive,
-                old: head.old,
+                keep_alive: head.keep_alive.then_some(75),
                 unix_time: 1_700_000_000,
             },
         }

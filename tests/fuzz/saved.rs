@@ -119,6 +119,7 @@ fn look_at_batch(batch: &Batch) {
         assert_eq!(Record::from_bytes(bytes).map(|record| record.to_bytes()).as_ref(), Some(bytes));
     }
     let mut store = Store::default();
+    store.has_lived(batch.lived_us);
     for Unsaved { place, entry } in &batch.entries {
         if let Saved::Whole(head, value) = entry {
             let value = value.as_ref().map(|content| content.bytes());

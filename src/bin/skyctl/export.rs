@@ -222,9 +222,6 @@ fn entry(path: &str, answer: Answer) -> Result<Option<Entry>, String> {
     let key = path.strip_prefix("/storage/").and_then(|name| unescape(name, false));
     let key = key.ok_or("this is the path of no key")?;
     let ttl_s = answer.field("Sky-TTL").map(str::parse).transpose().map_err(|_| "its Sky-TTL is no number")?;
-    if ttl_s == Some(0) {
-        return Ok(None);
-    }
     let kind = answer.field("Content-Type").unwrap_or_default().to_owned();
     Ok(Some(Entry { key, value: answer.body, kind, ttl_s }))
 }

@@ -17,7 +17,8 @@ asks_key! {
         example = "skyctl get photo.jpg > photo.jpg",
         example = "skyctl get --escaped 'a%00b'",
         note = "With --json: key, value (value_base64 if it is no text), type, version, copies, owner, and\n\
-                expires_ms, in milliseconds since 1970, if it ends."
+                if it ends ttl_s, the seconds that are left, and expires_ms, in milliseconds since 1970 by\n\
+                the clock of this machine."
     )]
     struct Arguments {
     }
@@ -47,6 +48,9 @@ fn shown(key: &[u8], value: &Value) -> String {
     });
     put_bytes(&mut json, "key", key);
     put_bytes(&mut json, "value", value.bytes());
+    if let Some(left) = value.left() {
+        json["ttl_s"] = (left.as_millis().div_ceil(1000) as u64).into();
+    }
     let since = value.expires().and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok());
     if let Some(since) = since {
         json["expires_ms"] = (since.as_millis() as u64).into();

@@ -31,7 +31,7 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// What is asked for most.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "addr",
     "id",
     "ring",
@@ -46,6 +46,7 @@ const FIELDS: [&str; 16] = [
     "tombstones",
     "bytes",
     "disk",
+    "room",
     "incarnation",
     "version",
 ];

@@ -17,8 +17,9 @@ asks_ring! {
         example = "skyctl ring",
         example = "watch skyctl ring --plain",
         note = "The nodes are asked one after the other, so it shows no single moment. A node that is not settled\n\
-                does not answer for all of its arc at this moment. The share is that of all keys which the node owns;\n\
-                entries are all that it holds, copies and tombstones included."
+                does not answer for all of its arc at this moment. One that is not heard was asked twice in vain: it\n\
+                may be dead, or the network loses much. The share is that of all keys which the node owns; entries\n\
+                are all that it holds, copies and tombstones included."
     )]
     struct Arguments {
         /// only the table
@@ -63,16 +64,20 @@ fn as_json(nodes: &[RingNode]) -> Result<String, Failure> {
 
 fn table(nodes: &[RingNode]) -> String {
     let mut text = format!("{:>4}  {:<32}  {:<21}  {:>6}  {:>8}  state\n", "node", "id", "address", "share", "entries");
-    for (at, RingNode { peer, predecessor, settled, entries, .. }) in nodes.iter().enumerate() {
+    for (at, RingNode { peer, predecessor, settled, entries, heard, .. }) in nodes.iter().enumerate() {
+        let (number, id, addr) = (at + 1, peer.id(), peer.addr().to_string());
+        if !heard {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{number:>4}  {id}  {addr:<21}  {:>6}  {:>8}  not heard", "", "");
+            continue;
+        }
         let before = predecessor.map_or(peer.id(), |predecessor| predecessor.id());
         // Alone it owns all.
         let span =
             if before == peer.id() { f64::from(u128::BITS).exp2() } else { before.distance_to(peer.id()) as f64 };
         let share = 100.0 * span / f64::from(u128::BITS).exp2();
         let state = if *settled { "settled" } else { "not settled" };
-        // Writing to a string cannot fail.
-        let (id, addr) = (peer.id(), peer.addr().to_string());
-        let _ = writeln!(text, "{:>4}  {id}  {addr:<21}  {share:>5.1}%  {entries:>8}  {state}", at + 1);
+        let _ = writeln!(text, "{number:>4}  {id}  {addr:<21}  {share:>5.1}%  {entries:>8}  {state}");
     }
     text
 }
@@ -91,7 +96,7 @@ mod tests {
             Peer { place: Place { addr, id }, incarnation: Incarnation::new(1) }
         };
         let (predecessor, successors) = (Some(peer(number + of - 1)), vec![peer(number + 1)]);
-        RingNode { peer: peer(number), predecessor, successors, settled: number != 1, entries: 3 }
+        RingNode { peer: peer(number), predecessor, successors, settled: number != 1, entries: 3, heard: true }
     }
 
     #[test]
@@ -99,6 +104,9 @@ mod tests {
         let text = table(&[node(0, 4), node(1, 4), node(2, 4), node(3, 4)]);
         assert_eq!(text.matches(" 25.0%         3  settled").count(), 3, "{text}");
         assert_eq!(text.matches("not settled").count(), 1, "{text}");
+        let silent = RingNode { predecessor: None, successors: Vec::new(), heard: false, ..node(2, 4) };
+        let text = table(&[node(0, 4), node(1, 4), silent, node(3, 4)]);
+        assert!(text.contains("not heard\n") && text.matches("25.0%").count() == 3, "{text}");
         let alone = table(&[RingNode { predecessor: None, ..node(0, 1) }]);
         assert!(alone.contains("100.0%"), "{alone}");
     }

@@ -38,7 +38,7 @@ const shows = () => Object.fromEntries(['successors', 'predecessors', 'fingers',
 function nodesOf(walk) {
   const found = new Map();
   for (const node of walk.nodes) {
-    found.set(node.addr, { id: node.id, addr: node.addr, settled: node.settled, entries: node.entries, spoken: false,
+    found.set(node.addr, { id: node.id, addr: node.addr, settled: node.settled, entries: node.entries, spoken: !node.heard,
       predecessor: node.predecessor?.addr ?? null, predecessorId: node.predecessor?.id ?? null,
       successor: node.successors[0]?.addr ?? null, successors: node.successors.map(peer => peer.addr) });
   }
@@ -67,10 +67,12 @@ function draw() {
 
 // Tells of those who came and went since the last look.
 function compare(before, after) {
-  const here = nodes => new Set(nodes.filter(node => !node.spoken).map(node => node.addr));
-  const [old, now] = [here(before), here(after)];
-  for (const addr of now) if (!old.has(addr)) log.add(`${addr} is on the ring`);
-  for (const addr of old) if (!now.has(addr)) log.add(`${addr} is on the ring no more`, true);
+  const [old, now] = [before, after].map(nodes => new Map(nodes.map(node => [node.addr, !node.spoken])));
+  for (const [addr, heard] of now) if (heard && !old.get(addr)) log.add(`${addr} is on the ring`);
+  for (const [addr, heard] of old) {
+    if (!now.has(addr)) log.add(`${addr} is on the ring no more`, true);
+    else if (heard && !now.get(addr)) log.add(`${addr} does not answer`, true);
+  }
 }
 
 // Whether the node answers. One that was leaving when it was last seen, and answers no more, has left as it was asked to.
@@ -121,7 +123,8 @@ async function look() {
     const others = nodes.filter(node => node.addr !== own.addr && !node.spoken).map(node => node.addr);
     // One that is leaving may know nobody any more, but the others are still there.
     if (others.length || own.state !== 'leaving') state.others = others;
-    element('count').textContent = `${count(nodes.filter(node => !node.spoken).length, 'node')}${walk.next ? ', and more' : ''}`;
+    const silent = walk.nodes.filter(node => !node.heard).length;
+    element('count').textContent = `${count(walk.nodes.length - silent, 'node')}${silent ? `, ${silent} not heard` : ''}${walk.next ? ', and more' : ''}`;
   } else {
     element('count').textContent = 'cannot be walked round just now';
   }

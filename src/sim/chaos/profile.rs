@@ -4,7 +4,7 @@ use super::{FAULTS, Fault};
 use crate::config::Config;
 use crate::rng::Rng;
 use crate::sim::bound::NEWCOMERS_MAX;
-use crate::sim::clock::Clock;
+use crate::sim::clock::{Clock, WRONG_WALLS};
 use crate::sim::network::{Delay, Weather};
 use core::ops::Range;
 use core::time::Duration;
@@ -28,6 +28,8 @@ pub struct Profile {
     pub clients: usize,
     /// Guests, through which clients act as well as through nodes.
     pub guests: usize,
+    /// Now and then many write one key at one moment.
+    pub bursts: bool,
     /// The longest pause between two operations of a client.
     pub think: Duration,
     /// For how long faults befall the ring once it has formed.
@@ -42,6 +44,8 @@ pub struct Profile {
     pub pace: Duration,
     /// How far the clocks may be off.
     pub clocks: Clock,
+    /// How many of the wall clocks are altogether wrong when their machine comes, as a share.
+    pub wrong_walls: f64,
     /// Every node is given so many of the first as seeds, which are their own seeds with that; if none, the first
     /// creates the ring, and the others are given some that live.
     pub founders: usize,
@@ -93,8 +97,11 @@ impl Profile {
         }
         let mut guests = Rng::new(seed ^ 0x4755_4553_5453);
         profile.guests = if guests.chance(0.25) { 1 + guests.index(3) } else { 0 };
+        profile.bursts = Rng::new(seed ^ 0x4255_5253_5453).chance(0.4);
         let mut tombstones = Rng::new(seed ^ 0x544F_4D42_5300);
         profile.collect_after = tombstones.chance(0.6).then(|| Duration::from_secs([0, 1, 5, 20][tombstones.index(4)]));
+        let mut walls = Rng::new(seed ^ 0x5741_4C4C_5300);
+        profile.wrong_walls = [0.0, 0.0, 0.1, 0.5, 1.0][walls.index(5)];
         profile
     }
 
@@ -156,6 +163,7 @@ impl Profile {
             keys: 6,
             clients: 2,
             guests: 0,
+            bursts: false,
             think: Duration::from_secs(1),
             chaos,
             weather: Weather { loss, ..Weather::QUIET },
@@ -163,6 +171,7 @@ impl Profile {
             rates: [0; FAULTS.len()],
             pace: Duration::from_secs(10),
             clocks: Clock { offset_us: 1_000_000_000, rate_ppm: 100, skew_ms: 50 },
+            wrong_walls: 0.0,
             founders: 0,
             crowded: false,
             attack: 0,
@@ -186,9 +195,11 @@ impl Profile {
         if self.batch { self.nodes..self.nodes + self.spares } else { 0..0 }
     }
 
-    /// A clock that is off by no more than the profile says.
+    /// A clock that is off by no more than the profile says; but for its wall clock, if that is altogether wrong.
     pub fn clock(&self, rng: &mut Rng) -> Clock {
-        self.clocks.draw_within(rng)
+        let clock = self.clocks.draw_within(rng);
+        let wrong = self.wrong_walls > 0.0 && rng.chance(self.wrong_walls);
+        if wrong { Clock { skew_ms: WRONG_WALLS[rng.index(WRONG_WALLS.len())], ..clock } } else { clock }
     }
 }
 
@@ -212,9 +223,16 @@ mod tests {
     #[test]
     fn clocks_are_off_by_no_more_than_the_profile_says() {
         let mut rng = Rng::new(1);
-        let profile = Profile { clocks: Clock { offset_us: 9, rate_ppm: 10_000, skew_ms: 50 }, ..Profile::of_seed(0) };
+        let clocks = Clock { offset_us: 9, rate_ppm: 10_000, skew_ms: 50 };
+        let profile = Profile { clocks, wrong_walls: 0.0, ..Profile::of_seed(0) };
         let clocks: Vec<Clock> = (0..1000).map(|_| profile.clock(&mut rng)).collect();
         assert!(clocks.iter().all(|c| c.rate_ppm.abs() <= 10_000 && c.skew_ms.abs() <= 50 && c.offset_us <= 9));
         assert!(clocks.iter().any(|c| c.rate_ppm < 0) && clocks.iter().any(|c| c.skew_ms > 0));
+        let walls: Vec<f64> = (0..100).map(|seed| Profile::of_seed(seed).wrong_walls).collect();
+        assert!(walls.contains(&0.0) && walls.contains(&1.0));
+        let wrong = Profile { wrong_walls: 0.5, ..profile };
+        let is_wrong = |clock: &Clock| WRONG_WALLS.contains(&clock.skew_ms);
+        let wrong = (0..1000).map(|_| wrong.clock(&mut rng)).filter(is_wrong).count();
+        assert!((400..600).contains(&wrong), "{wrong}");
     }
 }

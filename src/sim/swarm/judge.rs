@@ -3,7 +3,7 @@
 use super::{Outcome, Phase, Swarm};
 use crate::id::{Arc, Id};
 use crate::node::Node;
-use crate::sim::chaos::CLOCK_JUMP_MS;
+use crate::sim::chaos::{FAULTS, Fault};
 use crate::sim::host::Host;
 use crate::sim::oracle::{self, INVARIANTS, Ring};
 use crate::sim::speakers::Samples;
@@ -15,6 +15,13 @@ use std::collections::BTreeSet;
 /// The first two invariants hold while only the dead are dropped and not too many go (Zave 2017): what follows from
 /// them is counted only.
 const ASSURED: usize = 2;
+
+/// A request is repeated for so long, with what was left of a value when it was sent first.
+const COPIED_LATE: Duration = Duration::from_secs(3);
+/// The longest time for which a process stops, and what was sent to it waits.
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// An ended value is swept by then.
+const SWEPT_MAX: Duration = Duration::from_secs(5);
 
 /// More wake-ups a second than this are a busy loop.
 const WAKES_MAX: u64 = 1000;
@@ -222,6 +229,23 @@ impl Swarm {
         (0..keys.len()).find(apart).map(|key| format!("the newest version of key {key} is not with its speaker"))
     }
 
+    /// By how much a value may outlive its time in this run. Wall clocks have no part in it.
+    fn lateness(&self) -> Duration {
+        let paused = FAULTS.into_iter().zip(self.profile.rates).any(|(fault, rate)| fault == Fault::Pause && rate > 0);
+        let pauses = if paused || self.profile.batch { PAUSE_MAX } else { Duration::ZERO };
+        // What is on a disk counts no time while its machine is off, or since it was last saved.
+        let off = if self.profile.disks { self.world.now().since(Instant::ZERO) } else { Duration::ZERO };
+        COPIED_LATE + pauses + off
+    }
+
+    /// What has ended is swept, though nobody asks for it.
+    fn look_for_overdue(&mut self) {
+        let overdue = self.world.hosts().iter().enumerate().filter_map(|(at, host)| Some((at, host.node()?.overdue())));
+        if let Some((host, by)) = overdue.max_by_key(|(_, by)| *by).filter(|(_, by)| *by > SWEPT_MAX) {
+            self.fail(&format!("{host} holds a value that ended {by:?} ago"));
+        }
+    }
+
     pub(super) fn finish(mut self) -> Outcome {
         if self.clients.is_waiting() && self.failures.is_empty() {
             self.fail("operations have no answer at the end");
@@ -232,9 +256,8 @@ impl Swarm {
             self.fail(&format!("the ring did not stay whole: {flaw}\n{}", oracle::picture(&self.world)));
         }
         self.judge_last_look();
-        let jumped = self.chaos.faults().jumps > 0;
-        let skew_ms = if jumped { CLOCK_JUMP_MS } else { self.profile.clocks.skew_ms };
-        self.clients.ledger.clocks_differ(2 * Duration::from_millis(skew_ms.unsigned_abs()));
+        self.clients.ledger.lives_differ(self.profile.clocks.rate_ppm.unsigned_abs(), self.lateness());
+        self.look_for_overdue();
         for failure in self.clients.judge() {
             if self.is_strict() {
                 self.fail(&failure);

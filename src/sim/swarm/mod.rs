@@ -82,6 +82,8 @@ enum Plan {
     Beside {
         joiner: usize,
     },
+    /// Many write one key at one moment.
+    Burst,
     Scene,
     Poll,
     /// All machines lose their power.
@@ -319,12 +321,14 @@ impl Swarm {
             Plan::Client(_) if !matches!(self.phase, Phase::Chaos | Phase::Healing) => {}
             Plan::Client(client) => {
                 self.clients.act(&mut self.world, client);
-                if let Some(key) = self.clients.take_writing().filter(|_| self.phase == Phase::Chaos)
-                    && let Some((owner, at)) = self.chaos.aim(&mut self.world, self.clients.keys(), key)
-                {
-                    self.clients.heat(key, self.world.now() + Duration::from_secs(6));
-                    self.plan(at.since(self.world.now()), Plan::Strike { owner });
-                }
+                self.aim();
+            }
+            Plan::Burst if self.phase == Phase::Chaos => {
+                let key = self.clients.busiest(&self.world);
+                self.clients.burst(&mut self.world, key);
+                self.aim();
+                let after = self.rng.between(Duration::from_secs(1), Duration::from_secs(8));
+                self.plan(after, Plan::Burst);
             }
             Plan::Chaos if self.phase == Phase::Chaos => {
                 let enough = self.may_lose();
@@ -342,9 +346,25 @@ impl Swarm {
             Plan::Beside { joiner } if self.phase == Phase::Chaos => self.crash_beside(joiner),
             Plan::Blackout if self.phase == Phase::Chaos => self.black_out_soon(),
             Plan::Guest if self.phase == Phase::Chaos => self.disturb_guest(),
-            Plan::Blackout | Plan::Guest | Plan::Chaos | Plan::Strike { .. } | Plan::Stall | Plan::Beside { .. } => {}
+            Plan::Burst
+            | Plan::Blackout
+            | Plan::Guest
+            | Plan::Chaos
+            | Plan::Strike { .. }
+            | Plan::Stall
+            | Plan::Beside { .. } => {}
             Plan::Scene => self.play(),
             Plan::Poll => self.poll(),
+        }
+    }
+
+    /// Whoever owns the key that was written just now may be hit.
+    fn aim(&mut self) {
+        if let Some(key) = self.clients.take_writing().filter(|_| self.phase == Phase::Chaos)
+            && let Some((owner, at)) = self.chaos.aim(&mut self.world, self.clients.keys(), key)
+        {
+            self.clients.heat(key, self.world.now() + Duration::from_secs(6));
+            self.plan(at.since(self.world.now()), Plan::Strike { owner });
         }
     }
 }

@@ -34,6 +34,9 @@ impl Swarm {
                     });
                     self.plan_blackouts();
                     self.start_guests();
+                    if self.profile.bursts {
+                        self.plan(POLL, Plan::Burst);
+                    }
                     (0..self.clients.count()).for_each(|client| self.plan(POLL, Plan::Client(client)));
                     self.plan(POLL, if self.scene.is_some() { Plan::Scene } else { Plan::Chaos });
                 } else if waited > FORM_MAX {

@@ -245,7 +245,7 @@ const fn refused(refusal: Refusal) -> &'static str {
         Refusal::Unreachable => "I do not hear it either",
         Refusal::Unknown => "I cannot say whether it will stay",
         Refusal::Forgotten => "that is too old to be known",
-        Refusal::Full => "there is no room",
+        Refusal::Full { .. } => "there is no room",
         Refusal::Silent => "I may be cut off",
         Refusal::TooFew { .. } => "there are fewer nodes than that",
         Refusal::Leaving => "I am leaving, too, and go first",

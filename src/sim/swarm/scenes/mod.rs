@@ -1,23 +1,28 @@
 //! Scenes: rings that are cut in parts, that formed apart, that wind twice; pairs that cannot talk; nodes that leave
 //! one after another, or several at once; many that join at one moment; seeds that found one ring; an attacker; an
 //! owner that dies with what it has just told, or just taken; a node of another ring that goes past the living; an
-//! outage of all while two are cut off. Most are beyond the bound that the promises hold within; then what both sides
-//! wrote must meet.
+//! outage of all while two are cut off; values that end while their owner is off, or while nobody asks; many that write
+//! one key; stores that fill with tombstones. Most are beyond the bound that the promises hold within; then what both
+//! sides wrote must meet.
 
 pub mod apart;
 pub mod astray;
+pub mod deletes;
 pub mod exodus;
 pub mod founding;
 pub mod halves;
 pub mod hostile;
 pub mod lapse;
 pub mod leaves;
+pub mod lives;
 pub mod moves;
 pub mod outage;
 pub mod pairs;
+pub mod queue;
 pub mod rush;
 pub mod split;
 pub mod strays;
+pub mod sweep;
 
 mod asks;
 
@@ -26,9 +31,10 @@ mod winding;
 
 use super::{Plan, Rules, Scene, Swarm};
 use crate::config::Config;
+use crate::id::Id;
 use crate::rng::Rng;
 use crate::sim::chaos::Profile;
-use crate::sim::clock::Clock;
+use crate::sim::clock::{Clock, WRONG_WALLS};
 use crate::sim::log::Detail;
 use crate::sim::network::Weather;
 use crate::time::Instant;
@@ -73,6 +79,24 @@ impl Swarm {
             self.tally.add_counters(&counters);
         }
         self.count_hurt();
+    }
+
+    /// Somebody's wall clock jumps, or is corrected.
+    fn jump(&mut self, rng: &mut Rng) {
+        let (host, wrong) = (rng.index(self.world.hosts().len()), rng.index(WRONG_WALLS.len() + 1));
+        self.world.set_wall_clock(host, WRONG_WALLS.get(wrong).copied().unwrap_or(0));
+    }
+
+    /// The machines whose nodes answer now.
+    fn ready(&self) -> Vec<usize> {
+        let hosts = self.world.hosts().iter().enumerate();
+        hosts.filter(|(_, host)| host.is_ready(self.world.now())).map(|(number, _)| number).collect()
+    }
+
+    /// The machine whose node answers for an id now.
+    fn speaker_for(&self, id: Id) -> Option<usize> {
+        let now = self.world.now();
+        (0..self.world.hosts().len()).find(|&host| self.world.host(host).is_settled_for(now, id))
     }
 
     /// Cuts these off from all others until the scene ends.
