@@ -55,6 +55,8 @@ pub enum Rule {
     DropWhenConfirmed,
     /// Where tombstones were collected a floor stays, and nothing under it is taken.
     FloorOfTombstones,
+    /// A copy of an entry is taken only with the names of clients' writes that it remembers.
+    NamesWithCopies,
     /// A copy carries what is left of its value's life.
     CopiesCarryWhatIsLeft,
     /// Who comes back with what it saved, and thinks that more is left of a value than a neighbour does, is told so.
@@ -65,7 +67,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -90,6 +92,7 @@ impl Rule {
         Self::WitnessesHaveSettled,
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
+        Self::NamesWithCopies,
         Self::CopiesCarryWhatIsLeft,
         Self::LessLeftIsTold,
         Self::RefuseForgotten,

@@ -76,6 +76,9 @@ impl Node {
         let from = self.collector.from.take().filter(|id| claim.contains(*id) && *id != claim.upto);
         let from = from.unwrap_or(claim.after);
         let Some(arc) = self.rights.settled_part(from.plus(1), claim) else { return };
+        // A client's name that is remembered with a tombstone goes with it, and what others lack under a floor they
+        // do not take.
+        let kept = self.store.first_remembering_tombstone(arc);
         let mut last = arc.upto;
         let mut floor = Version::NONE;
         for (at, (id, _, stored)) in self.store.range(Arc::new(from, arc.upto)).enumerate() {
@@ -83,7 +86,7 @@ impl Node {
                 last = id;
                 break;
             }
-            if self.is_done_with(stored) {
+            if self.is_done_with(stored) && kept.is_none_or(|kept| floor_over(&stored.rank) < kept) {
                 floor = floor.max(floor_over(&stored.rank));
             }
         }
@@ -157,7 +160,8 @@ impl Node {
         }
         self.stand_on(arc, floor);
         let under = self.store.range(part).filter(|(_, _, stored)| {
-            stored.value.is_none() && floor_over(&stored.rank) <= floor && self.is_with_all(stored)
+            let old = stored.value.is_none() && floor_over(&stored.rank) <= floor;
+            old && !stored.remembers() && self.is_with_all(stored)
         });
         let gone: Vec<Item> = under.take(WORK).map(|(id, _, stored)| Item { id, rank: stored.rank }).collect();
         gone.into_iter().for_each(|item| self.drop_collected(item));

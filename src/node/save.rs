@@ -198,9 +198,15 @@ impl Node {
         let room = match () {
             () if self.fails_to_save() => Room::NoDisk,
             () if self.store.is_nearly_full() => Room::Little,
+            () if self.store.is_full_of_names() => Room::NoNames,
             () => Room::Enough,
         };
         Keeping { unsaved: unsaved && self.config.keeps(Rule::SaveBeforeTelling), room }
+    }
+
+    /// True if a neighbour, as far as it said, has no room for another name of a write.
+    pub(super) fn lacks_room_for_name(&self) -> bool {
+        self.ring.room.contains(&Room::NoNames)
     }
 
     /// True if neither this node nor a neighbour, as far as it said, has room for a write; one that makes nothing

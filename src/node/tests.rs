@@ -5,6 +5,8 @@ use crate::store::Content;
 use crate::wire::{Condition, Freshness, Operation, OperationId, Version};
 use std::collections::BTreeMap;
 
+mod names;
+
 pub(super) struct Net {
     pub now: Now,
     pub nodes: BTreeMap<SocketAddr, Node>,

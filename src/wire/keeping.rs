@@ -22,6 +22,8 @@ pub enum Room {
     Little,
     /// It cannot save anything: its disk is full or broken.
     NoDisk,
+    /// It has room, but not for another name of a write.
+    NoNames,
 }
 
 /// Whether a node awaits those who stood beside it before it was started, as it tells a neighbour.

@@ -518,6 +518,7 @@ fn snapshot(state: State, silenced: Option<Silenced>, trouble: Option<Trouble>) 
         under_copied: 0,
         differs_for: None,
         tombstones: 0,
+        names: 0,
         bytes: 0,
         owned_bytes: 0,
         copied_bytes: 0,
