@@ -55,12 +55,44 @@ pub struct Config {
     /// How much memory its entries may take, in bytes, at least 4 MiB; beyond it writes are refused. The last tenth is
     /// kept for copies, which others rest on. Default 128 MiB.
     pub memory_max: usize,
+    /// Who says so, for people.
+    pub memory_from: MemoryFrom,
     /// How long a tombstone is kept once all three nodes hold it, at least. Whatever was written on both sides of a
     /// partition longer than that, deletes on one side count against writes on the other. Default a day.
     pub collect_after: Duration,
+    /// Whether a node that its neighbours do not hear asks others which address they see, and takes that for its own: of
+    /// one that was told no address. Default no.
+    pub follows_address: bool,
+    /// Whether a node finds out if large datagrams reach its neighbours. Default no.
+    pub measures_paths: bool,
     /// The rules that the node does without, so that a test sees what comes of it.
     #[cfg(feature = "mutations")]
     pub without: alloc::vec::Vec<Rule>,
+}
+
+/// Where the limit of the entries' memory comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryFrom {
+    /// Nobody said anything.
+    Default,
+    /// `--max-memory`.
+    Flag,
+    /// A control group of the process allows no more.
+    Cgroup,
+    /// The address space of the process, as `ulimit -v` sets it, allows no more.
+    AddressSpace,
+}
+
+impl MemoryFrom {
+    /// The name that it is shown under.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Flag => "flag",
+            Self::Cgroup => "cgroup",
+            Self::AddressSpace => "address_space",
+        }
+    }
 }
 
 impl Default for Config {
@@ -83,7 +115,10 @@ impl Default for Config {
             min_nodes: 1,
             value_max: VALUE_MAX,
             memory_max: MEMORY_DEFAULT,
+            memory_from: MemoryFrom::Default,
             collect_after: Duration::from_secs(86_400),
+            follows_address: false,
+            measures_paths: false,
             #[cfg(feature = "mutations")]
             without: alloc::vec::Vec::new(),
         }

@@ -102,6 +102,14 @@ impl Disk {
     /// # Errors
     /// What is wrong, and what to do about it: the directory cannot be used, another node has it, it is damaged.
     pub fn open(dir: &Path, memory_max: usize) -> Result<(Self, Store, Option<Record>), String> {
+        Self::open_within(dir, memory_max, usize::MAX)
+    }
+
+    /// The same if what was saved takes no more than so many bytes of memory, whatever the store may take of writes.
+    ///
+    /// # Errors
+    /// As above, and that it takes more.
+    pub fn open_within(dir: &Path, memory_max: usize, most: usize) -> Result<(Self, Store, Option<Record>), String> {
         let mut file = DataFile::open(dir)?;
         let path = file.path();
         let database = file.database().map_err(|error| match error {
@@ -113,7 +121,15 @@ impl Disk {
             }
             error => damaged(path, &error.to_string()),
         })?;
-        let (store, record) = load(&database, memory_max).map_err(|why| damaged(path, &why))?;
+        let mut store = Store::new(memory_max);
+        let record = load(&database, &mut store, most).map_err(|why| damaged(path, &why))?;
+        if store.memory() > most {
+            let (path, most) = (path.display(), most >> 20);
+            return Err(format!(
+                "what {path} holds takes more than the {most} MiB of memory that the system leaves for it: raise the \
+                 limit of the process (cgroup, ulimit -v)"
+            ));
+        }
         if let Some(exposure) = file.exposure() {
             warn!("{exposure}");
         }
@@ -213,13 +229,12 @@ fn damaged(path: &Path, why: &str) -> String {
 }
 
 /// All that was saved.
-fn load(database: &Database, memory_max: usize) -> Result<(Store, Option<Record>), String> {
-    let mut store = Store::new(memory_max);
+fn load(database: &Database, store: &mut Store, most: usize) -> Result<Option<Record>, String> {
     let text = |error: redb::Error| error.to_string();
     let view = database.begin_read().map_err(|error| text(error.into()))?;
     let node = match view.open_table(NODE) {
         // Nothing was saved yet.
-        Err(TableError::TableDoesNotExist(_)) => return Ok((store, None)),
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
         node => node.map_err(|error| text(error.into()))?,
     };
     let format = node.get(FORMAT).map_err(|error| text(error.into()))?;
@@ -229,21 +244,24 @@ fn load(database: &Database, memory_max: usize) -> Result<(Store, Option<Record>
     let lived = node.get(LIVED).map_err(|error| text(error.into()))?;
     let lived = lived.and_then(|bytes| bytes.value().try_into().ok()).map(u64::from_be_bytes);
     store.has_lived(lived.ok_or("it does not say for how long it was held")?);
-    read(&view, &mut store).map_err(text)?.map_err(String::from)?;
+    read(&view, store, most).map_err(text)?.map_err(String::from)?;
     let record = node.get(RECORD).map_err(|error| text(error.into()))?;
-    let Some(bytes) = record else { return Ok((store, None)) };
+    let Some(bytes) = record else { return Ok(None) };
     let record = Record::from_bytes(bytes.value()).ok_or("the record of the node cannot be read")?;
-    Ok((store, Some(record)))
+    Ok(Some(record))
 }
 
-/// All entries. Where the database is whole one of them may still not be.
-fn read(view: &ReadTransaction, store: &mut Store) -> Result<Result<(), &'static str>, redb::Error> {
+/// All entries, until they take too much memory. Where the database is whole one of them may still not be.
+fn read(view: &ReadTransaction, store: &mut Store, most: usize) -> Result<Result<(), &'static str>, redb::Error> {
     let (heads, values) = (view.open_table(HEADS)?, view.open_table(VALUES)?);
     for entry in heads.iter()? {
         let (place, head) = entry?;
         let value = values.get(place.value())?;
         if store.restore(place.value(), head.value(), value.as_ref().map(AccessGuard::value)).is_err() {
             return Ok(Err("an entry cannot be read"));
+        }
+        if store.memory() > most {
+            break;
         }
     }
     Ok(Ok(()))

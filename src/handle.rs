@@ -65,6 +65,8 @@ pub struct Snapshot {
     pub uptime: Duration,
     /// Why the node cannot save, in words, since its last try failed.
     pub disk_fault: Option<Arc<str>>,
+    /// The node does not serve, and the address that it advertises is not one of this machine's any more.
+    pub homeless: bool,
     /// What keeps the node from joining, while it looks for a ring.
     pub trouble: Option<Trouble>,
 }

@@ -50,6 +50,9 @@ pub const PARTS_MAX: usize = 64;
 /// others ask of it, and a client whose part is lost there waits until it is asked for again.
 pub const PARTS_WAITING: usize = 8;
 
+/// Versions in the condition of one write.
+pub const VERSIONS_MAX: usize = 4;
+
 /// How many of its last writes an entry remembers, so that a repeated write gets its first answer.
 pub const OPERATIONS_MAX: usize = 4;
 

@@ -15,7 +15,7 @@ pub use journal::{Damaged, Saved, Unsaved};
 use crate::id::{Arc, Id};
 use crate::limits::{END_COST, ENTRIES_MAX, ENTRY_COST, MEMORY_DEFAULT};
 use crate::time::Instant;
-use crate::wire::{Entry, Hash, Item, OperationLog, Rank, Value, Version};
+use crate::wire::{Entry, Hash, Item, OperationLog, Rank, Room, Value, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::Bound;
@@ -75,7 +75,8 @@ type Key = (Id, Box<[u8]>);
 /// The entries of one node.
 #[derive(Clone, Debug)]
 pub struct Store {
-    entries: BTreeMap<Key, Stored>,
+    /// Boxed: a tree has places that are empty.
+    entries: BTreeMap<Key, Box<Stored>>,
     changes: u64,
     bytes: usize,
     tombstones: usize,
@@ -144,9 +145,29 @@ impl Store {
         self.entries.len()
     }
 
-    /// True if what is left of its memory is for copies of what others have taken already.
-    pub fn is_nearly_full(&self) -> bool {
-        self.memory() > self.limit - self.limit / 10 || self.entries.len() >= ENTRIES_MAX
+    /// Whether it takes more; if not, what it is full of. What is left of its memory then is for copies of what others
+    /// have taken already.
+    pub fn room(&self) -> Room {
+        let enough = self.memory() <= self.limit - self.limit / 10 && self.entries.len() < ENTRIES_MAX;
+        if enough { Room::Enough } else { self.full_of() }
+    }
+
+    /// What it is full of, if something does not fit.
+    pub fn full_of(&self) -> Room {
+        match () {
+            () if self.tombstones * ENTRY_COST >= self.limit / 4 => Room::Tombstones,
+            () if self.entries.len() >= ENTRIES_MAX => Room::Entries,
+            () => Room::Values,
+        }
+    }
+
+    /// True if it has so many tombstones that they are to be collected early: well before it is full, so that those
+    /// that remain are as old as can be; and the fuller it is of values, the fewer.
+    pub fn is_pressed(&self) -> bool {
+        let near = |count: usize, most: usize| count > most - most / 8;
+        self.tombstones > 0
+            && (near(self.memory() + self.tombstones * ENTRY_COST, self.limit)
+                || near(self.entries.len() + self.tombstones, ENTRIES_MAX))
     }
 
     /// The latest time of a version, in milliseconds.
@@ -183,13 +204,13 @@ impl Store {
     pub fn get(&self, key: &[u8]) -> Option<&Stored> {
         let id = Id::of_key(key);
         let mut of_id = self.entries.range((Bound::Included(first_of(id)), past(id)));
-        of_id.find(|((_, other), _)| **other == *key).map(|(_, stored)| stored)
+        of_id.find(|((_, other), _)| **other == *key).map(|(_, stored)| &**stored)
     }
 
     fn get_mut(&mut self, key: &[u8]) -> Option<&mut Stored> {
         let id = Id::of_key(key);
         let mut of_id = self.entries.range_mut((Bound::Included(first_of(id)), past(id)));
-        of_id.find(|((_, other), _)| **other == *key).map(|(_, stored)| stored)
+        of_id.find(|((_, other), _)| **other == *key).map(|(_, stored)| &mut **stored)
     }
 
     /// The entry of the key as it goes over the wire.
@@ -237,7 +258,7 @@ impl Store {
             self.count_names(id, names::named(&stored.log), names);
         }
         let end = Some(stored.ends_us()).filter(|end| *end != 0);
-        if let Some(old) = self.entries.insert((id, Box::from(key)), stored) {
+        if let Some(old) = self.entries.insert((id, Box::from(key)), Box::new(stored)) {
             self.discount(id, key.len(), &old);
         }
         self.ends.extend(end.map(|end| (end, id)));
@@ -278,7 +299,7 @@ impl Store {
         let first = (!after_last).then(|| self.entries.range((Bound::Included(first_of(arc.after.plus(1))), end)));
         let second = wraps.then(|| self.entries.range((Bound::Unbounded, past(arc.upto))));
         let both = first.into_iter().flatten().chain(second.into_iter().flatten());
-        both.map(|((id, key), stored)| (*id, &**key, stored))
+        both.map(|((id, key), stored)| (*id, &**key, &**stored))
     }
 
     /// The sum of what is held of an arc that is asked for again and again: it is kept.

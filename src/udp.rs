@@ -6,6 +6,7 @@
 
 mod address;
 mod life;
+mod names;
 mod notes;
 mod probe;
 mod seeds;
@@ -17,7 +18,7 @@ pub use life::{HANDED_OVER, IN_USE, LISTENING};
 pub(crate) use probe::{Probed, Said, probe_all};
 pub(crate) use seeds::resolved;
 use sockets::as_v6;
-pub use sockets::{Http, Sockets, bind};
+pub use sockets::{Http, Sockets, beyond_one_link, bind, bind_udp, lacks_ipv6};
 
 use crate::disk::{Outcome, Saver};
 use crate::handle::{DriverCounters, Handle, Request, Snapshot};
@@ -164,7 +165,7 @@ impl Driver {
         // One try at a time: while names are being resolved, asking again changes nothing.
         let (wanted, tries) = channel::bounded(1);
         let (seeds, handle) = (std::mem::take(&mut self.seeds), self.handle.clone());
-        let resolver = seeds::resolve(seeds, self.telling.here, tries, handle, self.telling.notes_on(&self.node));
+        let resolver = seeds::resolve(seeds, tries, handle, self.telling.notes_on(&self.node));
         future::or(self.drive(wanted), resolver).await
     }
 
@@ -184,6 +185,10 @@ impl Driver {
             let now = now();
             if self.node.poll_timeout() <= now.at {
                 self.node.handle_timeout(now);
+                self.hand_out(&wanted);
+            }
+            if let Some(addr) = self.telling.look_home(&self.node, now.at) {
+                self.node.handle_moved(now, addr);
                 self.hand_out(&wanted);
             }
             self.teller.look(now.at, &self.node);
@@ -275,8 +280,8 @@ impl Driver {
             Request::Status(to) => {
                 let status = self.status(now.at);
                 let (uptime, disk_fault) = (now.at.since(self.started), self.fault.clone());
-                let trouble = self.telling.trouble(&self.node);
-                let _ = to.try_send(Snapshot { status, driver: self.counters, uptime, trouble, disk_fault });
+                let (trouble, homeless) = (self.telling.trouble(&self.node), self.telling.is_homeless(&self.node));
+                let _ = to.try_send(Snapshot { status, driver: self.counters, uptime, trouble, homeless, disk_fault });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));
@@ -375,9 +380,14 @@ impl Driver {
                     }
                 }
                 Event::SeedsWanted { tries } => {
-                    let _ = wanted.try_send(Wanted::of(&self.node, tries));
+                    let _ = wanted.try_send(Wanted::of(&self.node, self.telling.here, tries));
                 }
-                Event::Life(life) => self.tell(life),
+                Event::Life(life) => {
+                    if let Life::Moved { to, .. } = life {
+                        self.telling.here.me = Some(to);
+                    }
+                    self.tell(life);
+                }
                 Event::Left { handed_over } => self.has_left(handed_over),
             }
         }

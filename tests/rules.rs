@@ -11,7 +11,7 @@
 
 use skynode::config::Rule;
 use skynode::sim::chaos::Profile;
-use skynode::sim::swarm::scenes::{Stage, astray, lapse, lives, outage, strays};
+use skynode::sim::swarm::scenes::{Stage, astray, deletes, lapse, lives, outage, strays};
 use skynode::sim::swarm::{Outcome, Swarm};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,14 +26,15 @@ const UNSEEN: [Rule; 2] = [Rule::HighestTermOnly, Rule::AskedAfterPointer];
 
 /// Rules whose lack no ordinary seed shows either: hardly ever is what was read on one node only, or the last copy a
 /// stray, or does a node from another ring come along just where one has died, or do those that went before the power
-/// failed stand between the only two that are left when it comes back; and what comes from a disk may count no time in a
-/// run of two minutes. Each has a scene that leads there, with so many seeds.
-const SHOWN_BY_SCENES: [(Rule, &str, Stage, u64); 5] = [
+/// failed stand between the only two that are left when it comes back; how long a value from a disk may live is judged
+/// by a scene alone; and no store gets full. Each has a scene that leads there, with so many seeds.
+const SHOWN_BY_SCENES: [(Rule, &str, Stage, u64); 6] = [
     (Rule::WitnessesHaveSettled, "outage", outage::stage, 100),
     (Rule::FormerClaim, "astray", astray::stage, 100),
     (Rule::CompleteBeforeAnswering, "lapse", lapse::stage, 100),
     (Rule::DropWhenConfirmed, "strays", strays::stage, 60),
     (Rule::LessLeftIsTold, "lives", lives::stage, 60),
+    (Rule::EarlyWhereWhole, "deletes", deletes::stage, 40),
 ];
 
 fn ordinary(seed: u64) -> Swarm {

@@ -9,8 +9,8 @@
 
 use skynode::sim::Detail;
 use skynode::sim::swarm::scenes::{
-    Stage, apart, astray, exodus, founding, halves, lapse, leaves, lives, outage, pairs, queue, rush, split, strays,
-    sweep,
+    Stage, apart, astray, deletes, exodus, founding, halves, lapse, leaves, lives, moves, outage, pairs, queue, rush,
+    split, strays, sweep,
 };
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
@@ -115,6 +115,16 @@ fn values_that_nobody_asks_for_end_all_the_same() {
 #[test]
 fn a_value_lives_as_long_as_was_said_though_its_owner_was_off_meanwhile() {
     play_all("lives", lives::stage, 100, &[]);
+}
+
+#[test]
+fn a_node_whose_machine_gets_another_address_is_back_under_it() {
+    play_all("moves", moves::stage, 100, &[]);
+}
+
+#[test]
+fn deletes_of_ever_new_names_fill_no_store_for_good_and_bury_nothing_of_another_side() {
+    play_all("deletes", deletes::stage, 40, &[]);
 }
 
 #[test]

@@ -38,6 +38,10 @@ fn version(n: u64) -> Version {
     Version { term: n, time_ms: 1_700_000_000_000 + n, writer: 0x1111_1111_1111_1100 + n }
 }
 
+fn versions() -> Versions {
+    [version(1), version(2), Version::NONE, Version::NONE]
+}
+
 fn rank(n: u64) -> Rank {
     Rank { version: version(n), ballot: n + 2, chosen: n == 1 }
 }
@@ -72,7 +76,7 @@ fn stabilise(dropped: &[u8]) -> Stabilise {
         list: 0x0506,
         dropped: peers(dropped),
         awaits: Awaits::NobodyAndNew,
-        keeping: Keeping { unsaved: true, room: Room::Little },
+        keeping: Keeping { unsaved: true, room: Room::Values },
     }
 }
 
@@ -215,7 +219,18 @@ fn requests() -> Vec<Row> {
             "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b65790002ac0203612f62f0a20401bbbbbbbbbbbbbbb \
              bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
             "3f10315bfad98935"),
-        row(Delete { operation: operation(), named: false, key: b"key", condition: Condition::Match(version(1)), min_copies: 2 },
+        row(put(Condition::OneOf(versions()), Body::whole(b"value")),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579040181d095ffbc3111111111111111010282d0 \
+             95ffbc311111111111111102000000000000000000000000000000000000000002ac0203612f6205000576616c7565",
+            "17df92b8a34fca9f"),
+        row(put(Condition::NoneOf { versions: versions(), absent: true }, Body::whole(b"value")),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579050181d095ffbc3111111111111111010282d0 \
+             95ffbc31111111111111110200000000000000000000000000000000000000000102ac0203612f6205000576616c7565",
+            "e310161c38f6a158"),
+        row(Delete {
+                operation: operation(), named: false, key: b"key",
+                condition: Condition::Match(version(1)), min_copies: 2,
+            },
             "000d eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0200036b6579030181d095ffbc31111111111111110102",
             "f360838c1524e422"),
         row(Walk,
@@ -401,9 +416,9 @@ fn refusals() -> Vec<Row> {
         row(Forgotten,
             "010b 0d",
             "45cf423f76dd6dd2"),
-        row(Full,
-            "010b 0e",
-            "1a5d54a818c3bece"),
+        row(Full { room: Room::Tombstones },
+            "010b 0e03",
+            "04050904bc5acb74"),
         row(Silent,
             "010b 0f",
             "1254b557c08a678a"),

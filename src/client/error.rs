@@ -141,7 +141,7 @@ fn reason(why: Unavailable) -> String {
         Unavailable::NoOwner => {
             "no node serves the key at this moment, as for some seconds after a crash: try again".into()
         }
-        Unavailable::Full => "the owner's store is full (--max-memory): add nodes, or delete something".into(),
+        Unavailable::Full { room } => format!("a node that is to hold the key {room}"),
         Unavailable::Names => {
             "as many names of writes are remembered as may be, each for eleven minutes: try again later, or let the \
              client draw the name"

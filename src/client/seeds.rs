@@ -12,7 +12,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 /// # Errors
 /// What is wrong with it.
 pub fn node(text: &str) -> Result<String, String> {
-    let parts = text.rsplit_once(':').filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    let parts = udp::beyond_one_link(text)?
+        .rsplit_once(':')
+        .filter(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     parts.map(|_| text.to_owned()).ok_or_else(|| format!("{text:?} is no node: write host:port, as in 127.0.0.1:4321"))
 }
 
@@ -40,7 +42,7 @@ pub(super) fn socket_for(addrs: &[SocketAddr]) -> io::Result<UdpSocket> {
     if addrs.iter().all(SocketAddr::is_ipv4) {
         return UdpSocket::bind((v4, 0));
     }
-    UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).or_else(|error| {
+    udp::bind_udp((Ipv6Addr::UNSPECIFIED, 0).into()).or_else(|error| {
         // A name has addresses of both, and the machine has no IPv6.
         if addrs.iter().any(SocketAddr::is_ipv4) { UdpSocket::bind((v4, 0)) } else { Err(error) }
     })

@@ -57,6 +57,8 @@ pub enum Rule {
     FloorOfTombstones,
     /// A copy of an entry is taken only with the names of clients' writes that it remembers.
     NamesWithCopies,
+    /// Before their time tombstones are collected only in a group that is whole.
+    EarlyWhereWhole,
     /// A copy carries what is left of its value's life.
     CopiesCarryWhatIsLeft,
     /// Who comes back with what it saved, and thinks that more is left of a value than a neighbour does, is told so.
@@ -67,7 +69,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -93,6 +95,7 @@ impl Rule {
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
         Self::NamesWithCopies,
+        Self::EarlyWhereWhole,
         Self::CopiesCarryWhatIsLeft,
         Self::LessLeftIsTold,
         Self::RefuseForgotten,

@@ -42,6 +42,11 @@ pub enum Found {
     Unresolved(String),
     /// The name resolves to a loopback address, which on every machine is that machine.
     Loopback,
+    /// The name resolves to a loopback address and to nothing else, the port is the node's own, and nothing tells which
+    /// address of this machine others reach.
+    Homeless,
+    /// It is an address of one link, good only together with the name of a network interface.
+    LinkLocal,
     /// It has an address of IPv6 and the node listens on one of IPv4, or the other way round.
     OtherFamily,
     /// It is on another machine, and the node listens on a loopback address.
@@ -162,6 +167,14 @@ impl Trouble {
             Found::Loopback => format!(
                 "At {seeds} the name stands for the machine that looks it up, often by a line of its /etc/hosts, and \
                  nothing answers there: name the address that other machines reach."
+            ),
+            Found::Homeless => format!(
+                "{seeds} stands for this machine itself, by a loopback address that others cannot use, and nothing \
+                 tells which of its addresses they reach: say it with --advertise."
+            ),
+            Found::LinkLocal => format!(
+                "The address of {seeds} is good on one link only (fe80::/10), and nodes pass addresses on to others: \
+                 name one that all of them reach."
             ),
             Found::OutOfLoopback => format!(
                 "It listens on {listen}, which no other machine reaches, and {seeds} is on one: start it with \

@@ -30,6 +30,7 @@ use route::{check_key, route};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// The longest body of `POST /storage`: key and value with every byte escaped as `\u0000`, and what stands around them.
 const fn json_max(value_max: usize) -> usize {
@@ -169,7 +170,7 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
         Action::Answer(response) => response,
         Action::Get { key, conditions } => match ask(node, Command::Get { key }).await? {
             Reply::Value { content, left_ms, version, copies, owner } => {
-                let (bytes, kind) = (content.bytes(), content.kind());
+                let (bytes, kind) = (content.shared(), content.kind());
                 let found = Found { bytes, left_out: 0, kind, left_ms, version, copies, owner };
                 reply::value(&found, conditions.instead(version))
             }
@@ -177,7 +178,8 @@ async fn perform(action: Action, body: Vec<u8>, value_max: usize, node: &Handle)
         },
         Action::Glance { key, conditions } => match ask(node, Command::Glance { key }).await? {
             Reply::Seen { version, length, kind, left_ms, copies, owner } => {
-                let found = Found { bytes: &[], left_out: length, kind: &kind, left_ms, version, copies, owner };
+                let found =
+                    Found { bytes: Arc::default(), left_out: length, kind: &kind, left_ms, version, copies, owner };
                 reply::value(&found, conditions.instead(version))
             }
             other => failure(other),

@@ -1,8 +1,9 @@
 //! The chunked transfer coding (RFC 9112, section 7), one piece at a time.
 
-use super::parse::{FIELDS_BYTES_MAX, FIELDS_MAX, Lines, Refusal, field, is_token};
+use super::parse::{FIELDS_BYTES_MAX, FIELDS_MAX, Lines, Refusal, bad, field};
 use super::response::Status;
 use super::strict::is_late;
+use super::syntax::{blanks, quoted, token};
 
 /// The longest line that begins a chunk, in bytes: its size, and extensions that nobody here understands.
 pub const CHUNK_LINE_MAX: usize = 256;
@@ -100,18 +101,12 @@ impl Chunks {
     }
 }
 
-const fn bad<T>(detail: &'static str) -> Result<T, Refusal> {
-    Err(Refusal { status: Status::BadRequest, detail })
-}
-
 /// The size that a chunk begins with, its extensions checked and left out.
 fn size(line: &[u8]) -> Result<u64, Refusal> {
     let digits = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
     let (number, rest) = line.split_at_checked(digits).unwrap_or_default();
-    let extended = rest.trim_ascii_start().first() == Some(&b';');
-    let is_text = |&byte: &u8| byte == b'\t' || byte == b' ' || byte == b'"' || !byte.is_ascii_control();
-    if !(rest.is_empty() || extended && rest.iter().all(is_text) && is_extension(rest)) {
-        return bad("A chunk begins with its size in hexadecimal digits.");
+    if extensions(rest).is_none() {
+        return bad("A chunk begins with its size in hexadecimal digits, and perhaps ;name=value.");
     }
     let number = str::from_utf8(number).unwrap_or_default();
     // More than 16 digits do not fit, even if the first are zeros: nobody writes that in good faith.
@@ -121,10 +116,17 @@ fn size(line: &[u8]) -> Result<u64, Refusal> {
     }
 }
 
-/// True if a name follows the first semicolon.
-fn is_extension(rest: &[u8]) -> bool {
-    let name = rest.trim_ascii_start().get(1..).unwrap_or_default().trim_ascii_start();
-    name.first().copied().is_some_and(is_token)
+/// Reads over extensions (RFC 9112, section 7.1.1) to the end of the line. → `None` if something else stands there.
+fn extensions(mut rest: &[u8]) -> Option<()> {
+    while !rest.is_empty() {
+        let name = blanks(rest).strip_prefix(b";")?;
+        rest = token(blanks(name))?;
+        if let Some(value) = blanks(rest).strip_prefix(b"=") {
+            let value = blanks(value);
+            rest = if value.starts_with(b"\"") { quoted(value) } else { token(value) }?;
+        }
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -189,6 +191,38 @@ mod tests {
         for input in wrong {
             let refused = read_all(input, 100).map_err(|refusal| refusal.status);
             assert_eq!(refused, Err(Status::BadRequest), "{:?}", String::from_utf8_lossy(input));
+        }
+    }
+
+    #[test]
+    fn extensions_are_read_to_their_end() {
+        for (extensions, good) in [
+            (";a", true),
+            (";a=b", true),
+            (";a=\"\"", true),
+            (" ;\ta = \"b;\\\" \u{e4}\" ; c", true),
+            (";a;b=c;d=\"e\"", true),
+            (";", false),
+            (";;a", false),
+            (";a;", false),
+            (";a ", false),
+            (";a=", false),
+            (";a=;b", false),
+            (";=b", false),
+            (";a b", false),
+            (";a=b c", false),
+            (";a=\"b", false),
+            (";a=\"b\\\"", false),
+            (";a=\"b\"c", false),
+            (";a=\"\x7f\"", false),
+            (";a=(b)", false),
+            (";a=b\x01", false),
+            ("a=b", false),
+            (",a=b", false),
+            (" ", false),
+        ] {
+            let input = format!("1{extensions}\r\nx\r\n0{extensions}\r\n\r\n");
+            assert_eq!(read_all(input.as_bytes(), 9).is_ok(), good, "{extensions:?}");
         }
     }
 

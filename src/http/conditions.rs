@@ -1,59 +1,81 @@
 //! Conditional requests (RFC 9110, section 13): the tag of a key is its version.
 //!
-//! A read may list as many tags as it likes, since they are compared here. A write is compared by the owner of the key,
-//! who takes one condition.
+//! A read is compared here, with as many tags as it lists. A write is compared by the owner of the key, with all that
+//! it lists at once: a repetition says the same, and what the owner finds can no longer change.
 
 use super::parse::Head;
 use super::response::{Response, Status, bad};
-use crate::wire::{Condition, Version};
+use super::syntax::blanks;
+use crate::limits::VERSIONS_MAX;
+use crate::wire::{Condition, Version, Versions};
 
 /// `If-Match` and `If-None-Match` of a read, as sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ReadConditions {
     matches: Option<Tags>,
     none_match: Option<Tags>,
 }
 
-/// Entity tags: `None` is the asterisk, which stands for any.
-type Tags = Option<Vec<Tag>>;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Tag {
-    weak: bool,
-    text: String,
+/// What a field lists.
+#[derive(Debug)]
+enum Tags {
+    /// An asterisk, which stands for any.
+    Any,
+    These(Vec<Tag>),
 }
 
-/// Entity tags of a field: an asterisk, or a list of quoted texts, perhaps weak ones.
+/// An entity tag. Of one that is no version of this store nothing has to be known: no value has it.
+#[derive(Clone, Copy, Debug)]
+struct Tag {
+    is_weak: bool,
+    version: Option<Version>,
+}
+
+impl Tags {
+    /// True if the version is listed; by strong comparison a weak tag is like none (RFC 9110, section 8.8.3.2).
+    fn have(&self, version: Version, strongly: bool) -> bool {
+        match self {
+            Self::Any => true,
+            Self::These(list) => list.iter().any(|tag| tag.version == Some(version) && !(strongly && tag.is_weak)),
+        }
+    }
+}
+
+/// What all fields of this name list.
 fn tags(head: &Head<'_>, name: &str) -> Result<Option<Tags>, Response> {
-    let mut list = Vec::new();
-    let mut any = false;
-    let mut values = head.values(name).peekable();
+    let (mut values, mut list) = (head.values(name).peekable(), Vec::new());
     if values.peek().is_none() {
         return Ok(None);
     }
-    let wrong = || bad(format_args!("{name} holds * or entity tags in double quotes, as ETag gave them."));
-    for value in values {
-        let mut rest = str::from_utf8(value).map_err(|_| wrong())?;
-        if rest == "*" {
-            any = true;
-            continue;
-        }
-        while !rest.is_empty() {
-            let (weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |quoted| (true, quoted));
-            let (text, after) = quoted.strip_prefix('"').and_then(|quoted| quoted.split_once('"')).ok_or_else(wrong)?;
-            list.push(Tag { weak, text: text.to_owned() });
-            let after = after.trim_start();
-            rest = match after.strip_prefix(',') {
-                Some(next) => next.trim_start(),
-                None if after.is_empty() => after,
-                None => return Err(wrong()),
-            };
-        }
+    if head.values(name).eq([b"*"]) {
+        return Ok(Some(Tags::Any));
     }
-    match (any, list.is_empty()) {
-        (true, true) => Ok(Some(None)),
-        (false, false) => Ok(Some(Some(list))),
-        _ => Err(wrong()),
+    match values.try_for_each(|line| read(line, &mut list)) {
+        Some(()) if !list.is_empty() => Ok(Some(Tags::These(list))),
+        _ => Err(bad(format_args!("{name} holds * or entity tags in double quotes, as ETag gave them."))),
+    }
+}
+
+/// Reads the entity tags of a line; elements of a list may be empty (RFC 9110, section 5.6.1).
+fn read(mut line: &[u8], list: &mut Vec<Tag>) -> Option<()> {
+    loop {
+        line = blanks(line);
+        match line.split_first() {
+            None => return Some(()),
+            Some((b',', rest)) => line = rest,
+            Some(_) => {
+                let (is_weak, quoted) = line.strip_prefix(b"W/").map_or((false, line), |quoted| (true, quoted));
+                let mut parts = quoted.strip_prefix(b"\"")?.splitn(2, |byte| *byte == b'"');
+                let (text, rest) = (parts.next()?, parts.next()?);
+                line = blanks(rest);
+                let ends = line.is_empty() || line.starts_with(b",");
+                if !ends || text.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
+                    return None;
+                }
+                let version = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                list.push(Tag { is_weak, version });
+            }
+        }
     }
 }
 
@@ -65,34 +87,44 @@ pub fn read_conditions(head: &Head<'_>) -> Result<ReadConditions, Response> {
 impl ReadConditions {
     /// What to answer instead of the value in this version, if a condition says so (RFC 9110, section 13.2.2).
     pub fn instead(&self, version: Version) -> Option<Status> {
-        let tag = version.to_string();
-        let listed = |tags: &Tags, strong: bool| match tags {
-            None => true,
-            Some(list) => list.iter().any(|known| known.text == tag && !(strong && known.weak)),
-        };
-        if self.matches.as_ref().is_some_and(|tags| !listed(tags, true)) {
+        if self.matches.as_ref().is_some_and(|tags| !tags.have(version, true)) {
             return Some(Status::PreconditionFailed);
         }
-        self.none_match.as_ref().is_some_and(|tags| listed(tags, false)).then_some(Status::NotModified)
+        self.none_match.as_ref().is_some_and(|tags| tags.have(version, false)).then_some(Status::NotModified)
     }
 }
 
-/// The condition of a write: `If-Match` with one strong tag or `*`, or `If-None-Match: *`.
+/// The condition of a write: `If-Match` and `If-None-Match` hold together. One that cannot hold is left to the owner,
+/// who says what the key has, or that there is none.
 pub fn write_condition(head: &Head<'_>) -> Result<Condition, Response> {
-    match (tags(head, "If-Match")?, tags(head, "If-None-Match")?) {
-        (None, None) => Ok(Condition::None),
-        (Some(_), Some(_)) => Err(bad("If-Match and If-None-Match exclude each other in a write: send one of them.")),
-        (None, Some(None)) => Ok(Condition::Absent),
-        (None, Some(Some(_))) => Err(bad("If-None-Match of a write is *: to replace a known version use If-Match.")),
-        (Some(None), None) => Ok(Condition::Present),
-        (Some(Some(list)), None) => match list.as_slice() {
-            [Tag { weak: false, text }] => text.parse().map(Condition::Match).map_err(|_| {
-                let detail =
-                    "The tag of If-Match is no version of this store, so it matches nothing: GET the key for its ETag.";
-                Response::problem(Status::PreconditionFailed, detail)
-            }),
-            [_] => Err(bad("If-Match of a write needs a strong tag: leave out the W/.")),
-            _ => Err(bad("If-Match of a write holds one tag, not several.")),
-        },
-    }
+    let few = |name: &str| match tags(head, name)? {
+        Some(Tags::These(list)) if list.len() > VERSIONS_MAX => {
+            Err(bad(format_args!("{name} of a write lists at most {VERSIONS_MAX} tags, and nothing was changed.")))
+        }
+        tags => Ok(tags),
+    };
+    Ok(match (few("If-Match")?, few("If-None-Match")?) {
+        (None, None) => Condition::None,
+        (None, Some(Tags::Any)) => Condition::Absent,
+        (Some(Tags::Any), None) => Condition::Present,
+        (matches @ (None | Some(Tags::Any)), Some(Tags::These(list))) => {
+            Condition::NoneOf { versions: fill(list.iter().filter_map(|tag| tag.version)), absent: matches.is_none() }
+        }
+        (Some(Tags::Any), Some(Tags::Any)) => Condition::OneOf(Versions::default()),
+        (Some(Tags::These(list)), excluded) => {
+            let strong = list.iter().filter(|tag| !tag.is_weak).filter_map(|tag| tag.version);
+            let is_excluded = |version| excluded.as_ref().is_some_and(|excluded| excluded.have(version, false));
+            match fill(strong.filter(|version| !is_excluded(*version))) {
+                [one, Version::NONE, ..] => Condition::Match(one),
+                versions => Condition::OneOf(versions),
+            }
+        }
+    })
+}
+
+/// The versions, of which there are few enough.
+fn fill(versions: impl Iterator<Item = Version>) -> Versions {
+    let mut filled = Versions::default();
+    filled.iter_mut().zip(versions).for_each(|(place, version)| *place = version);
+    filled
 }

@@ -7,6 +7,7 @@ use super::routes::Parameter;
 use crate::limits::{Beyond, KIND_MAX, Limited, TTL_MAX_S, grouped};
 use crate::node::Attempt;
 use crate::wire::Condition;
+use std::net::SocketAddr;
 
 /// What the fields of a write say, beside key and value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,18 +76,32 @@ pub fn once<'a>(head: &Head<'a>, name: &str) -> Result<Option<&'a str>, Response
 /// A field that is a number from 1 on.
 fn counted(head: &Head<'_>, name: &str, highest: u32) -> Result<Option<u32>, Response> {
     let Some(text) = once(head, name)? else { return Ok(None) };
-    let digits = (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = digits.then(|| text.parse().ok()).flatten().filter(|number| (1..=highest).contains(number));
-    number.map(Some).ok_or_else(|| {
+    let number = up_to(text, highest as usize);
+    number.map(|number| Some(number as u32)).ok_or_else(|| {
         bad(format_args!("{name} is a number from 1 to {}: nothing was changed.", grouped(highest.into())))
     })
+}
+
+/// A number from 1 on, as it is written: without a sign, and without a zero before it.
+fn up_to(text: &str, highest: usize) -> Option<usize> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|number| is_plain && (1..=highest).contains(number))
+}
+
+/// The address of a node, as it shows itself but for the ways to write one of IPv6.
+pub fn address(text: &str) -> Option<SocketAddr> {
+    let (addr, (_, port)) = (text.parse::<SocketAddr>().ok()?, text.rsplit_once(':')?);
+    (up_to(port, u16::MAX.into()).is_some() && !text.contains('%')).then_some(addr)
 }
 
 /// The name under which a write is sent, perhaps not for the first time.
 fn attempt(head: &Head<'_>) -> Result<Option<Attempt>, Response> {
     let Some(text) = once(head, "Sky-Operation")? else { return Ok(None) };
     let attempt = text.parse().map(Attempt::First).or_else(|_| text.parse().map(Attempt::Again));
-    let sound = |attempt: &Attempt| !matches!(attempt, Attempt::Again(operation) if !operation.fresh.is_sound());
+    let sound = |attempt: &Attempt| match attempt {
+        Attempt::Again(again) => again.fresh.is_sound() && again.to_string().eq_ignore_ascii_case(text),
+        Attempt::First(_) => true,
+    };
     attempt.ok().filter(sound).map(Some).ok_or_else(|| {
         let detail = "Sky-Operation is what an answer 504 said, to repeat a write, or 32 random hexadecimal digits, \
                       to name a new one.";
@@ -123,8 +138,7 @@ pub fn parameter(head: &Head<'_>, wanted: &Parameter) -> Result<Option<Vec<u8>>,
 pub fn number(head: &Head<'_>, wanted: &Parameter, default: usize) -> Result<usize, Response> {
     let Some(text) = parameter(head, wanted)? else { return Ok(default) };
     let highest = wanted.highest.unwrap_or(usize::MAX);
-    let digits = str::from_utf8(&text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=highest).contains(number));
+    let number = str::from_utf8(&text).ok().and_then(|text| up_to(text, highest));
     number.ok_or_else(|| {
         bad(format_args!("{} is a number from 1 to {}: nothing was done.", wanted.name, grouped(highest as u64)))
     })

@@ -1,6 +1,6 @@
 //! `GET /fingers`: those of this node, or of the one whose address is given, as only that one knows them.
 
-use super::fields::parameter;
+use super::fields::{address, parameter};
 use super::json;
 use super::parse::Head;
 use super::response::{Response, Status, bad};
@@ -13,9 +13,9 @@ use std::net::SocketAddr;
 /// # Errors
 /// The answer to what is no address.
 pub fn whose(head: &Head<'_>) -> Result<Option<SocketAddr>, Response> {
-    let address = |text: Vec<u8>| str::from_utf8(&text).ok()?.parse().ok();
+    let read = |text: Vec<u8>| address(str::from_utf8(&text).ok()?);
     let wrong = || bad("of is the address of a node, ip:port.");
-    parameter(head, &OF)?.map(|text| address(text).ok_or_else(wrong)).transpose()
+    parameter(head, &OF)?.map(|text| read(text).ok_or_else(wrong)).transpose()
 }
 
 /// What that node told.

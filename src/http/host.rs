@@ -22,9 +22,8 @@ impl Hosts {
     /// # Errors
     /// With the answer that refuses.
     pub fn check(&self, head: &Head<'_>) -> Result<(), Response> {
-        // Programs of old may send none; every browser does.
-        let Some(host) = head.values("host").next() else { return Ok(()) };
-        if str::from_utf8(host).is_ok_and(|host| self.answers_to(host)) {
+        // Programs of old may name none; every browser does.
+        if head.host.is_none_or(|host| self.answers_to(host)) {
             return Ok(());
         }
         let detail = "This node does not know the name in Host for its own, and nothing was done: ask it by its \

@@ -88,6 +88,12 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         value_bytes: usize,
     }
     #[derive(Serialize)]
+    struct MemoryJson {
+        bytes: usize,
+        limit: usize,
+        from: &'static str,
+    }
+    #[derive(Serialize)]
     struct NodeJson {
         id: Text<Id>,
         addr: SocketAddr,
@@ -98,6 +104,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         ring: String,
         predecessor: Option<PeerJson>,
         successors: Vec<PeerJson>,
+        narrow: Vec<SocketAddr>,
         fingers: Vec<FingerJson>,
         claim: Option<ArcJson>,
         settled: Option<ArcJson>,
@@ -112,6 +119,8 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         names: usize,
         bytes: usize,
         disk: &'static str,
+        memory: MemoryJson,
+        room: &'static str,
         counters: BTreeMap<&'static str, u64>,
         limits: Limits,
         version: &'static str,
@@ -132,6 +141,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         ring: snapshot.status.ring.clone(),
         predecessor: predecessor.as_ref().map(PeerJson::from),
         successors: peers(successors),
+        narrow: snapshot.status.narrow.clone(),
         fingers: fingers.iter().map(FingerJson::from).collect(),
         claim: claim.map(ArcJson::from),
         settled: settled.map(ArcJson::from),
@@ -146,6 +156,12 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         names,
         bytes,
         disk: disk_name(&snapshot.status),
+        memory: MemoryJson {
+            bytes: snapshot.status.memory,
+            limit: snapshot.status.memory_max,
+            from: snapshot.status.memory_from.name(),
+        },
+        room: snapshot.status.room.name(),
         counters: counts,
         limits: Limits { key_bytes: KEY_MAX, value_bytes: snapshot.status.value_max },
         version: env!("CARGO_PKG_VERSION"),

@@ -9,8 +9,10 @@ mod text;
 use super::response::{Response, Status as HttpStatus};
 use super::traffic::{Kind, Outcome, Traffic};
 use super::words::{disk_name, state_name};
+use crate::config::MemoryFrom;
 use crate::handle::{DriverCounters, Snapshot};
 use crate::node::{Counters, Load, State, Status};
+use crate::wire::Room;
 use text::Text;
 
 /// The format that this is written in.
@@ -69,9 +71,21 @@ fn store(to: &mut Text, status: &Status) {
     let help = "For how long what is shared with a neighbour has differed from what that one holds; 0 if nothing does.";
     let differs_for = status.differs_for.map_or(0.0, |since| since.as_secs_f64());
     to.gauge("sky_oldest_difference_seconds", help, differs_for);
+    let help = "Neighbours that large datagrams do not reach, while small ones do.";
+    to.gauge("sky_narrow_paths", help, status.narrow.len());
     to.gauge("sky_store_memory_bytes", "Memory that the entries take, as reckoned for --max-memory.", status.memory);
-    let help = "Memory that the entries may take: --max-memory.";
+    let help = "Memory that the entries may take: --max-memory, or what the system allows.";
     to.gauge("sky_store_memory_limit_bytes", help, status.memory_max);
+    let help = "1 for who sets that limit: the default, --max-memory, a control group, the limit of address space.";
+    to.family("sky_store_memory_limit_from", "gauge", help);
+    for from in [MemoryFrom::Default, MemoryFrom::Flag, MemoryFrom::Cgroup, MemoryFrom::AddressSpace] {
+        to.sample("sky_store_memory_limit_from", &[("from", from.name())], u8::from(from == status.memory_from));
+    }
+    let help = "1 for what the node is full of, so that it takes no writes that need room: enough means that it does.";
+    to.family("sky_store_room", "gauge", help);
+    for (room, name) in Room::NAMES {
+        to.sample("sky_store_room", &[("room", name)], u8::from(room == status.room));
+    }
 }
 
 fn datagrams(to: &mut Text, counters: &Counters, driver: DriverCounters) {
@@ -195,8 +209,14 @@ fn people(to: &mut Text, traffic: &Traffic) {
         to.sample("sky_http_request_duration_seconds_count", &[kind], count);
     }
     to.gauge("sky_http_connections", "Connections of clients, the one that asks included.", traffic.connections());
-    let help = "Connections refused as all others were busy.";
-    to.counter("sky_http_turned_away_total", help, traffic.turned_away());
+    to.gauge("sky_http_connections_limit", "How many there may be at one time.", traffic.limit());
+    let [turned_away, waited, closed_idle, cut] = traffic.crowds();
+    let help = "Requests refused with 503 as there was no room for their connections.";
+    to.counter("sky_http_turned_away_total", help, turned_away);
+    to.counter("sky_http_waited_total", "Connections that waited until there was room.", waited);
+    to.counter("sky_http_closed_idle_total", "Idle connections closed to make room for others.", closed_idle);
+    let help = "Requests and answers given up as their clients did not send or read on while others waited for room.";
+    to.counter("sky_http_cut_off_total", help, cut);
 }
 
 #[cfg(test)]

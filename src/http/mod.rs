@@ -5,6 +5,7 @@
 //! [`Handle`](crate::handle::Handle).
 
 pub mod api;
+mod bell;
 mod budget;
 pub mod chunks;
 mod conditions;
@@ -12,6 +13,7 @@ mod date;
 mod events;
 mod fields;
 mod fingers;
+mod gate;
 pub mod host;
 pub mod json;
 mod metrics;
@@ -26,7 +28,9 @@ pub mod routes;
 pub mod serve;
 pub mod site;
 mod strict;
+mod syntax;
 mod table;
+mod target;
 pub mod traffic;
 mod unready;
 mod walk;

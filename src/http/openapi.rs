@@ -6,7 +6,31 @@
 use super::response::Response;
 use serde_json::{Map, Value, json};
 
-const WRITTEN: &[u8] = include_bytes!("openapi.json");
+const WRITTEN: &str = include_str!("openapi.json");
+
+/// An entity tag (RFC 9110, section 8.8.3), as a pattern in JSON; field values are read as ISO 8859-1.
+const TAG: &str = r#"(W/)?\"[!#-~\u0080-\u00ff]*\""#;
+
+/// The address of a node, as a pattern in JSON (RFC 3986, section 3.2.2).
+fn address() -> String {
+    const BYTE: &str = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+    const GROUP: &str = "[0-9a-fA-F]{1,4}";
+    const PORT: &str = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+    let v4 = format!("{BYTE}([.]{BYTE}){{3}}");
+    let last = format!("({GROUP}:{GROUP}|{v4})");
+    let mut v6 = format!("({GROUP}:){{6}}{last}");
+    // So many groups before the double colon, and up to so many behind it.
+    for (before, behind) in (0..8).zip((0..8).rev()) {
+        let before = if before == 0 { String::new() } else { format!("{GROUP}(:{GROUP}){{{}}}", before - 1) };
+        let behind = match behind {
+            0 => String::new(),
+            1 => format!("({GROUP})?"),
+            more => format!("(({GROUP}:){{0,{}}}{last}|{GROUP})?", more - 2),
+        };
+        v6 += &format!("|{before}::{behind}");
+    }
+    format!(r"({v4}|\\[({v6})\\]):{PORT}")
+}
 
 /// Answers that any request may get, by their place among the components.
 const COMMON: [(&str, &str); 4] =
@@ -21,7 +45,8 @@ pub fn answer() -> Response {
 
 fn description() -> Value {
     // A test reads it.
-    let mut all: Value = serde_json::from_slice(WRITTEN).unwrap_or_default();
+    let written = WRITTEN.replace("<tag>", TAG).replace("<address>", &address());
+    let mut all: Value = serde_json::from_str(&written).unwrap_or_default();
     if let Some(version) = all.pointer_mut("/info").and_then(Value::as_object_mut) {
         version.insert("version".into(), env!("CARGO_PKG_VERSION").into());
     }
@@ -31,7 +56,19 @@ fn description() -> Value {
             complete(path, target);
         }
     }
+    let shared = all.pointer_mut("/components/responses").and_then(Value::as_object_mut);
+    shared.into_iter().flatten().for_each(|(_, response)| not_kept(response));
     all
+}
+
+/// Adds to an answer that is described here what it tells caches, unless that is said.
+fn not_kept(response: &mut Value) {
+    if let Some(response) = response.as_object_mut().filter(|response| !response.contains_key("$ref")) {
+        let fields = response.entry("headers").or_insert_with(|| json!({}));
+        if let Some(fields) = fields.as_object_mut().filter(|fields| !fields.contains_key("Cache-Control")) {
+            fields.insert("Cache-Control".into(), json!({"$ref": "#/components/headers/NoStore"}));
+        }
+    }
 }
 
 /// Adds to a target what goes without saying.
@@ -59,6 +96,7 @@ fn complete(path: &str, target: &mut Map<String, Value>) {
         if let Some(responses) = responses.and_then(Value::as_object_mut) {
             let refer =
                 |(status, name)| (String::from(status), json!({"$ref": format!("#/components/responses/{name}")}));
+            responses.values_mut().for_each(not_kept);
             responses.extend(COMMON.map(refer));
         }
     }

@@ -43,17 +43,35 @@ pub fn file(path: &str) -> Option<Response> {
 pub fn index(head: &Head<'_>) -> Response {
     let wants_page = head.values("accept").any(|kinds| kinds.split(|byte| *byte == b',').any(is_html));
     let list = || Response::with_body(Status::Ok, "text/plain; charset=utf-8", *include_bytes!("index.txt"));
-    file("/").filter(|_| wants_page).unwrap_or_else(|| list().field("Vary", "Accept"))
+    let list = || list().field("Vary", "Accept").field("Cache-Control", "no-cache");
+    file("/").filter(|_| wants_page).unwrap_or_else(list)
 }
 
+/// True of an element of `Accept` that names HTML, but not to say that it is not wanted (RFC 9110, section 12.4.2).
 fn is_html(kind: &[u8]) -> bool {
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
-    kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
+    let mut parts = kind.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let is_none = |weight: &[u8]| weight.iter().all(|byte| matches!(byte, b'0' | b'.'));
+    let is_unwanted = |part: &[u8]| matches!(part, [b'q' | b'Q', b'=', weight @ ..] if is_none(weight));
+    parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(b"text/html")) && !parts.any(is_unwanted)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_is_for_those_who_want_html() {
+        for (accept, wanted) in [
+            ("text/html", true),
+            ("text/plain, TEXT/HTML;q=0.5", true),
+            ("text/html;q=1.0;level=1", true),
+            ("*/*", false),
+            ("text/html;q=0", false),
+            ("text/html; Q=0.000, text/plain", false),
+        ] {
+            assert_eq!(accept.split(',').any(|kind| is_html(kind.as_bytes())), wanted, "{accept}");
+        }
+    }
 
     #[test]
     fn the_page_is_small_and_names_no_other_site() {

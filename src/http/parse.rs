@@ -5,9 +5,11 @@
 //! so a client that speaks another protocol is not left waiting.
 
 use super::response::Status;
+use super::syntax::is_token;
+use super::target::{Target, is_host};
 
-/// The longest request line, in bytes: the longest key with every byte escaped, four times over.
-pub const LINE_MAX: usize = 4096;
+/// The longest request line, in bytes (RFC 9112, section 3, recommends no less than 8,000).
+pub const LINE_MAX: usize = 8192;
 
 /// The longest header section, in bytes, line ends included. The same bound holds for the trailer of a chunked body.
 pub const FIELDS_BYTES_MAX: usize = 8192;
@@ -24,7 +26,7 @@ pub struct Refusal {
     pub detail: &'static str,
 }
 
-const fn bad<T>(detail: &'static str) -> Result<T, Refusal> {
+pub(super) const fn bad<T>(detail: &'static str) -> Result<T, Refusal> {
     Err(Refusal { status: Status::BadRequest, detail })
 }
 
@@ -43,7 +45,7 @@ pub enum Method {
     Delete,
     /// Tell what the target can be asked with.
     Options,
-    /// Any other method; no target here has one.
+    /// Any other method; no target here has it.
     Other,
 }
 
@@ -84,6 +86,8 @@ pub type Field<'a> = (&'a str, &'a [u8]);
 pub struct Head<'a> {
     /// The method.
     pub method: Method,
+    /// The host and port that are asked: of the target if it names one, else of `Host`. None in HTTP/1.0 at the most.
+    pub host: Option<&'a str>,
     /// The path, still escaped; it begins with a slash, or is an asterisk.
     pub path: &'a str,
     /// What follows the question mark, still escaped.
@@ -131,7 +135,7 @@ pub fn parse(buffer: &[u8]) -> Result<Option<(Head<'_>, usize)>, Refusal> {
         let Some(second) = lines.next(&mut left, Status::UriTooLong)? else { return Ok(None) };
         line = second;
     }
-    let (method, path, query, old) = request_line(line)?;
+    let (method, Target { host, path, query }, old) = request_line(line)?;
     let mut fields = Vec::new();
     let mut left = FIELDS_BYTES_MAX;
     loop {
@@ -147,9 +151,10 @@ pub fn parse(buffer: &[u8]) -> Result<Option<(Head<'_>, usize)>, Refusal> {
             Some(line) => fields.push(field(line)?),
         }
     }
-    check_host(&fields, old)?;
+    let named = host_field(&fields, old)?;
     let head = Head {
         method,
+        host: host.or(named),
         path,
         query,
         old,
@@ -159,6 +164,11 @@ pub fn parse(buffer: &[u8]) -> Result<Option<(Head<'_>, usize)>, Refusal> {
         fields,
     };
     Ok(Some((head, lines.taken)))
+}
+
+/// True if a HEAD begins here, understood or not: its answer has no content (RFC 9110, section 9.3.2).
+pub fn is_head(buffer: &[u8]) -> bool {
+    buffer.strip_prefix(b"\r\n").unwrap_or(buffer).starts_with(b"HEAD ")
 }
 
 /// Lines that end in CR LF and nothing else.
@@ -174,7 +184,7 @@ impl<'a> Lines<'a> {
         let length = end.map_or(self.rest.len(), |end| end + 1);
         if length > *left {
             let detail = match too_long {
-                Status::UriTooLong => "The request line is longer than 4,096 bytes.",
+                Status::UriTooLong => "The request line is longer than 8,192 bytes.",
                 Status::FieldsTooLarge => "The header or trailer section is longer than 8,192 bytes.",
                 _ => "The line that begins a chunk is longer than 256 bytes.",
             };
@@ -196,13 +206,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The characters of methods and names (RFC 9110, section 5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
-}
-
-fn request_line(line: &[u8]) -> Result<(Method, &str, &str, bool), Refusal> {
+fn request_line(line: &[u8]) -> Result<(Method, Target<'_>, bool), Refusal> {
     const SHAPE: &str = "A request begins with a line like: GET /storage/key HTTP/1.1";
     // White space, control characters and all beyond ASCII are excluded before anything is cut out.
     let text = match str::from_utf8(line) {
@@ -225,30 +229,11 @@ fn request_line(line: &[u8]) -> Result<(Method, &str, &str, bool), Refusal> {
         }
         _ => return bad(SHAPE),
     };
-    let method = Method::ALL.into_iter().find(|known| known.name() == method).unwrap_or(Method::Other);
-    let (path, query) = split_target(target)?;
-    Ok((method, path, query, old))
-}
-
-/// Path and query of a target in origin form, in the absolute form that proxies use, or an asterisk.
-fn split_target(target: &str) -> Result<(&str, &str), Refusal> {
-    if target.contains('#') {
-        return bad("A target has no fragment: escape # as %23.");
+    if method == "CONNECT" {
+        return Err(Refusal { status: Status::NotImplemented, detail: "This is no proxy: it connects to nothing." });
     }
-    let lower = target.get(..8).unwrap_or(target).to_ascii_lowercase();
-    let scheme = if lower.starts_with("http://") { 7 } else { 8 * usize::from(lower.starts_with("https://")) };
-    let after = target.get(scheme..).unwrap_or_default();
-    if scheme > 0 && (after.is_empty() || after.starts_with(['/', '?'])) {
-        return bad("An absolute target names a host.");
-    }
-    let origin = if scheme == 0 { after } else { after.find(['/', '?']).and_then(|at| after.get(at..)).unwrap_or("/") };
-    let (path, query) = origin.split_once('?').unwrap_or((origin, ""));
-    match path {
-        "" if scheme > 0 => Ok(("/", query)),
-        "*" => Ok((path, query)),
-        _ if path.starts_with('/') => Ok((path, query)),
-        _ => bad("A target begins with a slash."),
-    }
+    let known = Method::ALL.into_iter().find(|known| known.name() == method).unwrap_or(Method::Other);
+    Ok((known, Target::read(method, target)?, old))
 }
 
 /// One line of a header or trailer section.
@@ -271,24 +256,22 @@ pub(super) fn field(line: &[u8]) -> Result<Field<'_>, Refusal> {
     Ok((name, value.trim_ascii()))
 }
 
-fn check_host(fields: &[Field<'_>], old: bool) -> Result<(), Refusal> {
+/// The value of the `Host` field. It is checked also where the target names another host.
+fn host_field<'a>(fields: &[Field<'a>], old: bool) -> Result<Option<&'a str>, Refusal> {
     let mut hosts = named(fields, "host");
     match (hosts.next(), hosts.next()) {
-        (None, _) if !old => bad("A request of HTTP/1.1 has a Host field."),
+        (None, _) if old => Ok(None),
+        (None, _) => bad("A request of HTTP/1.1 has a Host field."),
         (_, Some(_)) => bad("A request has one Host field, not several."),
-        (Some(host), None) if !host.iter().all(|&byte| is_host(byte)) => {
-            bad("The Host field is not a host and a port.")
-        }
-        _ => Ok(()),
+        (Some(host), None) => match str::from_utf8(host) {
+            Ok(host) if is_host(host) => Ok(Some(host)),
+            _ => bad("The Host field is not a host and a port."),
+        },
     }
 }
 
-/// The characters of a host and a port (RFC 3986, section 3.2.2).
-const fn is_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'!' | b'$'..=b'.' | b':' | b';' | b'=' | b'[' | b']' | b'_' | b'~')
-}
-
-/// The elements of a list over all fields of this name.
+/// The elements of a list over all fields of this name, empty ones included: a length or a coding beside nothing is not
+/// guessed at.
 fn elements<'a, 'b>(fields: &'b [Field<'a>], name: &'b str) -> impl Iterator<Item = &'a [u8]> + 'b {
     named(fields, name).flat_map(|value| value.split(|&byte| byte == b',')).map(<[u8]>::trim_ascii)
 }
@@ -335,7 +318,7 @@ fn length(fields: &[Field<'_>]) -> Result<Option<u64>, Refusal> {
 }
 
 fn expects_continue(fields: &[Field<'_>], old: bool) -> Result<bool, Refusal> {
-    let mut expectations = elements(fields, "expect").peekable();
+    let mut expectations = elements(fields, "expect").filter(|said| !said.is_empty()).peekable();
     if expectations.peek().is_none() {
         return Ok(false);
     }

@@ -6,17 +6,18 @@
 use super::fields::{is_printable, refuse};
 use super::response::{Response, Status};
 use super::unready::RETRY_AFTER_S;
-use super::words::{state_name, unready};
+use super::words::{cramped, state_name, unready};
 use crate::count::Count;
 use crate::handle::Snapshot;
 use crate::limits::{Beyond, Limited};
 use crate::node::{Reply, State, Unavailable};
 use crate::wire::{Peer, Version};
+use std::sync::Arc;
 
 /// What was found under a key.
 pub struct Found<'a> {
     /// The value; empty if the request was HEAD.
-    pub bytes: &'a [u8],
+    pub bytes: Arc<[u8]>,
     /// Bytes of the value that are not here.
     pub left_out: usize,
     /// Its media type.
@@ -35,10 +36,11 @@ pub struct Found<'a> {
 pub fn value(found: &Found<'_>, instead: Option<Status>) -> Response {
     let response = match instead {
         None => {
-            let whole = Response::with_body(Status::Ok, media_type(found.kind), found.bytes)
+            let whole = Response::with_body(Status::Ok, media_type(found.kind), Arc::clone(&found.bytes))
                 // Values share the origin of the node's own pages, so a browser must not run them.
                 .field("X-Content-Type-Options", "nosniff")
-                .field("Content-Security-Policy", "sandbox");
+                .field("Content-Security-Policy", "sandbox")
+                .field("Accept-Ranges", "none");
             Response { left_out: found.left_out, ..whole }
         }
         Some(Status::NotModified) => Response::new(Status::NotModified),
@@ -138,7 +140,7 @@ pub fn failure(reply: Reply) -> Response {
         Reply::NotFound => Response::problem(Status::NotFound, "No such key."),
         Reply::Conflict { version } => {
             let detail = match version {
-                Some(_) => "The key has another version than the condition says, and nothing was changed: see ETag.",
+                Some(_) => "The condition does not hold for the version of the key, and nothing was changed: see ETag.",
                 None => "There is no such key, so the condition does not hold, and nothing was changed.",
             };
             tagged(Response::problem(Status::PreconditionFailed, detail), version)
@@ -232,10 +234,8 @@ fn unavailable(why: Unavailable) -> Response {
             "The nodes that are to hold this key remember as many names of writes as they may, each for eleven \
              minutes; nothing was changed: try again later, or without a Sky-Operation of your own.",
         ),
-        Unavailable::Full => {
-            let detail = "A node that is to hold this key has no room for it, in memory or on its disk, and nothing \
-                          was changed: delete something, or see GET /readyz of the node responsible for it and of its \
-                          neighbours.";
+        Unavailable::Full { room } => {
+            let detail = format!("Nothing was changed: a node that is to hold this key {room}.");
             return Response::problem(Status::InsufficientStorage, detail);
         }
     };
@@ -245,7 +245,11 @@ fn unavailable(why: Unavailable) -> Response {
 /// The answer of `/readyz`.
 pub fn readiness(snapshot: &Snapshot) -> Response {
     let status = &snapshot.status;
-    let Some(why) = unready(snapshot) else { return Response::line(Status::Ok, "ready") };
+    let Some(why) = unready(snapshot) else {
+        // It is ready all the same: to start it anew, or to ask another node, would mend nothing.
+        let but = cramped(status).map_or_else(String::new, |why| format!(", but: {why}"));
+        return Response::line(Status::Ok, &format!("ready{but}"));
+    };
     // What it answers it says for itself.
     let state = (status.state != State::Settled).then(|| format!("The node is {}. ", state_name(status.state)));
     let detail = state.unwrap_or_default() + &why;

@@ -4,6 +4,7 @@ use super::date;
 use super::parse::Refusal;
 use serde::Serialize;
 use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 
 macro_rules! statuses {
     ($($name:ident = $code:literal $reason:literal,)*) => {
@@ -66,6 +67,9 @@ impl Status {
     }
 }
 
+/// Bodies up to this length, in bytes, are sent in one piece with what stands before them.
+const COPIED_MAX: usize = 4096;
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
@@ -73,8 +77,8 @@ pub struct Response {
     pub status: Status,
     /// Its fields, save those that belong to the connection.
     pub fields: Vec<(&'static str, String)>,
-    /// Its body.
-    pub body: Box<[u8]>,
+    /// Its body. All who are sent the same value share it.
+    pub body: Arc<[u8]>,
     /// Bytes of the body that are not here; an answer to HEAD needs their number alone.
     pub left_out: usize,
 }
@@ -82,11 +86,11 @@ pub struct Response {
 impl Response {
     /// An answer without a body.
     pub fn new(status: Status) -> Self {
-        Self { status, fields: Vec::new(), body: Box::default(), left_out: 0 }
+        Self { status, fields: Vec::new(), body: Arc::default(), left_out: 0 }
     }
 
     /// An answer with a body of this type.
-    pub fn with_body(status: Status, content_type: &str, body: impl Into<Box<[u8]>>) -> Self {
+    pub fn with_body(status: Status, content_type: &str, body: impl Into<Arc<[u8]>>) -> Self {
         let response = Self { body: body.into(), ..Self::new(status) };
         response.field("Content-Type", content_type)
     }
@@ -136,18 +140,21 @@ impl Response {
         self
     }
 
-    /// Appends the answer to `out` as it goes over the line.
-    pub fn write(&self, out: &mut Vec<u8>, line: Line) {
+    /// Appends the answer to `out` as it goes over the line, but for a long body. → that, to be sent behind it.
+    pub fn write(&self, out: &mut Vec<u8>, line: Line) -> Arc<[u8]> {
         debug_assert!(line.head_only || self.left_out == 0, "a body is announced that does not come");
         self.write_head(out, line, (!self.status.is_bare()).then_some(self.body.len() + self.left_out));
-        if !line.head_only && !self.status.is_bare() {
-            out.extend_from_slice(&self.body);
+        match &self.body {
+            _ if line.head_only || self.status.is_bare() => {}
+            long if long.len() > COPIED_MAX => return Arc::clone(long),
+            short => out.extend_from_slice(short),
         }
+        Arc::default()
     }
 
     /// Appends the beginning of an answer that goes on until its connection is closed.
     pub fn write_endless(&self, out: &mut Vec<u8>, line: Line) {
-        self.write_head(out, Line { keep_alive: false, ..line }, None);
+        self.write_head(out, Line { keep_alive: None, ..line }, None);
     }
 
     fn write_head(&self, out: &mut Vec<u8>, line: Line, length: Option<usize>) {
@@ -159,14 +166,17 @@ impl Response {
             debug_assert!(!value.contains(['\r', '\n']), "{name} holds a line end");
             let _ = write!(head, "{name}: {value}\r\n");
         }
+        // What else is told is the state of a moment, also that there is no such key: nobody may tell it again later.
+        if self.fields.iter().all(|(name, _)| *name != "Cache-Control") {
+            head.push_str("Cache-Control: no-store\r\n");
+        }
         if let Some(length) = length {
             let _ = write!(head, "Content-Length: {length}\r\n");
         }
-        head.push_str(match (line.keep_alive, line.old) {
-            (false, _) => "Connection: close\r\n\r\n",
-            (true, true) => "Connection: keep-alive\r\n\r\n",
-            (true, false) => "\r\n",
-        });
+        let _ = match line.keep_alive {
+            None => write!(head, "Connection: close\r\n\r\n"),
+            Some(kept_s) => write!(head, "Connection: keep-alive\r\nKeep-Alive: timeout={kept_s}\r\n\r\n"),
+        };
         out.extend_from_slice(head.as_bytes());
     }
 }
@@ -182,10 +192,8 @@ impl From<Refusal> for Response {
 pub struct Line {
     /// The body is left out: the request was HEAD.
     pub head_only: bool,
-    /// The connection stays open after it.
-    pub keep_alive: bool,
-    /// The client speaks HTTP/1.0.
-    pub old: bool,
+    /// For how many seconds the connection stays open after it, if it does.
+    pub keep_alive: Option<u64>,
     /// The wall clock, in seconds since 1970.
     pub unix_time: u64,
 }
@@ -212,7 +220,7 @@ mod tests {
         assert_eq!(
             head,
             "HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: \
-             application/problem+json\r\nContent-Length: 84\r\nConnection: close"
+             application/problem+json\r\nCache-Control: no-store\r\nContent-Length: 84\r\nConnection: close"
         );
         assert_eq!(
             body,
@@ -224,16 +232,19 @@ mod tests {
     #[test]
     fn a_head_has_the_length_of_the_body_that_it_leaves_out() {
         let response = Response::with_body(Status::Ok, "text/plain", *b"hello");
-        let line = Line { head_only: true, keep_alive: true, old: true, unix_time: 0 };
+        let line = Line { head_only: true, keep_alive: Some(75), unix_time: 0 };
         let text = text(&response, line);
-        assert!(text.ends_with("Content-Length: 5\r\nConnection: keep-alive\r\n\r\n"), "{text}");
+        assert!(
+            text.ends_with("Content-Length: 5\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn an_answer_without_content_has_no_length() {
         for status in [Status::NoContent, Status::NotModified] {
-            let text = text(&Response::new(status), Line { keep_alive: true, ..Line::default() });
-            assert!(text.ends_with("GMT\r\n\r\n"), "{text}");
+            let text = text(&Response::new(status), Line::default());
+            assert!(text.ends_with("GMT\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"), "{text}");
         }
     }
 }

@@ -128,7 +128,7 @@ pub const ROUTES: &[Route] = &[
                 method: Method::Delete,
                 kind: Kind::Delete,
                 query: Query::Of(&[]),
-                fields: &["If-Match", "Sky-Min-Copies", "Sky-Operation"],
+                fields: &["If-Match", "If-None-Match", "Sky-Min-Copies", "Sky-Operation"],
                 takes_body: false,
             },
         ],

@@ -3,52 +3,61 @@
 //! One task per connection on the node's thread; requests of a connection are answered one after another, in the order
 //! in which they came.
 
+mod accept;
 mod body;
 mod events;
+mod files;
+mod line;
 
 use super::api::{self, Plan};
 use super::budget::{Budget, Share};
-use super::parse::{Framing, Method, Refusal, parse};
+use super::gate::Gate;
+use super::parse::{Framing, Method, Refusal, is_head, parse};
 use super::response::{Line, Response, Status};
 use super::site::Site;
-use super::table::{Seat, Table};
+use super::table::{Class, Seat, Stage, Table, Told};
 use super::traffic::Kind;
 use crate::handle::Handle;
-use crate::limits::VALUE_MAX;
-use log::{debug, warn};
-use smol::io::AsyncWriteExt;
+use crate::limits::{CLIENT_MAX, VALUE_MAX};
+use log::debug;
 use smol::{Async, LocalExecutor, Timer, future};
-use std::cell::RefCell;
-use std::future::Future;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Bytes read from a connection at one time.
-const READ_SIZE: usize = 8192;
+/// Bytes of each of its two buffers that a connection keeps while it waits for its next request.
+const KEPT_SIZE: usize = 1024;
 
-/// Bytes of buffers that a connection keeps while it waits for its next request.
-const KEPT_SIZE: usize = 2048;
-
-/// What is still read after the last answer, so that the client gets to see it: closing a socket with unread bytes
-/// resets the connection, and a reset throws away what is still under way.
-const LINGER_SIZE: usize = 1 << 20;
-const LINGER_TIME: Duration = Duration::from_secs(2);
+/// How much sooner than the node a client takes an idle connection for closed, so that no request meets a closed one.
+const SOONER: Duration = Duration::from_secs(5);
 
 /// How long the last answers may take to be sent, once the node has ended.
 const FLUSH_TIME: Duration = Duration::from_millis(500);
 
-/// The pause after the system had no socket for a new connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that have had their last answer, beyond those that there may be.
+const PARTING_MAX: usize = 128;
+
+/// Connections beyond those that there may be, for those who ask for the node's health, and to tell others that there
+/// is no room; and how long their requests may take to come.
+const SPARE_MAX: usize = 32;
+const SPARE_TIME: Duration = Duration::from_secs(1);
+
+/// Bytes of answers about the node's health that may be in memory at one time: a hundred that nobody reads.
+const HEALTH_BODIES: usize = 2 << 20;
+
+/// Requests for keys that the node has in work at one time; others wait for them, and are refused as busy if that takes
+/// longer. The node itself would refuse at once beyond twice as many.
+const WORKING_MAX: usize = CLIENT_MAX / 2;
+const WORKING_WAIT: Duration = Duration::from_secs(10);
 
 /// How many connections there may be, and how long each may take for what.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at one time. The next one takes the place of that which has waited longest for a request; if none
-    /// waits, it is answered 503 and closed. Default 256.
+    /// Connections at one time. While others wait, answers close their connections, and connections that are idle are
+    /// closed; if there are none, the next is answered 503. Default 1,024.
     pub connections: usize,
-    /// How long a connection may lie idle. Default 60 s.
+    /// How long a connection may lie idle; its answers promise five seconds less. Default 80 s.
     pub idle: Duration,
     /// How long a request may take from its first byte to the end of its header section. Default 10 s.
     pub head: Duration,
@@ -58,19 +67,45 @@ pub struct Limits {
     pub write: Duration,
     /// The longest value that clients may write, in bytes. Default 1 MiB.
     pub value_max: usize,
+    /// Bytes of long bodies that may be in memory at one time, coming or going. Default 32 MiB.
+    pub bodies: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 256,
-            idle: Duration::from_secs(60),
+            connections: 1024,
+            idle: Duration::from_secs(80),
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             write: Duration::from_secs(30),
             value_max: VALUE_MAX,
+            bodies: 32 * VALUE_MAX,
         }
     }
+}
+
+impl Limits {
+    /// The same where bodies may take so many bytes of memory, if that is less than usual. Two of the longest values may
+    /// always come.
+    #[must_use]
+    pub fn within_memory(self, bodies: Option<usize>) -> Self {
+        let bodies = bodies.map_or(self.bodies, |bodies| bodies.clamp((2 * VALUE_MAX).min(self.bodies), self.bodies));
+        Self { bodies, ..self }
+    }
+}
+
+/// What all connections share.
+struct Shared {
+    node: Handle,
+    site: Site,
+    limits: Limits,
+    table: Rc<Table>,
+    /// Memory for long bodies, and for answers about the node's health.
+    budget: Rc<Budget>,
+    health_budget: Rc<Budget>,
+    /// Passes of requests for keys.
+    working: Gate,
 }
 
 /// Accepts connections and answers what they ask of the node, at this site, until it has ended and the last answers are
@@ -85,18 +120,30 @@ pub async fn serve(
     site: Site,
     limits: Limits,
 ) -> io::Result<()> {
-    let listener = Async::<TcpListener>::new(listener)?;
-    let table = Rc::new(RefCell::new(Table::default()));
-    let site = Rc::new(site);
-    future::or(node.ended(), accept(executor, &listener, &table, &node, &site, limits)).await;
+    let listener = accept::listener(listener)?;
+    site.traffic.set_limit(limits.connections);
+    let shared = Rc::new(Shared {
+        node,
+        site,
+        limits,
+        table: Rc::default(),
+        budget: Budget::new(limits.bodies),
+        health_budget: Budget::new(HEALTH_BODIES),
+        working: Gate::new(WORKING_MAX),
+    });
+    let ended = async {
+        shared.node.ended().await;
+        Ok(())
+    };
+    future::or(ended, accept::accept(executor, &listener, &shared)).await?;
     drop(listener);
-    finish(&table).await;
+    finish(&shared.table).await;
     Ok(())
 }
 
 /// Lets the answers under way be sent, and closes all other connections.
-async fn finish(table: &RefCell<Table>) {
-    let answered = table.borrow_mut().close();
+async fn finish(table: &Table) {
+    let answered = table.close();
     let sent = async {
         for task in answered {
             task.await;
@@ -108,63 +155,6 @@ async fn finish(table: &RefCell<Table>) {
     future::or(sent, late).await;
 }
 
-/// Accepts connections for ever.
-async fn accept(
-    executor: &LocalExecutor<'static>,
-    listener: &Async<TcpListener>,
-    table: &Rc<RefCell<Table>>,
-    node: &Handle,
-    site: &Rc<Site>,
-    limits: Limits,
-) {
-    let budget = Rc::new(Budget::default());
-    loop {
-        let (stream, client) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                warn!("a connection could not be accepted: {error}");
-                table.borrow_mut().evict();
-                Timer::after(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let full = table.borrow().len() >= limits.connections;
-        if full && !table.borrow_mut().evict() {
-            debug!("{client}: refused, {} connections are busy", limits.connections);
-            site.traffic.turn_away();
-            turn_away(&stream);
-            continue;
-        }
-        // Answers are written in one piece: waiting for more to send would only delay them.
-        if let Err(error) = stream.get_ref().set_nodelay(true) {
-            debug!("{client}: {error}");
-        }
-        let seat = Table::seat(table);
-        let number = seat.number();
-        let (node, site, budget) = (node.clone(), Rc::clone(site), Rc::clone(&budget));
-        let (buffer, out, kind) = (Vec::new(), Vec::new(), Kind::Other);
-        let connection = Connection { stream, client, node, site, limits, seat, budget, buffer, out, kind };
-        let task = executor.spawn(async move {
-            if let Err(error) = connection.run().await {
-                debug!("{client}: {error}");
-            }
-        });
-        table.borrow_mut().set_task(number, task);
-    }
-}
-
-/// Says no without waiting for anything.
-fn turn_away(stream: &Async<TcpStream>) {
-    let busy = "This node has as many connections as it can serve: try again.";
-    let response = Response::problem(Status::ServiceUnavailable, busy).field("Retry-After", 1);
-    let mut out = Vec::new();
-    response.write(&mut out, Line { unix_time: unix_time(), ..Line::default() });
-    let mut stream = stream.get_ref();
-    // The socket is new and its buffer empty, so this does not block; if it fails, the client sees a closed connection.
-    let _ = stream.write(&out).and_then(|_| stream.shutdown(Shutdown::Write));
-    let _ = stream.read(&mut [0; READ_SIZE]);
-}
-
 fn unix_time() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
 }
@@ -172,18 +162,21 @@ fn unix_time() -> u64 {
 struct Connection {
     stream: Async<TcpStream>,
     client: SocketAddr,
-    node: Handle,
-    site: Rc<Site>,
+    shared: Rc<Shared>,
     limits: Limits,
-    seat: Seat,
-    /// Shared by all connections.
-    budget: Rc<Budget>,
+    seat: Rc<Seat>,
     /// What has come and was not understood yet.
     buffer: Vec<u8>,
-    /// The answer that is being sent.
+    /// The answer that is being sent, but for a long body.
     out: Vec<u8>,
+    /// Bytes that came or went since it was last taken for coming on.
+    moved: usize,
     /// What the request asks for, once its header section was understood.
     kind: Kind,
+    /// The client has said that it has no more to ask.
+    is_done: bool,
+    /// The request is HEAD: its answer has no body, whatever is wrong with it.
+    head_only: bool,
 }
 
 /// A request whose header section was understood.
@@ -192,6 +185,8 @@ struct Turn {
     framing: Framing,
     expects_continue: bool,
     line: Line,
+    /// The client expects the connection to stay open.
+    keep_alive: bool,
     taken: usize,
     name: String,
 }
@@ -227,6 +222,14 @@ impl From<Refusal> for Stop {
 }
 
 impl Connection {
+    fn new(stream: Async<TcpStream>, client: SocketAddr, shared: &Rc<Shared>, seat: Seat) -> Self {
+        let short = Limits { idle: SPARE_TIME, head: SPARE_TIME, body: SPARE_TIME, ..shared.limits };
+        let limits = if seat.class() == Class::Spare { short } else { shared.limits };
+        let (shared, seat) = (Rc::clone(shared), Rc::new(seat));
+        let (buffer, out, kind) = (Vec::new(), Vec::new(), Kind::Other);
+        Self { stream, client, shared, limits, seat, buffer, out, moved: 0, kind, is_done: false, head_only: false }
+    }
+
     async fn run(mut self) -> io::Result<()> {
         loop {
             match self.answer_one().await {
@@ -235,8 +238,9 @@ impl Connection {
                 Err(Stop::Quiet(error)) => return Err(error),
                 Err(Stop::Refuse(response)) => {
                     debug!("{}: refused with {}", self.client, response.status.code());
-                    self.site.traffic.count(self.kind, response.status);
-                    self.respond(&response, Line::default()).await?;
+                    self.shared.site.traffic.count(self.kind, response.status);
+                    self.seat.set_stage(Stage::Sending);
+                    self.respond(&response, Line { head_only: self.head_only, ..Line::default() }).await?;
                     break;
                 }
             }
@@ -248,111 +252,111 @@ impl Connection {
 
     /// Reads a request and answers it. → whether another may follow.
     async fn answer_one(&mut self) -> Result<bool, Stop> {
-        self.seat.set_waiting(Some(Instant::now()));
         self.kind = Kind::Other;
         let Some(mut turn) = self.next_turn().await? else { return Ok(false) };
         self.kind = turn.plan.kind;
-        self.seat.set_waiting(Some(Instant::now()));
+        self.find_seat(&turn).await?;
         if turn.expects_continue && turn.plan.is_refusal() {
             // The body that the client holds back is not wanted; whether it comes all the same is not known.
-            return Err(Stop::Refuse(turn.plan.run(Vec::new(), &self.node).await));
+            return Err(Stop::Refuse(turn.plan.run(Vec::new(), &self.shared.node).await));
         }
-        let mut share = Share::new(&self.budget);
+        let about_health = matches!(self.kind, Kind::Health | Kind::Metrics);
+        let budget = if about_health { &self.shared.health_budget } else { &self.shared.budget };
+        let (mut share, answered) = (Share::new(budget, &self.seat), Share::new(budget, &self.seat));
         let body = self.body(&turn, &mut share).await.map_err(|stop| stop.told_by(&turn.plan))?;
         turn.plan.mind(&body);
         if let Some(subject) = turn.plan.subject() {
             self.tell(&turn, subject).await?;
             return Ok(false);
         }
-        self.seat.set_waiting(None);
-        let begun = Instant::now();
-        self.site.traffic.set_connections(self.seat.connections());
-        let mut response = turn.plan.run(body, &self.node).await;
-        // It is in memory twice while it is sent.
-        if !share.grow(2 * response.body.len()) {
+        let (wanted, line, name) = (turn.keep_alive, turn.line, std::mem::take(&mut turn.name));
+        let mut response = self.work(turn.plan, body).await;
+        drop(share);
+        let mut share = answered;
+        if !share.carry(&mut response.body).await {
             response = body::crowded();
         }
-        self.site.traffic.time(self.kind, begun.elapsed());
-        self.site.traffic.count(self.kind, response.status);
+        self.shared.site.traffic.count(self.kind, response.status);
         if log::log_enabled!(log::Level::Debug) {
-            debug!("{}: {} {}", self.client, turn.name, response.status.code());
+            debug!("{}: {} {}", self.client, name, response.status.code());
         }
         // There is no next request for a node that has ended.
-        let line = Line { keep_alive: turn.line.keep_alive && !self.node.has_ended(), ..turn.line };
-        self.respond(&response, line).await?;
+        let goes_on = wanted && !self.shared.node.has_ended() && !self.seat.gives_way();
+        let kept_s = self.limits.idle.saturating_sub(SOONER).as_secs();
+        self.seat.set_stage(Stage::Sending);
+        self.respond(&response, Line { keep_alive: goes_on.then_some(kept_s), ..line }).await?;
+        self.is_done = !wanted && self.buffer.is_empty();
         self.buffer.shrink_to(KEPT_SIZE);
+        self.out.clear();
         self.out.shrink_to(KEPT_SIZE);
-        Ok(line.keep_alive)
+        Ok(goes_on)
     }
 
-    /// The next request; `None` if the client has no more.
+    /// Has the node do what was asked for.
+    async fn work(&mut self, plan: Plan, body: Vec<u8>) -> Response {
+        self.seat.set_stage(Stage::Working);
+        let (begun, shared) = (Instant::now(), Rc::clone(&self.shared));
+        shared.site.traffic.set_connections(shared.table.total());
+        let keys = matches!(self.kind, Kind::Get | Kind::Put | Kind::Create | Kind::Delete | Kind::List | Kind::Lookup);
+        let late = async {
+            Timer::after(WORKING_WAIT).await;
+            None
+        };
+        let pass = match keys {
+            true => Some(future::or(async { Some(shared.working.pass().await) }, late).await),
+            false => None,
+        };
+        let response = match pass {
+            Some(None) => {
+                let busy = "Too many requests are under way, nothing was changed: try again.";
+                plan.tell(Response::problem(Status::ServiceUnavailable, busy).field("Retry-After", 1))
+            }
+            _ => plan.run(body, &shared.node).await,
+        };
+        shared.site.traffic.time(self.kind, begun.elapsed());
+        response
+    }
+
+    /// The next request; `None` if the client has no more, or is to ask anew over another connection.
     async fn next_turn(&mut self) -> Result<Option<Turn>, Stop> {
         let mut deadline = None;
         loop {
-            if let Some(turn) = understand(&self.buffer, &self.site, self.limits.value_max)? {
+            self.head_only = is_head(&self.buffer);
+            if let Some(turn) = understand(&self.buffer, &self.shared.site, self.limits.value_max)? {
                 self.buffer.drain(..turn.taken.min(self.buffer.len()));
+                self.seat.set_stage(Stage::Asking);
                 return Ok(Some(turn));
             }
             let now = Instant::now();
             let begun = !self.buffer.is_empty();
-            let until = if begun { *deadline.get_or_insert(now + self.limits.head) } else { now + self.limits.idle };
-            match self.read(until).await {
+            let (until, unless) = if begun {
+                (*deadline.get_or_insert(now + self.limits.head), Told::Cut)
+            } else {
+                (now + self.limits.idle, Told::Close)
+            };
+            self.seat.set_stage(if begun { Stage::Asking } else { Stage::Idle });
+            match self.read(until, unless).await {
                 Ok(0) => return Ok(None),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                    return if begun { Err(Stop::Refuse(too_slow())) } else { Ok(None) };
+                Err(error) if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::ConnectionAborted) => {
+                    let told = error.kind() == io::ErrorKind::ConnectionAborted;
+                    if begun {
+                        if told {
+                            self.shared.site.traffic.cut();
+                        }
+                        return Err(Stop::Refuse(too_slow()));
+                    }
+                    // What has come just now is answered all the same.
+                    match self.read_now() {
+                        Ok(1..) => continue,
+                        _ if told => self.shared.site.traffic.close_idle(),
+                        _ => {}
+                    }
+                    return Ok(None);
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    /// Appends to the buffer what has come, or waits for it. → how many bytes; none if there will be no more.
-    async fn read(&mut self, deadline: Instant) -> io::Result<usize> {
-        loop {
-            match self.read_now() {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    before(deadline, self.stream.readable()).await?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
-            }
-        }
-    }
-
-    // Apart from the waiting, so that an idle connection holds no buffer of this size.
-    fn read_now(&mut self) -> io::Result<usize> {
-        let mut piece = [0; READ_SIZE];
-        let length = self.stream.get_ref().read(&mut piece)?;
-        self.buffer.extend_from_slice(piece.get(..length).unwrap_or_default());
-        Ok(length)
-    }
-
-    async fn respond(&mut self, response: &Response, line: Line) -> io::Result<()> {
-        self.out.clear();
-        response.write(&mut self.out, Line { unix_time: unix_time(), ..line });
-        self.send().await
-    }
-
-    async fn send(&mut self) -> io::Result<()> {
-        let deadline = Instant::now() + self.limits.write;
-        before(deadline, self.stream.write_all(&self.out)).await
-    }
-
-    /// Closes in a way that lets the client read the last answer.
-    async fn linger(mut self) -> io::Result<()> {
-        self.seat.set_waiting(Some(Instant::now()));
-        self.stream.get_ref().shutdown(Shutdown::Write)?;
-        let deadline = Instant::now() + LINGER_TIME;
-        let mut read = 0;
-        while read < LINGER_SIZE {
-            self.buffer.clear();
-            match self.read(deadline).await {
-                Ok(0) | Err(_) => break,
-                Ok(length) => read += length,
-            }
-        }
-        Ok(())
     }
 }
 
@@ -364,7 +368,8 @@ fn understand(buffer: &[u8], site: &Site, value_max: usize) -> Result<Option<Tur
         plan: api::plan(&head, site, value_max),
         framing: head.framing,
         expects_continue: head.expects_continue,
-        line: Line { head_only: head.method == Method::Head, keep_alive: head.keep_alive, old: head.old, unix_time: 0 },
+        line: Line { head_only: head.method == Method::Head, ..Line::default() },
+        keep_alive: head.keep_alive,
         taken,
         name,
     }))
@@ -372,15 +377,6 @@ fn understand(buffer: &[u8], site: &Site, value_max: usize) -> Result<Option<Tur
 
 fn too_slow() -> Response {
     Response::problem(Status::RequestTimeout, "The request did not come in time: send it faster.")
-}
-
-/// What the work gives, or `TimedOut` if the deadline comes first.
-async fn before<T>(deadline: Instant, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    future::or(work, async {
-        Timer::at(deadline).await;
-        Err(io::ErrorKind::TimedOut.into())
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -87,11 +87,6 @@ pub fn check(head: &Head<'_>, route: &Route) -> Result<(), Response> {
     }
 }
 
-/// Refuses all parameters of a request that is about the server as a whole.
-pub fn check_whole(head: &Head<'_>) -> Result<(), Response> {
-    check_query(head, "OPTIONS *", &[], false)
-}
-
 fn check_query(head: &Head<'_>, asked: &str, known: &[Parameter], takes_ttl: bool) -> Result<(), Response> {
     let mut found: Vec<&str> = Vec::new();
     for (name, _) in parameters(head)? {

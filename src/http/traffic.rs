@@ -143,7 +143,11 @@ pub struct Traffic {
     answers: [[Cell<u64>; Outcome::ALL.len()]; Kind::ALL.len()],
     times: [Times; Kind::ALL.len()],
     turned_away: Cell<u64>,
+    waited: Cell<u64>,
+    closed_idle: Cell<u64>,
+    cut: Cell<u64>,
     connections: Cell<usize>,
+    limit: Cell<usize>,
 }
 
 impl Traffic {
@@ -157,9 +161,29 @@ impl Traffic {
         self.times[kind as usize].add(took);
     }
 
-    /// A connection was closed at once, as there were too many.
+    /// A request was answered 503, as there were too many connections.
     pub fn turn_away(&self) {
         add(&self.turned_away, 1);
+    }
+
+    /// A connection had to wait until there was room.
+    pub fn wait(&self) {
+        add(&self.waited, 1);
+    }
+
+    /// An idle connection was closed, as others waited.
+    pub fn close_idle(&self) {
+        add(&self.closed_idle, 1);
+    }
+
+    /// A request, or an answer, that did not come on was given up, as others waited.
+    pub fn cut(&self) {
+        add(&self.cut, 1);
+    }
+
+    /// There may be so many connections.
+    pub fn set_limit(&self, number: usize) {
+        self.limit.set(number);
     }
 
     /// There are so many connections now.
@@ -177,9 +201,15 @@ impl Traffic {
         &self.times[kind as usize]
     }
 
-    /// How many connections were closed at once.
-    pub fn turned_away(&self) -> u64 {
-        self.turned_away.get()
+    /// How many requests were answered 503 as there were too many connections; how many connections had to wait for
+    /// room; how many idle ones were closed for others; how many requests and answers were given up for others.
+    pub fn crowds(&self) -> [u64; 4] {
+        [&self.turned_away, &self.waited, &self.closed_idle, &self.cut].map(Cell::get)
+    }
+
+    /// How many connections there may be.
+    pub fn limit(&self) -> usize {
+        self.limit.get()
     }
 
     /// How many connections there were when the last request began.

@@ -4,6 +4,7 @@
 //! therefore tells the next one where the first began: `next` is `ip:port/id`, the node to go on from and the id of the
 //! node that the whole walk started with. What the client gets is the ring once, from there around.
 
+use super::fields::address;
 use super::response::{Response, Status};
 use crate::id::Id;
 use crate::node::RingNode;
@@ -24,8 +25,8 @@ impl Start {
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text).ok()?;
         match text.split_once('/') {
-            Some((addr, start)) => Some(Self { addr: addr.parse().ok()?, start: Some(start.parse().ok()?) }),
-            None => Some(Self { addr: text.parse().ok()?, start: None }),
+            Some((addr, start)) => Some(Self { addr: address(addr)?, start: Some(start.parse().ok()?) }),
+            None => Some(Self { addr: address(text)?, start: None }),
         }
     }
 }

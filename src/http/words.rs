@@ -2,6 +2,7 @@
 
 use crate::handle::Snapshot;
 use crate::node::{Silenced, State, Status};
+use crate::wire::Room;
 
 /// The word for a state.
 pub const fn state_name(state: State) -> &'static str {
@@ -23,6 +24,16 @@ pub const fn disk_name(status: &Status) -> &'static str {
     }
 }
 
+/// What a node that serves lacks room for writes for, itself or beside it, if it does.
+pub fn cramped(status: &Status) -> Option<String> {
+    let full = |whose: &str, room: Room| format!("{whose} {room}. Writes that need room get 507.");
+    match (status.room, status.room_beside) {
+        (Room::Enough | Room::NoNames, Room::Enough) => None,
+        (Room::Enough | Room::NoNames, beside) => Some(full("A neighbour", beside)),
+        (own, _) => Some(full("The node", own)),
+    }
+}
+
 /// Why a node does not answer for all that is its own, and what can be done about it; `None` if it does.
 pub fn unready(snapshot: &Snapshot) -> Option<String> {
     let Snapshot { status, trouble, disk_fault, .. } = snapshot;
@@ -34,6 +45,12 @@ pub fn unready(snapshot: &Snapshot) -> Option<String> {
         }
         (State::Settled, ..) => return None,
         (State::Leaving, ..) => String::from("It hands over what it holds: ask another one."),
+        _ if snapshot.homeless => format!(
+            "Its address {} is not one of this machine's any more, and no node that it knows has told another: does \
+             the machine have a network? A node that was told its address, by --advertise or --listen, is to be started \
+             again with the present one.",
+            status.me.addr()
+        ),
         // Before it had a place it knows nobody as it has none, not the other way round.
         (_, Some(Silenced::Few { .. }), Some(trouble)) if status.counters.settlements == 0 => trouble,
         (_, Some(why @ (Silenced::Awaits { .. } | Silenced::Few { .. })), Some(trouble)) => {

@@ -61,11 +61,17 @@ impl Birth {
     pub fn new(seeds_given: bool) -> Self {
         Self { seeds_given, ..Self::default() }
     }
+
+    /// The place is given up: it looks for the ring again, which is there.
+    pub fn lose_place(&mut self, now: Instant) {
+        (self.member, self.tries, self.last_round, self.member_heard) = (false, 0, None, Some(now));
+    }
 }
 
 impl Node {
     /// The first thing a node does.
     pub(super) fn begin_life(&mut self) {
+        self.watch_paths();
         if let Some(missing) = self.awaited() {
             // It may raise the ring, if others wait for that as well.
             self.live(Life::Awaits { missing, entries: self.store.len() });
@@ -141,6 +147,16 @@ impl Node {
             return news.into_iter().take(SEEDS_MAX).for_each(|addr| self.ask_seed_anew(addr));
         }
         self.birth.asked = Some(self.now.at);
+        // Names are resolved one after another: each time the whole list comes again.
+        let begun = self.birth.wanted.unwrap_or(self.now.at);
+        let heard = self.birth.seeds.answered_since(begun);
+        let is_new = |addr: &SocketAddr| {
+            let asked = |to: &Peer, purpose: &Purpose, started: Instant| {
+                to.addr() == *addr && started >= begun && matches!(purpose, Purpose::Probe(Probe::Seed))
+            };
+            !heard.iter().any(|(known, _)| known == addr) && !self.requests.any_of(asked)
+        };
+        let others: Vec<SocketAddr> = others.into_iter().filter(is_new).collect();
         self.ask_seeds(&others);
     }
 
@@ -352,4 +368,4 @@ const FOLLOWS_MAX: u32 = 7;
 
 /// A node that is its own seed creates a ring in place of one that was not heard of for so long. The seeds are tried
 /// several times meanwhile.
-const RING_LOST: Duration = Duration::from_secs(60);
+pub(super) const RING_LOST: Duration = Duration::from_secs(60);

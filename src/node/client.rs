@@ -12,7 +12,7 @@ use super::pending::{Pending, Purpose, Silence};
 use super::timers::Timer;
 use super::transfer::{Parcel, Read};
 use crate::id::{Arc, Id};
-use crate::limits::{CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, TTL_MAX_S};
+use crate::limits::{CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, OPERATIONS_MAX, TTL_MAX_S};
 use crate::store::Content;
 use crate::time::Instant;
 use crate::wire::{Answer, Condition, Freshness, Hash, Operation, OperationId, Peer, Refusal, Request, Value};
@@ -226,8 +226,10 @@ impl Node {
                 let named = *naming != Naming::Ours;
                 match value {
                     Some((content, ttl_s)) => {
-                        // A name and a condition take no more room than two writes of a log.
-                        let (Value { kind, body, .. }, ttl_s) = (content.framed(0, key.len(), 2), *ttl_s);
+                        // A name and a condition take no more room than two writes of a log, with a list than four.
+                        let lists = matches!(condition, Condition::OneOf(_) | Condition::NoneOf { .. });
+                        let operations = if lists { OPERATIONS_MAX } else { 2 };
+                        let (Value { kind, body, .. }, ttl_s) = (content.framed(0, key.len(), operations), *ttl_s);
                         Request::Put { operation, named, key, condition, min_copies, ttl_s, kind, body }
                     }
                     None => Request::Delete { operation, named, key, condition, min_copies },
@@ -300,7 +302,7 @@ impl Node {
                 Refusal::NotFound
                 | Refusal::Conflict { .. }
                 | Refusal::TooLarge
-                | Refusal::Full
+                | Refusal::Full { .. }
                 | Refusal::NoNames
                 | Refusal::TooFew { .. }
                     if let Some(operation) = name.filter(|_| uncertain) =>
@@ -311,7 +313,7 @@ impl Node {
                 Refusal::NotFound => Reply::NotFound,
                 Refusal::Conflict { version } => Reply::Conflict { version: *version },
                 Refusal::TooLarge => Reply::TooLarge,
-                Refusal::Full => Reply::Unavailable(Unavailable::Full),
+                Refusal::Full { room } => Reply::Unavailable(Unavailable::Full { room: *room }),
                 Refusal::NoNames => Reply::Unavailable(Unavailable::Names),
                 Refusal::TooFew { copies } => Reply::Unavailable(Unavailable::TooFew { copies: *copies }),
                 Refusal::Unknown => {
@@ -328,7 +330,7 @@ impl Node {
                 Refusal::TooOld if naming == Naming::Again => Reply::Forgotten,
                 // That is the word of a node that may know less than the owner.
                 Refusal::Forgotten if naming == Naming::Again => return self.client_retry(ticket),
-                Refusal::Forgotten | Refusal::TooOld if uncertain && naming == Naming::Ours => match name {
+                Refusal::Forgotten | Refusal::TooOld if uncertain => match name {
                     Some(operation) => Reply::Unknown { operation },
                     None => return self.client_retry(ticket),
                 },

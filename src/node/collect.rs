@@ -1,14 +1,19 @@
 //! Collecting tombstones. Once the whole group holds one, and has for a while, only nodes that were away can still have
 //! an older entry of its key. So its owner has both neighbours know of a floor above it, stands on that itself, and
-//! drops it; the neighbours find the difference, compare, and drop theirs.
+//! drops it. A neighbour that held the same then drops its own; any other finds the difference, and compares.
+//!
+//! Where tombstones take too much memory, the older half of them is collected early, and again, until they do not. Their
+//! age protects what is written meanwhile on the other side of a ring that is cut apart. So that is done only in a group
+//! that is whole: where both sides answer, as in a ring of three or four, the groups of neither are.
 
 use super::Node;
 use super::pending::Purpose;
 use super::timers::Timer;
+use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::store::Stored;
 use crate::time::Instant;
-use crate::wire::{Item, Peer, Rank, Version};
+use crate::wire::{Item, Peer, Rank, Room, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -31,7 +36,8 @@ pub(super) struct Collector {
     pub now: Option<Box<Collecting>>,
     /// Where to look next.
     from: Option<Id>,
-    /// The count of changes of the store at some moments of the past, oldest first: what was not changed since is older.
+    /// How many changes of the store there were at some moments of the past, oldest first: what was not changed since
+    /// is older.
     ages: heapless::Deque<(Instant, u64), AGES>,
     /// It spoke again on an operator's word. Who was lost then may have held values of which it does not know, so it
     /// must not count as dead what it lacks.
@@ -47,6 +53,13 @@ const WORK: usize = 4096;
 /// The pause before the next of them.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Entries of an arc, at most, of which all nodes of a group drop the same at once. To look at more would take too long;
+/// the neighbours find out what has become of those by comparing.
+const SCAN: usize = 16 * WORK;
+
+/// The shortest pause between two times that all are looked at early.
+const EARLY: Duration = Duration::from_millis(300);
+
 /// The longest pause between two times that all are looked at.
 const ROUND_MAX: Duration = Duration::from_secs(600);
 
@@ -60,8 +73,26 @@ impl Node {
     /// The next time that all tombstones are looked at.
     pub(super) fn collect_later(&mut self) {
         let pause = (self.config.collect_after / 8).min(ROUND_MAX);
+        let pause = if self.is_pressed() { EARLY } else { pause };
         let jitter = self.jitter(0, 1000);
         self.timers.set(Timer::Collect, self.now.at + pause + jitter);
+    }
+
+    /// Tombstones are looked at soon, if they are to be collected early.
+    pub(super) fn collect_early(&mut self) {
+        if self.is_pressed() {
+            self.timers.set_earlier(Timer::Collect, self.now.at + EARLY);
+        }
+    }
+
+    /// True if tombstones take too much memory, here or with a neighbour, and the group is whole: no node is missing
+    /// from it that was dropped, and may live.
+    fn is_pressed(&self) -> bool {
+        // A neighbour that is full, be it of values, cannot collect those of our arc that it holds.
+        let beside = || self.ring.room.iter().any(|room| room.lacks(true) && *room != Room::NoDisk);
+        let pressed = self.store.is_pressed() || (self.store.tombstones() > 0 && beside());
+        let whole = || self.group().len() == 2 || !self.remembered.has_dropped();
+        pressed && (whole() || !self.config.keeps(Rule::EarlyWhereWhole))
     }
 
     /// Looks for tombstones that are old enough.
@@ -80,28 +111,30 @@ impl Node {
         // do not take.
         let kept = self.store.first_remembering_tombstone(arc);
         let mut last = arc.upto;
-        let mut floor = Version::NONE;
+        let (early, mut floors) = (self.is_pressed(), Vec::new());
         for (at, (id, _, stored)) in self.store.range(Arc::new(from, arc.upto)).enumerate() {
             if at >= WORK {
                 last = id;
                 break;
             }
-            if self.is_done_with(stored) && kept.is_none_or(|kept| floor_over(&stored.rank) < kept) {
-                floor = floor.max(floor_over(&stored.rank));
+            if self.is_done_with(stored, early) && kept.is_none_or(|kept| floor_over(&stored.rank) < kept) {
+                floors.push(floor_over(&stored.rank));
             }
         }
         if last != claim.upto {
             self.collector.from = Some(last);
             self.timers.set(Timer::Collect, now + PAUSE);
         }
-        if floor == Version::NONE {
-            return;
-        }
-        let (number, neighbourhood, part) = (self.next_number(), self.rights.neighbourhood, Arc::new(from, last));
-        let storing = self.group();
+        floors.sort_unstable();
+        let highest = if early { floors.get(floors.len() / 2) } else { floors.last() };
+        let Some(&floor) = highest else { return };
+        let (number, neighbourhood, storing) = (self.next_number(), self.rights.neighbourhood, self.group());
+        let part = Arc::new(from, last);
         let collecting = Collecting { number, arc, floor, part, neighbourhood, storing: storing.clone() };
         self.collector.now = Some(Box::new(collecting));
         let manner = self.patient();
+        // Its sum is kept from now on.
+        let _ = self.store.digest(arc);
         for peer in storing {
             if !self.ask(peer, self.tell_floor(arc, floor), Purpose::Floor(number), manner) {
                 self.collector.now = None;
@@ -111,10 +144,11 @@ impl Node {
     }
 
     /// True of a tombstone that the whole group holds, and that is old here, and so is the term that it was put under
-    /// last. The time in its version says nothing: it comes from a wall clock.
-    fn is_done_with(&self, stored: &Stored) -> bool {
+    /// last, unless it is collected early. The time in its version says nothing: it comes from a wall clock.
+    fn is_done_with(&self, stored: &Stored, early: bool) -> bool {
         let old = self.collector.ages.front().filter(|(at, _)| self.is_over(*at));
-        stored.value.is_none() && old.is_some_and(|(_, changes)| stored.changed <= *changes) && self.is_with_all(stored)
+        let old = early || old.is_some_and(|(_, changes)| stored.changed <= *changes);
+        stored.value.is_none() && old && self.is_with_all(stored)
     }
 
     /// True of a moment after which a tombstone has been kept for long enough.
@@ -159,11 +193,27 @@ impl Node {
             return;
         }
         self.stand_on(arc, floor);
-        let under = self.store.range(part).filter(|(_, _, stored)| {
-            let old = stored.value.is_none() && floor_over(&stored.rank) <= floor;
-            old && !stored.remembers() && self.is_with_all(stored)
+        let all = self.store.sums(arc).count() <= SCAN;
+        self.drop_under(if all { arc } else { part }, floor, |node, stored| {
+            node.is_with_all(stored) && !stored.remembers()
         });
-        let gone: Vec<Item> = under.take(WORK).map(|(id, _, stored)| Item { id, rank: stored.rank }).collect();
+        self.collect_early();
+    }
+
+    /// This node holds the same of the arc as its owner, and stands on the floor: it drops the same tombstones.
+    pub(super) fn collected_by_owner(&mut self, arc: Arc, floor: Version) {
+        if self.store.sums(arc).count() <= SCAN {
+            self.drop_under(arc, floor, |_, _| true);
+        }
+    }
+
+    /// Drops tombstones that a floor takes the place of.
+    fn drop_under(&mut self, arc: Arc, floor: Version, also: impl Fn(&Self, &Stored) -> bool) {
+        let under = self
+            .store
+            .range(arc)
+            .filter(|(_, _, stored)| stored.value.is_none() && floor_over(&stored.rank) <= floor && also(self, stored));
+        let gone: Vec<Item> = under.map(|(id, _, stored)| Item { id, rank: stored.rank }).collect();
         gone.into_iter().for_each(|item| self.drop_collected(item));
     }
 }

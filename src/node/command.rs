@@ -3,7 +3,7 @@
 use super::life::Life;
 use crate::id::{Arc, Id};
 use crate::store::Content;
-use crate::wire::{Answer, Condition, Finger, Operation, OperationId, Peer, Refusal, Version};
+use crate::wire::{Answer, Condition, Finger, Operation, OperationId, Peer, Refusal, Room, Version};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -254,8 +254,11 @@ pub enum Unavailable {
     Busy,
     /// No owner answered before the deadline.
     NoOwner,
-    /// The store of the owner is full.
-    Full,
+    /// The owner of the key, or a neighbour of it, has no room.
+    Full {
+        /// What that node is full of.
+        room: Room,
+    },
     /// This node is leaving the ring.
     Leaving,
     /// The owner is silent, as it may be cut off from a larger ring.

@@ -2,9 +2,13 @@
 
 use crate::count::Count;
 use crate::id::Arc;
+use crate::limits::DATAGRAM_MAX;
 use crate::wire::Peer;
 use core::fmt;
 use core::net::SocketAddr;
+
+/// IPv6 and UDP put 48 bytes around a datagram.
+const MTU: usize = DATAGRAM_MAX + 48;
 
 /// What happens in the life of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +76,17 @@ pub enum Life {
     SavesNot,
     /// What it changes is saved again.
     Saves,
+    /// Its machine has another address now: it joins again under that.
+    Moved {
+        /// The former one.
+        from: SocketAddr,
+        /// The present one.
+        to: SocketAddr,
+    },
+    /// Large datagrams do not reach this neighbour, small ones do.
+    Narrow(Peer),
+    /// They reach it again.
+    Wide(Peer),
     /// It took over what a neighbour holds of their common arcs.
     Pulled {
         /// From whom.
@@ -120,6 +135,9 @@ impl Life {
             Self::Whole => "whole",
             Self::SavesNot => "saves-not",
             Self::Saves => "saves",
+            Self::Moved { .. } => "moved",
+            Self::Narrow(_) => "narrow",
+            Self::Wide(_) => "wide",
             Self::Pulled { .. } => "pulled",
         }
     }
@@ -128,6 +146,7 @@ impl Life {
     pub const fn peer(&self) -> Option<&Peer> {
         match self {
             Self::Predecessor(peer) | Self::Successor(peer) => peer.as_ref(),
+            Self::Narrow(peer) | Self::Wide(peer) => Some(peer),
             Self::Dropped(peer) | Self::Pulled { from: peer, .. } | Self::Joined { successor: peer, .. } => Some(peer),
             _ => None,
         }
@@ -135,10 +154,19 @@ impl Life {
 
     /// True if somebody may have to do something about it.
     pub const fn is_warning(&self) -> bool {
-        use Life::{Alone, Awaits, Dropped, Few, Reopened, SavesNot, SeedsMissing, Silent};
+        use Life::{Alone, Awaits, Dropped, Few, Moved, Narrow, Reopened, SavesNot, SeedsMissing, Silent};
         matches!(
             self,
-            SeedsMissing { .. } | Dropped(_) | Alone | Silent | Few { .. } | Reopened | Awaits { .. } | SavesNot
+            SeedsMissing { .. }
+                | Dropped(_)
+                | Alone
+                | Silent
+                | Few { .. }
+                | Reopened
+                | Awaits { .. }
+                | SavesNot
+                | Moved { .. }
+                | Narrow(_)
         )
     }
 }
@@ -202,6 +230,16 @@ impl fmt::Display for Life {
                 f.write_str("cannot save what it changes: takes no writes until it can; it tries again and again")
             }
             Self::Saves => f.write_str("saves again: takes writes"),
+            Self::Moved { from, to } => write!(
+                f,
+                "others see this node at {to}, and at {from} no more: takes that address, and joins the ring again"
+            ),
+            Self::Narrow(peer) => write!(
+                f,
+                "large datagrams do not reach {peer}, small ones do: values of more than some hundred bytes cannot be \
+                 copied there. Let UDP datagrams of {DATAGRAM_MAX} bytes pass on that path (MTU of {MTU} or more)"
+            ),
+            Self::Wide(peer) => write!(f, "large datagrams reach {peer} again"),
             Self::Leaving => f.write_str("is leaving the ring"),
             Self::Pulled { from, entries } => {
                 let entries = *entries as usize;

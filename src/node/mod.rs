@@ -23,6 +23,7 @@
 //! mirror     which address others see                          amid      born on a ring that stands, for simulations
 //! life       what happened, in words                           load      how full its tables are
 //! guest      clients without a place on the ring               reach     no claim over those who may live
+//! paths      the own address, and how large datagrams may be
 //! ```
 
 mod amid;
@@ -49,6 +50,7 @@ mod mirror;
 mod outbox;
 mod owned;
 mod pace;
+mod paths;
 mod peers;
 mod pending;
 mod pull;
@@ -100,7 +102,6 @@ use crate::wire::{Incarnation, Peer, Place, RingKey, Stamper};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::net::SocketAddr;
-use core::time::Duration;
 
 /// Who a node is.
 #[derive(Clone, Copy, Debug)]
@@ -319,6 +320,7 @@ impl Node {
                 Timer::Strays => self.offer_strays(),
                 Timer::Settle => self.settle(),
                 Timer::Collect => self.collect(),
+                Timer::Paths => self.look_at_paths(),
                 Timer::Pulls => self.paced_on(),
                 Timer::Reopen => self.reopen_now(),
                 Timer::Awaited => self.look_for_awaited(),
@@ -380,11 +382,6 @@ impl Node {
 
     fn live(&mut self, life: Life) {
         self.emit(Event::Life(life));
-    }
-
-    /// Milliseconds from `low` to `high`, drawn anew.
-    fn jitter(&mut self, low: u64, high: u64) -> Duration {
-        self.rng.between(Duration::from_millis(low), Duration::from_millis(high))
     }
 }
 

@@ -56,6 +56,10 @@ pub(super) enum Purpose {
     Fingers(Ticket),
     /// List, for a client.
     List(Ticket),
+    /// Mirror, to find out whether this node has another address.
+    Mirror,
+    /// A large Put that nobody takes, to find out whether it arrives.
+    Width,
     /// Ping, to one who stood beside this node before it was started.
     Awaited,
     /// Adopt, to leave: in this round of handing over, this arc.
@@ -71,7 +75,7 @@ impl Purpose {
             Self::Probe(probe) => !matches!(probe, Probe::Seed | Probe::Remembered),
             Self::Stabilise(_) | Self::Candidate | Self::Indirect { .. } => true,
             Self::Survey(..) | Self::Fetch(..) | Self::Part(..) | Self::Settle(_) | Self::Replicate(_) => true,
-            Self::Newer(_) | Self::Floor(_) => true,
+            Self::Newer(_) | Self::Floor(_) | Self::Mirror | Self::Width => true,
             Self::Relay(_) | Self::Notice | Self::Lookup(_) | Self::Offer(_) => false,
             Self::Operation(_) | Self::Walk(_) | Self::Fingers(_) | Self::List(_) | Self::Awaited => false,
             Self::Adopt { .. } | Self::Leave => true,

@@ -89,6 +89,11 @@ impl Remembered {
         self.last = None;
     }
 
+    /// True if a node was dropped, and not heard since, for all that is remembered.
+    pub fn has_dropped(&self) -> bool {
+        !self.table.is_empty()
+    }
+
     /// Everyone remembered.
     pub fn peers(&self) -> Vec<Peer> {
         let known = self.acquaintances.iter().filter(|peer| !self.knows(peer)).copied();

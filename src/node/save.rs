@@ -127,7 +127,7 @@ impl Node {
         let ready = saving.held.iter().take_while(|(of, ..)| failed || *of <= number).count();
         for (_, asked, copy) in saving.held.drain(..ready).collect::<Vec<_>>() {
             if failed && copy {
-                self.refuse(&asked, Refusal::Full);
+                self.refuse(&asked, Refusal::Full { room: Room::NoDisk });
             } else {
                 self.answer(&asked, Answer::Done);
             }
@@ -148,7 +148,7 @@ impl Node {
         let keeps = self.config.keeps(Rule::SaveBeforeTelling);
         let Some(saving) = self.saving.as_mut().filter(|_| keeps) else { return self.answer(asked, Answer::Done) };
         match saving.under_way {
-            _ if saving.failed && copy => self.refuse(asked, Refusal::Full),
+            _ if saving.failed && copy => self.refuse(asked, Refusal::Full { room: Room::NoDisk }),
             _ if saving.failed => self.answer(asked, Answer::Done),
             None if clean => self.answer(asked, Answer::Done),
             under_way => {
@@ -197,9 +197,10 @@ impl Node {
         let unsaved = self.saving.as_ref().is_some_and(|saving| saving.under_way.is_some() || self.store.has_unsaved());
         let room = match () {
             () if self.fails_to_save() => Room::NoDisk,
-            () if self.store.is_nearly_full() => Room::Little,
-            () if self.store.is_full_of_names() => Room::NoNames,
-            () => Room::Enough,
+            () => match self.store.room() {
+                Room::Enough if self.store.is_full_of_names() => Room::NoNames,
+                room => room,
+            },
         };
         Keeping { unsaved: unsaved && self.config.keeps(Rule::SaveBeforeTelling), room }
     }
@@ -209,10 +210,14 @@ impl Node {
         self.ring.room.contains(&Room::NoNames)
     }
 
-    /// True if neither this node nor a neighbour, as far as it said, has room for a write; one that makes nothing
-    /// larger needs a disk at most.
-    pub(super) fn lacks_room(&self, grows: bool) -> bool {
-        let all = self.ring.room.iter().copied().chain([self.keeping().room]);
-        all.into_iter().any(|room| room == Room::NoDisk || (grows && room == Room::Little))
+    /// How what the store of this node cannot take is refused.
+    pub(super) fn full(&self) -> Refusal {
+        Refusal::Full { room: self.store.full_of() }
+    }
+
+    /// What this node is full of, or a neighbour as far as it said, if one of them has no room for a write.
+    pub(super) fn lacks_room(&self, grows: bool) -> Option<Room> {
+        let mut all = core::iter::once(self.keeping().room).chain(self.ring.room);
+        all.find(|room| room.lacks(grows))
     }
 }

@@ -109,6 +109,11 @@ impl Seeds {
         all.filter_map(|it| it.said.filter(|(at, _)| *at > since).map(|(_, said)| (it.addr, said.member))).collect()
     }
 
+    /// All addresses.
+    pub fn addrs(&self) -> impl Iterator<Item = SocketAddr> {
+        self.seeds.iter().flat_map(|seed| &seed.addrs).map(|it| it.addr)
+    }
+
     /// True if a seed has this address.
     pub fn has(&self, addr: SocketAddr) -> bool {
         self.seeds.iter().flat_map(|seed| &seed.addrs).any(|it| it.addr == addr)

@@ -120,6 +120,7 @@ impl Node {
             (Purpose::List(ticket), Answer::Listed(listed)) => self.list_answered(ticket, to, &listed),
             (Purpose::Adopt { round, arc }, Answer::Done) => self.adopted(round, to, arc),
             (Purpose::Leave, Answer::Done) => self.farewell_heard(to),
+            (Purpose::Mirror, Answer::Mirrored(addr)) => self.seen_at(addr),
             (Purpose::Notice, _) => {}
             // An answer of another kind than was asked for: as good as none.
             _ => self.unanswered(pending, Silence::Refused(Refusal::NotMember)),
@@ -133,9 +134,11 @@ impl Node {
             self.fingers.remove(to);
         }
         self.note_silent(&to, silence);
+        self.doubt_width(pending, silence);
         match pending.purpose {
+            Purpose::Width => self.width_found(pending, false),
             Purpose::Stabilise(_) => self.stabilise_silent(to, pending.started, silence),
-            Purpose::Candidate | Purpose::Notice | Purpose::Awaited => {}
+            Purpose::Candidate | Purpose::Notice | Purpose::Awaited | Purpose::Mirror => {}
             Purpose::Probe(probe) => self.probe_silent(probe, to, pending.started, silence),
             Purpose::Relay(asked) => self.refuse(&asked, Refusal::Unreachable),
             Purpose::Indirect { suspect, since, role } => self.indirectly_silent(suspect, since, role, silence),

@@ -251,8 +251,9 @@ impl Node {
             return self.refuse(asked, Refusal::NotNeighbour);
         }
         self.know_floor(arc, floor);
-        if floor.is_sound() && digest == Some(self.store.sums(arc).total()) {
+        if floor.is_sound() && digest == Some(self.store.digest(arc)) {
             self.stand_on(arc, floor);
+            self.collected_by_owner(arc, floor);
         }
         self.answer_saved(asked, false);
     }

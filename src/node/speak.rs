@@ -242,6 +242,9 @@ impl Node {
             return self.stabilise_soon(Duration::ZERO);
         }
         let Some(mut pending) = self.take_pending(transaction) else { return };
+        if matches!(pending.purpose, Purpose::Width) {
+            return self.width_found(&pending, true);
+        }
         if expected != Incarnation::UNKNOWN && expected != incarnation {
             self.reborn(pending.to);
             return self.unanswered(&pending, Silence::Gone);

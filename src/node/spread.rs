@@ -212,7 +212,7 @@ impl Node {
             Err(missing @ (Untaken::Partial | Untaken::Nameless)) => {
                 self.take_parcel(asked.sender(self.me.id()), entry, missing, |entry| Parcel::Replicate(*asked, entry));
             }
-            Err(Untaken::Full | Untaken::Unsound) => self.refuse(asked, Refusal::Full),
+            Err(Untaken::Full | Untaken::Unsound) => self.refuse(asked, self.full()),
         }
     }
 
@@ -230,7 +230,7 @@ impl Node {
                 let sender = asked.sender(self.me.id());
                 return self.take_parcel(sender, entry, missing, |entry| Parcel::Offer(*asked, entry));
             }
-            Err(Untaken::Full | Untaken::Unsound) => return self.refuse(asked, Refusal::Full),
+            Err(Untaken::Full | Untaken::Unsound) => return self.refuse(asked, self.full()),
         }
         let stored = self.store.get(entry.key);
         let confirmed = stored.is_some_and(|stored| self.is_confirmed(Id::of_key(entry.key), stored))

@@ -2,8 +2,9 @@
 
 use super::load::Load;
 use super::seek::Seeking;
+use crate::config::MemoryFrom;
 use crate::id::{Arc, Id};
-use crate::wire::{Finger, Flaw, Peer, Refusal};
+use crate::wire::{Finger, Flaw, Peer, Refusal, Room};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -152,7 +153,7 @@ const fn place_of(refusal: Refusal) -> usize {
         Refusal::Unreachable => 11,
         Refusal::Unknown => 12,
         Refusal::Forgotten => 13,
-        Refusal::Full => 14,
+        Refusal::Full { .. } => 14,
         Refusal::Silent => 15,
         Refusal::Leaving => 16,
         Refusal::TooFew { .. } => 17,
@@ -247,6 +248,12 @@ pub struct Status {
     pub memory: usize,
     /// How many they may take.
     pub memory_max: usize,
+    /// Who says so.
+    pub memory_from: MemoryFrom,
+    /// Whether it takes more, and if not, what it is full of.
+    pub room: Room,
+    /// The same of the neighbour that lacks room, if one does.
+    pub room_beside: Room,
     /// How full its tables are.
     pub load: Load,
     /// How many living nodes it must know to answer for anything.
@@ -259,6 +266,8 @@ pub struct Status {
     pub value_max: usize,
     /// The name of its ring.
     pub ring: String,
+    /// The neighbours that large datagrams do not reach, while small ones do.
+    pub narrow: Vec<SocketAddr>,
     /// Why it has no place on a ring, if it has none and looks for one.
     pub seeking: Option<Seeking>,
     /// Its counters.

@@ -2,6 +2,7 @@
 
 use super::Node;
 use super::life::Life;
+use super::paths::Paths;
 use super::pending::{Manner, Probe, Purpose, Role, Silence};
 use super::silence::Quiet;
 use crate::id::Id;
@@ -45,6 +46,8 @@ pub(super) struct Suspicions {
     pub room: [Room; 2],
     /// Whether the successor and the predecessor await others, as they said last.
     pub awaits: [Option<Awaits>; 2],
+    /// What is known of the network.
+    pub paths: Paths,
     /// Since when they differ.
     pub differs_since: [Option<Instant>; 2],
 }
@@ -73,6 +76,8 @@ impl Node {
         match silence {
             Silence::Timeout { late: true } => self.stabilise_soon(Duration::ZERO),
             _ if self.successors.head() != Some(head) || self.answered_since(&head, since) => {}
+            // It lives, and sees us elsewhere than we say: that we are not heard is our own trouble.
+            Silence::Refused(Refusal::NotNeighbour) => {}
             // It says itself that it is on no ring.
             Silence::Gone | Silence::Refused(Refusal::NotMember) => self.drop_head(head),
             Silence::Timeout { .. } | Silence::Refused(_) => self.ask_third(head, since, Role::Head),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::store::Content;
 use crate::wire::{Condition, Freshness, Operation, OperationId, Version};
+use core::time::Duration;
 use std::collections::BTreeMap;
 
 mod names;
@@ -20,6 +21,8 @@ pub(super) struct Net {
     pub deaf: Option<(SocketAddr, usize)>,
     /// Of what this one sends, and is sent, a share is lost.
     pub lossy: Option<(SocketAddr, f64, Rng)>,
+    /// Longer datagrams are lost.
+    pub narrow: usize,
 }
 
 pub(super) fn addr(n: u16) -> SocketAddr {
@@ -43,6 +46,7 @@ impl Net {
             recorded: None,
             deaf: None,
             lossy: None,
+            narrow: FRAME_MAX,
         }
     }
 
@@ -73,7 +77,7 @@ impl Net {
                     }
                     let lost = match &mut self.lossy {
                         Some((addr, share, rng)) if [from, sent.to].contains(addr) => rng.chance(*share),
-                        _ => false,
+                        _ => sent.length > self.narrow,
                     };
                     let hears = match &mut self.deaf {
                         Some((deaf, left)) if *deaf == sent.to => {

@@ -3,6 +3,7 @@
 use super::command::Ticket;
 use crate::time::Instant;
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
 
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +28,8 @@ pub(super) enum Timer {
     Strays,
     /// The next try to settle.
     Settle,
+    /// What the network does to this node is looked at.
+    Paths,
     /// Tombstones that are old enough are dropped.
     Collect,
     /// What the pace stopped, values and pulls, goes on.
@@ -102,6 +105,13 @@ impl Timers {
         let (at, timer) = *self.by_time.first().filter(|(at, _)| *at <= now)?;
         self.cancel(timer);
         Some((at, timer))
+    }
+}
+
+impl super::Node {
+    /// Milliseconds from `low` to `high`, drawn anew.
+    pub(super) fn jitter(&mut self, low: u64, high: u64) -> Duration {
+        self.rng.between(Duration::from_millis(low), Duration::from_millis(high))
     }
 }
 

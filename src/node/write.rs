@@ -182,17 +182,19 @@ impl Node {
             // Names come to their end: the client may try again under this one.
             return Some(Outcome::Again(Refusal::NoNames));
         }
-        if self.lacks_room(grows) {
-            return Some(Outcome::Refused(Refusal::Full));
+        if let Some(room) = self.lacks_room(grows) {
+            self.collect_early();
+            return Some(Outcome::Refused(Refusal::Full { room }));
         }
         Some(match self.store.write(key, Rank::of_write(version), log, content) {
             Ok(true) => {
+                self.collect_early();
                 self.owner_ops.recall.add(id, &Step { from, to: version, forgotten, dropped });
                 Outcome::Wrote(version, present.is_none())
             }
             // Only where the clock has come to its end.
             Ok(false) | Err(Untaken::Unsound | Untaken::Nameless) => Outcome::Again(Refusal::NotSettled),
-            Err(Untaken::Full | Untaken::Partial) => Outcome::Refused(Refusal::Full),
+            Err(Untaken::Full | Untaken::Partial) => Outcome::Refused(self.full()),
         })
     }
 

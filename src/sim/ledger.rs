@@ -112,8 +112,8 @@ impl Ledger {
         if value % 29 == 4 { 1 + value % 13 } else { 0 }
     }
 
-    /// How lives may differ from what was said: the clocks that count them run at rates of their own; and what is on its
-    /// way to a copy, or on the disk of a machine that is off, counts no time.
+    /// How lives may differ from what was said: the clocks that count them run at rates of their own; and what is on
+    /// its way to a copy, or on the disk of a machine that is off, counts no time.
     pub fn lives_differ(&mut self, rate_ppm: u32, late: Duration) {
         (self.rate_ppm, self.late) = (self.rate_ppm.max(rate_ppm), self.late.max(late));
     }
@@ -134,7 +134,7 @@ impl Ledger {
         written.then_some(value)
     }
 
-    /// The newest version of a key that somebody read or wrote, for conditions.
+    /// The newest version of a key that somebody read or wrote, for conditions. In a list it stands second.
     pub fn seen(&self, key: usize) -> Option<Version> {
         self.seen[key]
     }
@@ -174,7 +174,13 @@ impl Ledger {
                 Condition::None => Needs::Any,
                 Condition::Absent => Needs::Exactly(None),
                 Condition::Present => Needs::Present,
-                Condition::Match(version) => self.at_version(question.key, version).unwrap_or(Needs::Present),
+                Condition::Match(version) | Condition::OneOf([_, version, ..]) => {
+                    self.at_version(question.key, version).unwrap_or(Needs::Present)
+                }
+                Condition::NoneOf { versions: [_, version, ..], .. } => {
+                    let excluded = self.versions.get(&(question.key, version)).copied().flatten();
+                    excluded.map_or(Needs::Any, Needs::Other)
+                }
             },
         };
         self.record(question, end, needs, question.act.sets(), None);
@@ -183,8 +189,8 @@ impl Ledger {
     /// A write was refused since the key has another version than it was to have, or none.
     pub fn refused(&mut self, question: Question, end: Instant, version: Option<Version>) {
         let expected = match question.act {
-            Act::Put { condition: Condition::Match(expected), .. }
-            | Act::Delete { condition: Condition::Match(expected) } => {
+            Act::Put { condition: Condition::Match(expected) | Condition::OneOf([_, expected, ..]), .. }
+            | Act::Delete { condition: Condition::Match(expected) | Condition::OneOf([_, expected, ..]) } => {
                 self.versions.get(&(question.key, expected)).copied().flatten()
             }
             _ => None,

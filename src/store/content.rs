@@ -39,6 +39,11 @@ impl Content {
         self.kind.as_deref().unwrap_or_default()
     }
 
+    /// The same, shared.
+    pub fn shared(&self) -> Shared<[u8]> {
+        Shared::clone(&self.bytes)
+    }
+
     /// Bytes that it takes: those of the value and of the media type.
     pub fn size(&self) -> usize {
         self.bytes.len() + self.kind().len()

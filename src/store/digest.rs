@@ -4,8 +4,9 @@
 use crate::id::{Arc, Id, STRETCHES};
 use alloc::boxed::Box;
 
-/// Arcs that are kept summed up: the two that a node shares with either neighbour, and as many that were so before.
-const KEPT: usize = 4;
+/// Arcs that are kept summed up: the two that a node shares with either neighbour, the three of which tombstones are
+/// collected, and some that were so before.
+const KEPT: usize = 8;
 
 /// An arc summed up, stretch by stretch.
 #[derive(Clone, Debug)]

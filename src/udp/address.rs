@@ -1,11 +1,12 @@
 //! The address that others reach this node at, when it listens on all that its machine has.
 
+use super::names::Names;
 use super::notes::{Notes, Teller};
-use super::seeds::{Here, TELLING_TRY, addresses, leads_home, look, look_closer};
+use super::seeds::{Here, TELLING_TRY, is_of_one_link, leads_home, look_closer};
 use super::unborn::{Unborn, trouble};
 use super::{as_v6, entropy};
 use crate::config::Config;
-use crate::handle::{Request, Seed};
+use crate::handle::{Found, Request, Seed};
 use crate::limits::{DATAGRAM_MAX, FRAME_MAX};
 use crate::node::{Mirror, Reflection};
 use log::{debug, info, warn};
@@ -55,6 +56,8 @@ async fn ask_around(
     let is_v6 = here.listen.is_ipv6();
     let mirror = Mirror::new(ring, entropy()?);
     let (mut pause, mut buffer, mut teller) = (FIRST_PAUSE, [0; FRAME_MAX], Teller::default());
+    let length = mirror.question(&mut buffer);
+    let mut names = Names::new(seeds);
     for number in 1u32.. {
         let question = format!("asks {} at which address this node is seen (try {number})", seeds.join(", "));
         if number < TELLING_TRY {
@@ -62,47 +65,85 @@ async fn ask_around(
         } else {
             debug!("{question}");
         }
-        let length = mirror.question(&mut buffer);
-        let found = look(seeds, here).await;
-        for addr in addresses(&found, here).into_iter().flatten() {
-            // Whatever the reason, no route to it or a full buffer: it is asked again at the next try.
-            let _ = socket.get_ref().send_to(&buffer[..length], if is_v6 { as_v6(addr) } else { addr });
-        }
-        notes.set(found.clone());
+        names.look_up();
+        notes.set(names.seeds(here));
+        let asking = async {
+            let mut asked = Vec::new();
+            loop {
+                let news = names.seeds(here).into_iter().filter_map(|seed| seed.addr);
+                for addr in news.filter(|addr| !asked.contains(addr)).collect::<Vec<_>>() {
+                    // Whatever the reason, no route to it or a full buffer: it is asked again at the next try.
+                    let _ = socket.get_ref().send_to(&buffer[..length], if is_v6 { as_v6(addr) } else { addr });
+                    asked.push(addr);
+                }
+                names.news().await;
+                notes.set(names.seeds(here));
+            }
+        };
         let closer = async {
             if number >= TELLING_TRY {
                 look_closer(notes, here, &[]).await;
                 teller.tell(notes, &trouble(notes, here));
             }
         };
-        let (seen, ()) = future::zip(listen(&socket, &mirror, is_v6, pause), closer).await;
-        if let Some(addr) = best(&seen) {
-            return Ok(way_out(addr, &found, here.listen));
+        let listening = future::or(listen(&socket, &mirror, is_v6, pause), asking);
+        let (mut seen, ()) = future::zip(listening, closer).await;
+        for late in [false, true] {
+            let found = names.seeds(here);
+            if let Some(addr) = best(&seen) {
+                match way_out(addr, &found, here.listen, names.are_pending()) {
+                    Some(addr) => return Ok(addr),
+                    None if names.are_pending() => {}
+                    None => notes.set(found.iter().map(homeless).collect()),
+                }
+                if !late {
+                    // It answers itself at once; others may take their time.
+                    seen.extend(listen(&socket, &mirror, is_v6, pause).await);
+                }
+            }
         }
         pause = (pause * 3 / 2).min(LAST_PAUSE);
     }
     Err(io::ErrorKind::TimedOut.into())
 }
 
-/// The address to take for the own one where this one is seen. A loopback address is seen by this machine alone: where
-/// the seeds are on others, or a name for others stands for one here, it is the address that leads there.
-fn way_out(seen: SocketAddr, seeds: &[Seed], listen: SocketAddr) -> SocketAddr {
-    let beyond = seeds.iter().filter_map(|seed| seed.addr).find(|addr| !addr.ip().is_loopback());
+/// A seed that leads home while nothing tells the way out.
+fn homeless(seed: &Seed) -> Seed {
+    let is_home = seed.addr.is_some_and(|addr| addr.ip().is_loopback());
+    Seed { found: if is_home { Found::Homeless } else { seed.found.clone() }, ..seed.clone() }
+}
+
+/// The address to take for the own one where this one is seen. A loopback address is seen by this machine alone: unless
+/// all seeds are on it, it is the address that leads to the others; or, where a name for others stands for loopback
+/// here, or some names stand for nothing, the one that leads out. `None` if there is no such way, or `pending` names may
+/// show one: then it is too early to tell.
+fn way_out(seen: SocketAddr, seeds: &[Seed], listen: SocketAddr, pending: bool) -> Option<SocketAddr> {
+    if is_good_elsewhere(seen) {
+        return Some(seen);
+    }
+    let beyond = seeds.iter().filter_map(|seed| seed.addr).filter(|addr| is_good_elsewhere(*addr));
     let homing = seeds.iter().find(|seed| seed.addr.is_some_and(|addr| leads_home(&seed.name, addr)));
-    let out = match beyond {
-        _ if !seen.ip().is_loopback() => None,
-        Some(addr) => address_towards(addr, listen),
-        None if homing.is_some() => outward_address(listen),
-        None => None,
+    let unknown = seeds.iter().any(|seed| seed.addr.is_none());
+    let mut towards = beyond.map(|addr| address_towards(addr, listen));
+    let out = match towards.next() {
+        None if homing.is_none() && !unknown => return Some(seen),
+        None if pending => None,
+        None => outward_address(listen),
+        Some(first) => core::iter::once(first).chain(towards).flatten().find(|out| is_good_elsewhere(*out)),
     };
-    let Some(out) = out.filter(|out| !out.ip().is_loopback()) else { return seen };
+    let out = out.filter(|out| is_good_elsewhere(*out))?;
     if let Some(Seed { name, addr: Some(addr), .. }) = homing {
         warn!(
             "{name} stands for {addr} on this machine (see /etc/hosts), which others cannot use: takes {out} for its \
              own address; if nodes cannot reach that, say where with --advertise"
         );
     }
-    out
+    Some(out)
+}
+
+/// True of an address that means the same machine elsewhere.
+pub(super) const fn is_good_elsewhere(addr: SocketAddr) -> bool {
+    !addr.ip().is_loopback() && !is_of_one_link(addr.ip())
 }
 
 /// What the seeds say in this time, or soon after the first of them.
@@ -153,8 +194,8 @@ const SEEN_MAX: usize = 64;
 fn best(seen: &[SocketAddr]) -> Option<SocketAddr> {
     let votes = |addr: &SocketAddr| seen.iter().filter(|other| *other == addr).count();
     // The first one wins if others have as many votes.
-    let best = seen.iter().rev().max_by_key(|addr| (!addr.ip().is_loopback(), votes(addr))).copied()?;
-    if let Some(other) = seen.iter().find(|addr| **addr != best && !addr.ip().is_loopback()) {
+    let best = seen.iter().rev().max_by_key(|addr| (is_good_elsewhere(**addr), votes(addr))).copied()?;
+    if let Some(other) = seen.iter().find(|addr| **addr != best && is_good_elsewhere(**addr)) {
         warn!("seeds see this node at {best} and at {other}: if others cannot reach {best}, name one with --advertise");
     }
     Some(best)
@@ -184,6 +225,24 @@ mod tests {
     fn of(seen: &[&str]) -> Option<String> {
         let seen: Vec<SocketAddr> = seen.iter().map(|text| text.parse().unwrap()).collect();
         best(&seen).map(|addr| addr.to_string())
+    }
+
+    #[test]
+    fn loopback_is_advertised_only_where_all_seeds_are_on_it() {
+        let seed = |name: &str, addr: Option<&str>| Seed {
+            name: name.into(),
+            addr: addr.map(|addr| addr.parse().unwrap()),
+            found: Found::Asked,
+        };
+        let home: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let out = |seeds: &[Seed], pending| way_out(home, seeds, "0.0.0.0:1".parse().unwrap(), pending);
+        let (local, unknown) = (seed("localhost:2", Some("127.0.0.1:2")), seed("host2.lan:1", None));
+        assert_eq!(out(&[local.clone(), seed("127.0.0.1:1", Some("127.0.0.1:1"))], false), Some(home));
+        assert_eq!(out(&[local.clone(), unknown], true), None, "its name is being looked up");
+        let elsewhere = [local, seed("192.0.2.2:1", Some("192.0.2.2:1")), seed("h.lan:1", Some("127.0.1.1:1"))];
+        assert_ne!(out(&elsewhere, false), Some(home));
+        let seen = "192.0.2.1:1".parse().unwrap();
+        assert_eq!(way_out(seen, &elsewhere, home, true), Some(seen), "whatever else there is");
     }
 
     #[test]

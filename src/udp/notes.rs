@@ -1,6 +1,7 @@
 //! What the driver notes beside the node, to tell people why it cannot join, and who cannot join it.
 
-use super::seeds::{Here, NOTED_MAX, TELLING_TRY};
+use super::address::{is_good_elsewhere, outward_address};
+use super::seeds::{Here, NOTED_MAX, TELLING_TRY, is_of_this_machine};
 use crate::handle::{Found, Seed, Trouble};
 use crate::node::{Node, Seeking};
 use crate::wire::Flaw;
@@ -83,7 +84,7 @@ impl Notes {
             }
         }
         // A founder needs no word on itself.
-        seeds.retain(|seed| seed.addr.is_none_or(|addr| !here.is_me(addr)));
+        seeds.retain(|seed| seed.found == Found::Homeless || seed.addr.is_none_or(|addr| !here.is_me(addr)));
         let Here { listen, me } = here;
         Trouble { ring, listen, me: me.unwrap_or(listen), seeking, seeds }
     }
@@ -178,7 +179,16 @@ pub struct Telling {
     seeks: bool,
     /// How many datagrams of other rings were counted when one was noted last.
     counted: u64,
+    /// The machine had the advertised address when the node was started: that it may lose.
+    was_home: bool,
+    /// When it is looked again whether the machine still has it.
+    next_home: crate::time::Instant,
+    /// It was told that the machine has lost it.
+    told_lost: bool,
 }
+
+/// How often it is looked whether the machine still has the address of a node that is alone, or does not serve.
+const HOME_LOOK: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether there is something to tell.
 const LOOK: Duration = Duration::from_secs(1);
@@ -186,9 +196,12 @@ const LOOK: Duration = Duration::from_secs(1);
 impl Telling {
     /// For this node, which listens there.
     pub fn new(node: &Node, listen: SocketAddr) -> Self {
-        let here = Here { listen, me: Some(node.me().addr()) };
+        let me = node.me().addr();
+        let here = Here { listen, me: Some(me) };
+        let (was_home, start) = (!node.is_guest() && is_of_this_machine(me.ip()), crate::time::Instant::ZERO);
         let (notes, teller, foreign) = (Notes::new(node.ring_name()), Teller::default(), Foreign::default());
-        Self { here, notes, teller, foreign, next: crate::time::Instant::ZERO, seeks: false, counted: 0 }
+        let (next, next_home) = (start, start);
+        Self { here, notes, teller, foreign, next, seeks: false, counted: 0, was_home, next_home, told_lost: false }
     }
 
     /// Where it is noted how the seeds of a node are found. A guest is told by its own requests who does not answer.
@@ -219,6 +232,27 @@ impl Telling {
             }
         }
         Some(LOOK)
+    }
+
+    /// True if the machine has lost the advertised address, and the node cannot serve for that.
+    pub fn is_homeless(&self, node: &Node) -> bool {
+        self.was_home && !node.is_ready(super::now().at) && !is_of_this_machine(node.me().addr().ip())
+    }
+
+    /// Warns if the machine has lost the advertised address. → the one that leads out, which a node has to take that is
+    /// alone, so that nobody tells it.
+    pub fn look_home(&mut self, node: &Node, now: crate::time::Instant) -> Option<SocketAddr> {
+        let (me, alone) = (node.me().addr(), node.is_alone());
+        if now < self.next_home || !self.was_home || (node.is_ready(now) && !alone) {
+            return None;
+        }
+        self.next_home = now + HOME_LOOK;
+        let lost = !is_of_this_machine(me.ip());
+        if !std::mem::replace(&mut self.told_lost, lost) && lost {
+            warn!("its address {me} is not one of this machine's any more: others do not reach it there");
+        }
+        let out = (lost && alone && node.follows_address()).then(|| outward_address(self.here.listen)).flatten();
+        out.filter(|out| is_good_elsewhere(*out))
     }
 
     /// A datagram that came from there was taken in.

@@ -59,6 +59,7 @@ impl Unborn {
                     driver,
                     uptime: now.since(self.started),
                     trouble,
+                    homeless: false,
                     disk_fault: None,
                 });
             }

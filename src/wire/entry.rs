@@ -2,7 +2,7 @@
 
 use super::mark::{Kept, Logged, NamesSum};
 use super::value::Value;
-use crate::limits::{KEY_MAX, NAMES_MAX, OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS};
+use crate::limits::{KEY_MAX, NAMES_MAX, OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS, VERSIONS_MAX};
 use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
@@ -253,7 +253,19 @@ pub enum Condition {
     Present,
     /// The key must exist in this version.
     Match(Version),
+    /// The key must exist in one of these versions.
+    OneOf(Versions),
+    /// The key must not exist in one of these versions.
+    NoneOf {
+        /// These.
+        versions: Versions,
+        /// It may be absent.
+        absent: bool,
+    },
 }
+
+/// Versions that a condition lists, as a client named them. [`Version::NONE`] fills the places that are left.
+pub type Versions = [Version; VERSIONS_MAX];
 
 impl Condition {
     /// True if a key in the version, or absent, meets the condition.
@@ -263,6 +275,8 @@ impl Condition {
             Self::Absent => present.is_none(),
             Self::Present => present.is_some(),
             Self::Match(version) => present == Some(version),
+            Self::OneOf(versions) => present.is_some_and(|version| versions.contains(&version)),
+            Self::NoneOf { versions, absent } => present.map_or(absent, |version| !versions.contains(&version)),
         }
     }
 }
@@ -387,5 +401,14 @@ mod tests {
         assert!(!Condition::Present.holds(None) && Condition::Present.holds(Some(v)));
         assert!(Condition::Match(v).holds(Some(v)) && !Condition::Match(v).holds(Some(version(1, 1, 2))));
         assert!(!Condition::Match(v).holds(None));
+        let (other, none) = (version(1, 1, 2), Version::NONE);
+        let one_of = Condition::OneOf([other, v, none, none]);
+        assert!(one_of.holds(Some(v)) && one_of.holds(Some(other)) && !one_of.holds(None));
+        assert!(!one_of.holds(Some(version(1, 1, 3))) && !Condition::OneOf([none; 4]).holds(Some(v)));
+        for absent in [false, true] {
+            let none_of = Condition::NoneOf { versions: [other, v, none, none], absent };
+            assert!(!none_of.holds(Some(v)) && !none_of.holds(Some(other)) && none_of.holds(Some(version(1, 1, 3))));
+            assert_eq!(none_of.holds(None), absent);
+        }
     }
 }

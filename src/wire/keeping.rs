@@ -1,6 +1,7 @@
 //! What neighbours tell each other all the time: how they keep what they hold, and whom they await.
 
 use crate::id::Id;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// How a node keeps what it holds.
@@ -18,12 +19,57 @@ pub enum Room {
     /// It has room.
     #[default]
     Enough,
-    /// What is left of its memory is for copies of what others have taken already.
-    Little,
+    /// What is left of its memory is for copies of what others have taken already; values take the most.
+    Values,
     /// It cannot save anything: its disk is full or broken.
     NoDisk,
+    /// As with values, and a quarter of its memory or more has tombstones, which cannot be collected just now.
+    Tombstones,
+    /// It has as many entries as a node may have.
+    Entries,
     /// It has room, but not for another name of a write.
     NoNames,
+}
+
+impl Room {
+    /// All of them, with the names that they are shown under.
+    pub const NAMES: [(Self, &str); 6] = [
+        (Self::Enough, "enough"),
+        (Self::Values, "values"),
+        (Self::Tombstones, "tombstones"),
+        (Self::Entries, "entries"),
+        (Self::NoDisk, "disk"),
+        (Self::NoNames, "names"),
+    ];
+
+    /// True if it lacks room for a write; one that makes nothing larger needs a disk at most.
+    pub fn lacks(self, grows: bool) -> bool {
+        self == Self::NoDisk || (grows && !matches!(self, Self::Enough | Self::NoNames))
+    }
+
+    /// The name that it is shown under.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(room, _)| *room == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl fmt::Display for Room {
+    /// How it is with a node, after "it" or its name, and what can be done.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Enough => "has room",
+            Self::Values => {
+                "has its memory full of values (--max-memory): delete some, add nodes, or start it with more"
+            }
+            Self::Tombstones => {
+                "has its memory full of tombstones of deleted keys (--max-memory): they go once both neighbours of \
+                 their owner are there and hold them"
+            }
+            Self::Entries => "has as many entries as a node may have: delete some, or add nodes",
+            Self::NoNames => "remembers as many names of writes as it may: they go after eleven minutes",
+            Self::NoDisk => "cannot save to its disk: its log and GET /readyz say why",
+        })
+    }
 }
 
 /// Whether a node awaits those who stood beside it before it was started, as it tells a neighbour.

@@ -3,7 +3,7 @@
 
 use super::entry::{Condition, OperationId, Version};
 use super::value::Hash;
-use crate::limits::{NAME_SIZE, NAMES_KEPT};
+use crate::limits::{NAME_SIZE, NAMES_KEPT, VERSIONS_MAX};
 use crate::time::Instant;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -17,23 +17,18 @@ pub struct Mark(#[serde(with = "super::entry::fixed")] u64);
 const CREATED: u64 = 1;
 const NAMED: u64 = 2;
 
+/// Bytes of the longest condition: which it is, its versions, and whether the key may be absent.
+const CONDITION_MAX: usize = 1 + VERSIONS_MAX * (10 + 10 + 8) + 1;
+
 impl Mark {
     /// Of a write of a value with this hash, media type and time to live in seconds, or else of a delete; and whether
     /// its client named it.
     pub fn new(value: Option<(&Hash, &[u8], u32)>, condition: Condition, named: bool) -> Self {
         let mut hasher = blake3::Hasher::new();
-        let (kind, version) = match condition {
-            Condition::None => (0, Version::NONE),
-            Condition::Absent => (1, Version::NONE),
-            Condition::Present => (2, Version::NONE),
-            Condition::Match(version) => (3, version),
-        };
-        let mut head = [kind; 29];
-        head[1..9].copy_from_slice(&version.term.to_be_bytes());
-        head[9..17].copy_from_slice(&version.time_ms.to_be_bytes());
-        head[17..25].copy_from_slice(&version.writer.to_be_bytes());
-        head[25..].copy_from_slice(&value.map_or(0, |(.., ttl_s)| ttl_s).to_be_bytes());
-        hasher.update(&head);
+        let mut buffer = [0; CONDITION_MAX];
+        // It tells its own length, and none is longer.
+        let condition = postcard::to_slice(&condition, &mut buffer).map(|bytes| &*bytes).unwrap_or_default();
+        hasher.update(condition).update(&value.map_or(0, |(.., ttl_s)| ttl_s).to_be_bytes());
         if let Some((hash, kind, _)) = value {
             // A delete has neither: what follows has a length of its own.
             hasher.update(hash).update(kind);

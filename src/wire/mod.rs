@@ -31,7 +31,7 @@ mod value;
 pub use codec::{Flaw, Frame, RingKey, VERSION};
 pub use entry::{
     Condition, Entry, Freshness, Item, Operation, OperationId, OperationLog, ParseOperationError, ParseVersionError,
-    Rank, Version,
+    Rank, Version, Versions,
 };
 pub use holding::{Holding, Sum};
 pub use keeping::{Awaits, Keeping, Room};

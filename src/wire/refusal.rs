@@ -1,6 +1,7 @@
 //! Why a request comes to nothing.
 
 use super::entry::{Rank, Version};
+use super::keeping::Room;
 use serde::{Deserialize, Serialize};
 
 /// Why a request was refused. Nothing was changed, except where it says so.
@@ -43,8 +44,11 @@ pub enum Refusal {
     Unknown,
     /// The operation is older than what is remembered here: an earlier copy of it may have been applied or refused.
     Forgotten,
-    /// There is no room for another entry.
-    Full,
+    /// There is no room for another entry, here or with a neighbour.
+    Full {
+        /// What that node is full of.
+        room: Room,
+    },
     /// The key is in my claim, but I may be cut off from a larger ring, and answer for nothing.
     Silent,
     /// I am leaving too, and go first: again when I am gone.

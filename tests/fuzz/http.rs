@@ -130,7 +130,7 @@ impl Connection {
         let mut answer = Vec::new();
         response.write(&mut answer, line);
         self.answers.push(answer);
-        self.closed = !line.keep_alive;
+        self.closed = line.keep_alive.is_none();
     }
 }
 
@@ -143,8 +143,7 @@ impl Turn {
             body: Vec::new(),
             line: Line {
                 head_only: head.method == Method::Head,
-                keep_alive: head.keep_alive,
-                old: head.old,
+                keep_alive: head.keep_alive.then_some(75),
                 unix_time: 1_700_000_000,
             },
         }
@@ -197,7 +196,8 @@ impl Server {
             Request::Status(to) => {
                 let (status, driver) = (self.node.status(self.clock), DriverCounters::default());
                 let uptime = self.clock.since(Instant::ZERO);
-                let _ = to.try_send(Snapshot { status, driver, uptime, trouble: None, disk_fault: None });
+                let _ =
+                    to.try_send(Snapshot { status, driver, uptime, trouble: None, homeless: false, disk_fault: None });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(self.clock, after.as_deref(), limit));

@@ -39,7 +39,8 @@ impl Wall {
         let wall = Self(dir);
         fs::write(wall.0.join("wall.c"), PRELOADED).expect("it is ours");
         // Where Rust links there is a C compiler.
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([wall.library(), wall.0.join("wall.c")]);
+        let mut built = Command::new("cc");
+        built.args(["-shared", "-fPIC", "-o"]).args([wall.library(), wall.0.join("wall.c")]);
         assert!(built.status().expect("cc runs: a linker for Rust is one").success());
         wall.set(0);
         wall

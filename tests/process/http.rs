@@ -132,7 +132,7 @@ fn limits_are_told() {
     assert_eq!(client.ask("PUT", "/storage/k", "", None).status, 411);
     assert_eq!(client.get("/nowhere").status, 404);
     let wrong = client.ask("PATCH", "/storage/k", "", None);
-    assert_eq!((wrong.status, wrong.field("Allow")), (405, Some("GET, HEAD, PUT, DELETE, OPTIONS")));
+    assert_eq!((wrong.status, wrong.field("Allow")), (501, Some("GET, HEAD, PUT, DELETE, OPTIONS")));
 }
 
 #[test]

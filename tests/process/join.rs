@@ -185,8 +185,12 @@ fn a_name_that_stands_for_this_machine_alone_is_told_or_taken_for_it() {
         node.await_line("created a ring");
     }
     if let Some(node) = at_home("one", "192.0.2.1:4321", &seeds) {
+        node.await_line("created a ring");
+    }
+    let elsewhere = flags(["--join", "host1.lan:4322"]);
+    if let Some(node) = at_home("other", "192.0.2.1:4321", &elsewhere) {
         node.await_line(WARNING);
-        node.await_line("At host1.lan:4321 (127.0.1.1:4321) the name stands for the machine that looks it up");
+        node.await_line("At host1.lan:4322 (127.0.1.1:4322) the name stands for the machine that looks it up");
     }
 }
 

@@ -1,6 +1,10 @@
 //! The part of JSON Schema that the description of the interface uses. Another keyword is an error, so that nothing in
 //! the description goes unchecked.
 
+#[path = "../../src/http/api/tests/pattern.rs"]
+mod pattern;
+
+use pattern::matches;
 use serde_json::Value;
 
 /// Finds out whether a value fits a schema; `all` is the document that references lead into.
@@ -80,35 +84,6 @@ fn is_of(value: &Value, wanted: &Value) -> bool {
         "null" => value.is_null(),
         other => panic!("the type {other} is not known here"),
     }
-}
-
-/// Patterns of characters and of `[0-9a-f]`, each perhaps with `+` or `{n}`, from beginning to end.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut rest = pattern.strip_prefix('^').and_then(|rest| rest.strip_suffix('$')).expect("from beginning to end");
-    let mut text = text;
-    while let Some(first) = rest.chars().next() {
-        let Some(after) = rest.strip_prefix("[0-9a-f]") else {
-            assert!(first.is_ascii_alphanumeric() || "\"-".contains(first), "{pattern} is not known here");
-            let Some(left) = text.strip_prefix(first) else { return false };
-            (text, rest) = (left, &rest[1..]);
-            continue;
-        };
-        let digits = text.bytes().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count();
-        let (least, most, after) = match (after.strip_prefix('+'), after.strip_prefix('{')) {
-            (Some(after), _) => (1, usize::MAX, after),
-            (_, Some(after)) => {
-                let (number, after) = after.split_once('}').expect("a closed brace");
-                let number = number.parse().expect("one number");
-                (number, number, after)
-            }
-            _ => (1, 1, after),
-        };
-        if digits < least {
-            return false;
-        }
-        (text, rest) = (&text[digits.min(most)..], after);
-    }
-    text.is_empty()
 }
 
 #[test]

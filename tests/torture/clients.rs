@@ -117,12 +117,18 @@ impl<'a> Asker<'a> {
 
     fn invent(&mut self, key: usize) -> Act {
         let ledger = &self.stage.ledger;
-        let as_seen = ledger.seen(key).map_or(Condition::None, Condition::Match);
+        let seen = ledger.seen(key);
+        let as_seen = seen.map_or(Condition::None, Condition::Match);
+        let list = seen.map(|seen| [Version::NONE, seen, Version::NONE, Version::NONE]);
+        let one_of = list.map_or(Condition::None, Condition::OneOf);
+        let none_of = list.map_or(Condition::None, |versions| Condition::NoneOf { versions, absent: true });
         let puts_only = self.stage.puts_only.load(Ordering::Relaxed);
         match self.rng.below(if puts_only { 16 } else { 20 }) {
             0..=7 => Act::Get,
-            8..=12 => Act::Put(ledger.new_value(key), Condition::None),
-            13 | 14 => Act::Put(ledger.new_value(key), as_seen),
+            8..=11 => Act::Put(ledger.new_value(key), Condition::None),
+            12 => Act::Put(ledger.new_value(key), none_of),
+            13 => Act::Put(ledger.new_value(key), as_seen),
+            14 => Act::Put(ledger.new_value(key), one_of),
             15 => Act::Put(ledger.new_value(key), Condition::Present),
             16 => Act::Put(ledger.new_value(key), Condition::Absent),
             17 => Act::Post(ledger.new_value(key)),
@@ -191,8 +197,11 @@ impl<'a> Asker<'a> {
             Condition::None => Needs::Any,
             Condition::Absent => Needs::Exactly(None),
             Condition::Present => Needs::Present,
-            Condition::Match(version) => {
+            Condition::Match(version) | Condition::OneOf([_, version, ..]) => {
                 self.stage.ledger.state_at(key, version).map_or(Needs::Present, Needs::Exactly)
+            }
+            Condition::NoneOf { versions: [_, version, ..], .. } => {
+                self.stage.ledger.state_at(key, version).flatten().map_or(Needs::Any, Needs::Other)
             }
         }
     }
@@ -240,7 +249,9 @@ impl<'a> Asker<'a> {
                 }
                 self.refused(key, act);
                 let expected = match act.condition() {
-                    Condition::Match(version) => ledger.state_at(key, version).flatten(),
+                    Condition::Match(version) | Condition::OneOf([_, version, ..]) => {
+                        ledger.state_at(key, version).flatten()
+                    }
                     _ => None,
                 };
                 let some = expected.map_or(Needs::Present, Needs::Other);
@@ -270,6 +281,12 @@ impl<'a> Asker<'a> {
                 Condition::Absent => fields.push_str("If-None-Match: *\r\n"),
                 Condition::Present => fields.push_str("If-Match: *\r\n"),
                 Condition::Match(version) => fields.push_str(&format!("If-Match: \"{version}\"\r\n")),
+                Condition::OneOf([_, version, ..]) => {
+                    fields.push_str(&format!("If-Match: \"other\"\r\nIf-Match: \"{version}\"\r\n"));
+                }
+                Condition::NoneOf { versions: [_, version, ..], .. } => {
+                    fields.push_str(&format!("If-None-Match: \"other\", W/\"{version}\"\r\n"));
+                }
             }
         }
         let name = Ledger::name(key);

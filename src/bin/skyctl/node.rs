@@ -31,7 +31,7 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// What is asked for most.
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "addr",
     "id",
     "ring",
@@ -47,6 +47,7 @@ const FIELDS: [&str; 17] = [
     "names",
     "bytes",
     "disk",
+    "room",
     "incarnation",
     "version",
 ];

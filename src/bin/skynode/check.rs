@@ -70,7 +70,7 @@ fn look(addr: SocketAddr) -> Result<String, String> {
     let text = String::from_utf8_lossy(&answer);
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| format!("{addr} does not speak HTTP"))?;
     match (head.split(' ').nth(1), body.trim(), detail(body)) {
-        (Some("200"), ready @ "ready", _) => Ok(ready.to_owned()),
+        (Some("200"), ready, _) if ready.split(',').next() == Some("ready") => Ok(ready.to_owned()),
         (_, _, Some(detail)) => Err(detail),
         (code, ..) => Err(format!("{addr} answers, but not as a skynode (HTTP status {})", code.unwrap_or("none"))),
     }

@@ -3,12 +3,14 @@
 
 mod check;
 mod logger;
+mod memory;
 mod options;
 mod relay;
+mod room;
 mod signals;
 
 use async_signal::Signals;
-use log::info;
+use log::{info, warn};
 use options::{Exit, Options};
 use relay::Relay;
 use skynode::config::Config;
@@ -18,7 +20,9 @@ use skynode::http::serve::{Limits, serve};
 use skynode::http::site::Site;
 use skynode::node::{Identity, Node, Record};
 use skynode::store::Store;
-use skynode::udp::{Driver, Http, IN_USE, LISTENING, Sockets, bind, entropy, now, outward_address, seen_address};
+use skynode::udp::{
+    Driver, Http, IN_USE, LISTENING, Sockets, bind, entropy, lacks_ipv6, now, outward_address, seen_address,
+};
 use smol::channel::Receiver;
 use smol::{LocalExecutor, Task, future};
 use std::io::{self, Write};
@@ -66,9 +70,15 @@ fn fail(code: u8, text: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(options: Options, with_colors: bool) -> Result<ExitCode, String> {
+fn run(mut options: Options, with_colors: bool) -> Result<ExitCode, String> {
     logger::start(options.log, with_colors)?;
+    room::look()?;
     let mut signals = signals::catch()?;
+    let shares = memory::share(options.config.memory_max, options.config.memory_from);
+    (options.config.memory_max, options.config.memory_from) = (shares.entries, shares.from);
+    if let Some(warning) = &shares.warning {
+        warn!("{warning}");
+    }
     let Sockets { udp, tcp, addr } = bind(options.listen, options.http).map_err(not_bound)?;
     let served_at = tcp.as_ref().map(TcpListener::local_addr).transpose().map_err(no_tcp)?;
     let executor = Rc::new(LocalExecutor::new());
@@ -85,8 +95,8 @@ fn run(options: Options, with_colors: bool) -> Result<ExitCode, String> {
         let served = tcp.map(|tcp| {
             let (own, handle, value_max) = (Rc::clone(&executor), way.0.clone(), options.config.value_max);
             let (hosts, origins) = (options.hosts.clone(), options.origins.clone());
-            let (site, limits) =
-                (Site { hosts, origins, ..Site::default() }, Limits { value_max, ..Limits::default() });
+            let limits = Limits { value_max, ..Limits::default() }.within_files().within_memory(shares.bodies);
+            let site = Site { hosts, origins, ..Site::default() };
             executor.spawn(async move { serve(&own, tcp, handle, site, limits).await })
         });
         let advertised = own_address(&options, &udp, addr, &way.1);
@@ -95,7 +105,7 @@ fn run(options: Options, with_colors: bool) -> Result<ExitCode, String> {
             return Ok(ExitCode::SUCCESS);
         };
         let places = Places { advertised: advertised?, listens: addr, served_at };
-        live(&executor, options, (udp, served), places, way, signals).await
+        live(&executor, (options, shares.saved), (udp, served), places, way, signals).await
     });
     smol::block_on(future::or(cut, life))
 }
@@ -109,6 +119,11 @@ fn not_bound((protocol, addr, error): (&str, SocketAddr, io::Error)) -> String {
         io::ErrorKind::AddrInUse => {
             let other = "end the program that listens there, or choose another with --listen or --http";
             format!("{addr} {IN_USE} ({protocol}): {other}")
+        }
+        _ if addr.is_ipv6() && lacks_ipv6(&error) => {
+            let port = addr.port();
+            let why = "this machine has no such address, or its IPv6 is off";
+            format!("cannot listen on {addr} ({protocol}): {why}; 0.0.0.0:{port} stands for all of IPv4")
         }
         _ => format!("cannot listen on {addr} ({protocol}): {error}"),
     }
@@ -155,8 +170,13 @@ fn listening(http: Option<SocketAddr>, advertised: SocketAddr, udp: SocketAddr) 
 }
 
 /// Opens the directory of a node.
-fn open(dir: &Path, config: &Config, alone: bool) -> Result<(Saver, Store, Option<Record>), String> {
-    let (disk, store, record) = Disk::open(dir, config.memory_max)?;
+fn open(
+    dir: &Path,
+    config: &Config,
+    most: Option<usize>,
+    alone: bool,
+) -> Result<(Saver, Store, Option<Record>), String> {
+    let (disk, store, record) = Disk::open_within(dir, config.memory_max, most.unwrap_or(usize::MAX))?;
     if let Some(other) = record.as_ref().map(Record::ring).filter(|ring| *ring != config.ring) {
         let (dir, ring) = (dir.display(), &config.ring);
         return Err(format!("{dir} belongs to a node of the ring {other}, and this one is of {ring}: see --ring"));
@@ -178,20 +198,23 @@ struct Places {
 /// Runs the node until it has left its ring, or is told to end at once.
 async fn live(
     executor: &Rc<LocalExecutor<'static>>,
-    options: Options,
+    (options, most): (Options, Option<usize>),
     (udp, served): (UdpSocket, Option<Task<io::Result<()>>>),
     Places { advertised, listens, served_at }: Places,
     way: (Handle, Receiver<Request>),
     signals: Signals,
 ) -> Result<ExitCode, String> {
-    let Options { join, config, id, http, data, alone, .. } = options;
+    let Options { join, advertise, config, id, http, data, alone, .. } = options;
+    // One that listens everywhere and was told no address has found out its own, and may find out another.
+    let follows_address = advertise.is_none() && listens.ip().is_unspecified();
+    let config = Config { follows_address, measures_paths: true, ..config };
     let people = if http == Http::Beside { Some(advertised) } else { served_at };
     info!("{}", listening(people, advertised, listens));
     let (seeded, entropy) = (!join.is_empty(), fresh_entropy()?);
     let (node, saver) = match data {
         None => (Node::new(config, Identity { addr: advertised, id }, seeded, entropy, now()), None),
         Some(dir) => {
-            let (saver, store, record) = open(&dir, &config, alone)?;
+            let (saver, store, record) = open(&dir, &config, most, alone)?;
             // Where it stood it stands again, under whatever address.
             let id = id.or_else(|| record.as_ref().map(Record::id));
             let identity = Identity { addr: advertised, id };

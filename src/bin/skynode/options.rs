@@ -4,7 +4,7 @@ mod values;
 
 use argh::FromArgs;
 use log::LevelFilter;
-use skynode::config::Config;
+use skynode::config::{Config, MemoryFrom};
 use skynode::http::host::Hosts;
 use skynode::http::origin::Origins;
 use skynode::id::Id;
@@ -49,8 +49,8 @@ use values::{
             SKY_HTTP, SKY_ID, SKY_RING, SKY_LEAVE_TIMEOUT, SKY_REOPEN_AFTER, SKY_MIN_NODES, SKY_MAX_VALUE,\n\
             SKY_MAX_MEMORY, SKY_DATA, SKY_LOG. An empty one counts as not there.",
     note = "A node that listens on 0.0.0.0 or [::] asks its seeds which address they see, and takes that for its own;\n\
-            one without seeds takes the address from which its machine would reach the Internet. --advertise says it\n\
-            instead.",
+            one without seeds takes the address from which its machine would reach the Internet. It follows when its\n\
+            machine gets another one. --advertise says it instead, once and for all.",
     note = "With --data a ring that was stopped or killed as a whole comes back with all that it held. A node that is\n\
             started again serves nothing until the nodes that stood beside it are back, or until a complete ring\n\
             takes it in: its log and GET /readyz name them. If they are gone for good: POST /reopen, or --alone.",
@@ -114,7 +114,8 @@ struct Arguments {
     #[argh(option, arg_name = "bytes", from_str_fn(max_value))]
     max_value: Option<usize>,
 
-    /// how much memory the entries may take, in MiB, 4 to 1048576; beyond it writes are refused with 507 (default 128)
+    /// how much memory the entries may take, in MiB, 4 to 1048576; beyond it writes are refused with 507 (default 128,
+    /// or what the limits of the process leave)
     #[argh(option, arg_name = "MiB", from_str_fn(max_memory))]
     max_memory: Option<usize>,
 
@@ -217,13 +218,15 @@ pub fn read(
     }
     let given = Given { environment };
     let Config { ring: ring_name, leave_timeout: leaves_within, min_nodes: nodes, .. } = Config::default();
+    let memory = given.one(arguments.max_memory, "SKY_MAX_MEMORY", max_memory)?;
     let config = Config {
         ring: given.one(arguments.ring, "SKY_RING", ring)?.unwrap_or(ring_name),
         leave_timeout: given.one(arguments.leave_timeout, "SKY_LEAVE_TIMEOUT", leave_timeout)?.unwrap_or(leaves_within),
         reopen_after: given.one(arguments.reopen_after, "SKY_REOPEN_AFTER", reopen_after)?,
         min_nodes: given.one(arguments.min_nodes, "SKY_MIN_NODES", min_nodes)?.unwrap_or(nodes),
         value_max: given.one(arguments.max_value, "SKY_MAX_VALUE", max_value)?.unwrap_or(VALUE_MAX),
-        memory_max: given.one(arguments.max_memory, "SKY_MAX_MEMORY", max_memory)?.unwrap_or(MEMORY_DEFAULT),
+        memory_max: memory.unwrap_or(MEMORY_DEFAULT),
+        memory_from: if memory.is_some() { MemoryFrom::Flag } else { MemoryFrom::Default },
         ..Config::default()
     };
     let directory = given.one(arguments.data, "SKY_DATA", data)?;

@@ -27,15 +27,14 @@ pub const PAGE: usize = 100;
 /// With the answer that refuses.
 pub fn route(head: &Head<'_>, site: &Site) -> Result<Action, Response> {
     use Method::{Delete, Options, Post, Put};
-    if head.method == Options && head.path == "*" {
-        strict::check_whole(head)?;
+    if head.path == "*" {
         return Ok(Action::Answer(options(routes::ALLOW_ALL)));
     }
     let Some(route) = routes::find(head.path) else {
         return Err(no_such_page());
     };
     if route.kind(head.method).is_none() {
-        return Err(not_allowed(route.allow));
+        return Err(not_allowed(head.method, route.allow));
     }
     strict::check(head, route)?;
     match (head.path, head.method) {
@@ -94,9 +93,11 @@ fn options(methods: &str) -> Response {
     Response::new(Status::NoContent).field("Allow", methods)
 }
 
-fn not_allowed(methods: &str) -> Response {
+fn not_allowed(method: Method, methods: &str) -> Response {
     let detail = format!("This target can be asked with: {methods}.");
-    Response::problem(Status::MethodNotAllowed, detail).field("Allow", methods)
+    // A method that no target has is one thing, one that this target does not take another (RFC 9110, section 9.1).
+    let status = if method == Method::Other { Status::NotImplemented } else { Status::MethodNotAllowed };
+    Response::problem(status, detail).field("Allow", methods)
 }
 
 /// The key that a path names. A slash is part of it, escaped or not.

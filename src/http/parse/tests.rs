@@ -74,6 +74,23 @@ fn request_lines_have_three_parts_and_nothing_else() {
         "GET h:80 HTTP/1.1",
         "GET http:///k HTTP/1.1",
         "GET https:// HTTP/1.1",
+        "GET http://u@h/ HTTP/1.1",
+        "GET http://u:p@h/ HTTP/1.1",
+        "GET http://:80/ HTTP/1.1",
+        "GET http://h:x/ HTTP/1.1",
+        "GET http://[::1/ HTTP/1.1",
+        "GET ftp://h/ HTTP/1.1",
+        "GET * HTTP/1.1",
+        "OPTIONS *?a HTTP/1.1",
+        "GET /% HTTP/1.1",
+        "GET /%4 HTTP/1.1",
+        "GET /?a=%g0 HTTP/1.1",
+        "GET /a|b HTTP/1.1",
+        "GET /{a} HTTP/1.1",
+        "GET /?[ HTTP/1.1",
+        "GET /\\ HTTP/1.1",
+        "GET /^ HTTP/1.1",
+        "GET /\" HTTP/1.1",
         "G(T / HTTP/1.1",
         "GET / http/1.1",
         "GET / HTTP/1.10",
@@ -90,17 +107,25 @@ fn request_lines_have_three_parts_and_nothing_else() {
 
 #[test]
 fn targets_come_as_proxies_send_them_too() {
-    for (target, path, query) in [
-        ("http://h:1/storage/k?q", "/storage/k", "q"),
-        ("HTTPS://h/?", "/", ""),
-        ("http://h", "/", ""),
-        ("http://h?q", "/", "q"),
-        ("*", "*", ""),
-        ("//h/x", "//h/x", ""),
+    for (target, host, path, query) in [
+        ("GET http://a:1/storage/k?q", "a:1", "/storage/k", "q"),
+        ("GET HTTP://[::1]/?", "[::1]", "/", ""),
+        ("GET http://a", "a", "/", ""),
+        ("GET http://a?q", "a", "/", "q"),
+        ("OPTIONS http://a", "a", "*", ""),
+        ("OPTIONS http://a/", "a", "/", ""),
+        ("OPTIONS *", "h", "*", ""),
+        ("GET //a/x", "h", "//a/x", ""),
+        ("GET /a/../%2E%2e/x:@!$&'()*+,;=~?/?", "h", "/a/../%2E%2e/x:@!$&'()*+,;=~", "/?"),
     ] {
-        let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
-        assert_eq!((head(&text).path, head(&text).query), (path, query));
+        // The host of the target counts, whatever Host says (RFC 9112, section 3.2.2).
+        let text = format!("{target} HTTP/1.1\r\nHost: h\r\n\r\n");
+        let head = head(&text);
+        assert_eq!((head.host, head.path, head.query), (Some(host), path, query), "{target}");
     }
+    assert_eq!(status("GET https://h/ HTTP/1.1\r\nHost: h\r\n\r\n"), Some(Status::Misdirected));
+    assert_eq!(head("GET http://a/ HTTP/1.0\r\n\r\n").host, Some("a"));
+    assert_eq!(status("CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n"), Some(Status::NotImplemented));
 }
 
 #[test]
@@ -142,9 +167,31 @@ fn fields_are_one_name_one_colon_one_line() {
 fn there_is_one_host() {
     assert_eq!(status("GET / HTTP/1.1\r\n\r\n"), Some(Status::BadRequest));
     assert_eq!(status(with("host: h")), Some(Status::BadRequest));
-    for host in ["a b", "a/b", "a@b", "<a>", "h, i\"", "\u{e4}"] {
-        assert_eq!(status(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")), Some(Status::BadRequest), "{host:?}");
+    let said = |host: &str| status(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    for host in [
+        "a b", "a/b", "a@b", "<a>", "h, i\"", "\u{e4}", "a:b", "a:1:2", "a:-1", "::1", "[::1", "[a]", "[::1]a",
+        "[::1]:x", "[]", "a%", "a%4", "a%zz", "http://a", "a?", "a#", "a\\b", "a|b",
+    ] {
+        assert_eq!(said(host), Some(Status::BadRequest), "{host:?}");
     }
+    for host in [
+        "",
+        "a",
+        "a:",
+        "a:80",
+        ":80",
+        "A-b_c.d~",
+        "a%41",
+        "1.2.3.4:5",
+        "[::1]",
+        "[::1]:",
+        "[fd00::A]:80",
+        "!$&'()*+,;=",
+    ] {
+        assert_eq!(said(host), None, "{host:?}");
+    }
+    assert_eq!(status("GET http://a/ HTTP/1.1\r\n\r\n"), Some(Status::BadRequest), "a target does not replace it");
+    assert_eq!(status("GET http://a/ HTTP/1.1\r\nHost: <\r\n\r\n"), Some(Status::BadRequest));
     assert!(head("GET / HTTP/1.0\r\n\r\n").old);
     assert_eq!(status("GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n"), Some(Status::BadRequest));
 }
@@ -209,7 +256,10 @@ fn connections_stay_open_unless_somebody_says_otherwise() {
 fn nothing_is_expected_but_continue() {
     assert!(head(&with("Expect: 100-Continue")).expects_continue);
     assert!(!head("PUT / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").expects_continue);
-    assert_eq!(status(with("Expect: a-miracle")), Some(Status::ExpectationFailed));
+    assert!(head(&with("Expect: , 100-continue,,")).expects_continue && !head(&with("Expect:")).expects_continue);
+    for lines in ["Expect: a-miracle", "Expect: 100-continue, x", "Expect: 100-continue\r\nExpect: x"] {
+        assert_eq!(status(with(lines)), Some(Status::ExpectationFailed), "{lines}");
+    }
 }
 
 #[test]

@@ -4,8 +4,10 @@ use super::super::budget::Share;
 use super::super::chunks::Chunks;
 use super::super::parse::Framing;
 use super::super::response::{Response, Status};
+use super::super::table::Told;
 use super::{Connection, Stop, Turn, too_slow};
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl Connection {
@@ -22,7 +24,7 @@ impl Connection {
                 if length > max {
                     return Err(Stop::Refuse(turn.plan.too_large()));
                 }
-                if !share.grow(length) {
+                if !share.grow_to(length).await {
                     return Err(Stop::Refuse(crowded()));
                 }
                 body.reserve_exact(length);
@@ -38,12 +40,11 @@ impl Connection {
             Framing::Chunked => {
                 let mut chunks = Chunks::default();
                 loop {
-                    let before = body.capacity();
                     let used = chunks.read(&self.buffer, &mut body, max).map_err(|refusal| match refusal.status {
                         Status::ContentTooLarge => Stop::Refuse(turn.plan.too_large()),
                         _ => refusal.into(),
                     })?;
-                    if !share.grow(body.capacity() - before) {
+                    if !share.grow_to(body.capacity()).await {
                         return Err(Stop::Refuse(crowded()));
                     }
                     self.buffer.drain(..used.min(self.buffer.len()));
@@ -62,12 +63,16 @@ impl Connection {
         if std::mem::take(expected) && self.buffer.is_empty() {
             self.out.clear();
             self.out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-            self.send().await?;
+            self.send(&Arc::default()).await?;
         }
-        match self.read(deadline).await {
+        match self.read(deadline, Told::Cut).await {
             Ok(0) => Err(Stop::Quiet(io::ErrorKind::UnexpectedEof.into())),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Stop::Refuse(too_slow())),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {
+                self.shared.site.traffic.cut();
+                Err(Stop::Refuse(too_slow()))
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -1,15 +1,21 @@
 //! The server over real sockets, with a node that answers every read with the key and remembers nothing.
 
+mod crowds;
+
 use super::*;
 use crate::handle::Request;
 use crate::node::{Command, Reply, Unavailable};
 use crate::store::Content;
 use crate::wire::{Freshness, Incarnation, Operation, OperationId, Peer, Place, Version};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Bytes of a long value, at most.
+const LONG: usize = 1 << 20;
 
 fn start(limits: Limits) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -25,7 +31,11 @@ fn start(limits: Limits) -> SocketAddr {
                 let operation = Operation { id: OperationId([1; 16]), fresh: Freshness::default() };
                 let reply = match command {
                     Command::Get { key } => {
-                        let content = Content::new(key, b"", 0);
+                        // Some values are long.
+                        let content = match key.strip_prefix(b"long ") {
+                            Some(rest) => Content::new(rest.repeat(LONG / rest.len()), b"", 0),
+                            None => Content::new(key, b"", 0),
+                        };
                         Reply::Value { content, left_ms: 0, version, copies: 1, owner }
                     }
                     Command::Glance { key } => {
@@ -112,7 +122,8 @@ fn head_sends_no_body_and_the_next_answer_follows_at_once() {
     let text = "HEAD /storage/key HTTP/1.1\r\nHost: h\r\n\r\n\
                 GET /storage/next HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
     let answer = exchange(start(Limits::default()), text);
-    assert!(answer.contains("Content-Length: 3\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
+    let head = "Content-Length: 3\r\nConnection: keep-alive\r\nKeep-Alive: timeout=75\r\n\r\nHTTP/1.1 200 OK\r\n";
+    assert!(answer.contains(head), "{answer}");
 }
 
 #[test]

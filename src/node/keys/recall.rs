@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::limits::OPERATIONS_MAX;
     use crate::store::Store;
-    use crate::wire::{Entry, OperationLog, Rank, Value};
+    use crate::wire::{Entry, Item, OperationLog, Rank, Value};
 
     const KEY: &[u8] = b"k";
 
@@ -152,22 +152,31 @@ mod tests {
         store: Store,
         recall: Recall,
         written: u64,
+        /// Of the tombstone that was collected last.
+        floor: Freshness,
     }
 
     impl Owner {
         fn new() -> Self {
-            Self { store: Store::default(), recall: Recall::default(), written: 0 }
+            Self { store: Store::default(), recall: Recall::default(), written: 0, floor: Freshness::default() }
         }
 
         fn write(&mut self) {
             self.written += 1;
             let before = self.store.get(KEY);
             let from = before.map_or(Version::NONE, |stored| stored.rank.version);
-            let mut log = before.map_or_else(OperationLog::default, |stored| stored.log.clone());
+            let mut log = before.map_or_else(|| OperationLog::since(self.floor), |stored| stored.log.clone());
             let (to, forgotten) = (version(10 * self.written), log.forgotten());
             let dropped = log.push(logged(self.written, to));
             assert_eq!(self.store.write(KEY, Rank::of_write(to), log, None), Ok(true));
             self.recall.add(Id::of_key(KEY), &Step { from, to, forgotten, dropped });
+        }
+
+        /// The tombstone of the key is dropped, and its log with it.
+        fn collect(&mut self) {
+            let rank = self.store.get(KEY).unwrap().rank;
+            self.floor = rank.version.into();
+            self.store.drop_exact(Item { id: Id::of_key(KEY), rank });
         }
 
         fn find(&self, operation: Operation) -> Known {
@@ -196,6 +205,21 @@ mod tests {
         assert_eq!(owner.find(operation(6, 59)), Known::Done(logged(6, version(60))));
         assert_eq!(owner.find(operation(99_999, 50)), Known::Perhaps);
         assert_eq!(owner.find(operation(99_999, 51)), Known::New);
+    }
+
+    #[test]
+    fn what_a_tombstone_knew_that_was_collected_may_have_been_done() {
+        let mut owner = Owner::new();
+        (0..20).for_each(|_| owner.write());
+        owner.collect();
+        owner.write();
+        for n in 1..=20 {
+            assert_eq!(owner.find(operation(n, 10 * n - 1)), Known::Perhaps);
+        }
+        (0..20).for_each(|_| owner.write());
+        assert_eq!(owner.find(operation(19, 189)), Known::Perhaps);
+        assert_eq!(owner.find(operation(22, 219)), Known::Done(logged(22, version(220))));
+        assert_eq!(owner.find(operation(99, 201)), Known::New);
     }
 
     #[test]

@@ -180,10 +180,12 @@ impl Material {
     }
 
     fn condition(&self, rng: &mut Rng) -> Condition {
-        match rng.below(4) {
+        match rng.below(6) {
             0 => Condition::Absent,
             1 => Condition::Present,
             2 => Condition::Match(self.rank(rng).version),
+            3 => Condition::OneOf([self.rank(rng).version; 4]),
+            4 => Condition::NoneOf { versions: [self.rank(rng).version; 4], absent: rng.chance(0.5) },
             _ => Condition::None,
         }
     }
@@ -285,10 +287,7 @@ impl Material {
     }
 
     fn keeping(rng: &mut Rng) -> Keeping {
-        Keeping {
-            unsaved: rng.chance(0.5),
-            room: [Room::Enough, Room::Little, Room::NoDisk, Room::NoNames][rng.index(4)],
-        }
+        Keeping { unsaved: rng.chance(0.5), room: Room::NAMES[rng.index(Room::NAMES.len())].0 }
     }
 
     pub(super) fn answer<'a>(&self, rng: &mut Rng, from: Peer, key: &'a [u8]) -> Answer<'a> {

@@ -5,7 +5,7 @@ use super::super::world::World;
 use super::{Attempt, Clients};
 use crate::node::Attempt as Naming;
 use crate::time::Instant;
-use crate::wire::{Condition, OperationId};
+use crate::wire::{Condition, OperationId, Version};
 
 impl Clients {
     /// Mostly a running node, now and then a paused one; where there are guests, as often one of them.
@@ -42,14 +42,20 @@ impl Clients {
             Some((key, _)) if self.rng.chance(0.8) => key,
             _ => self.rng.index(self.keys().len()),
         };
-        let as_seen = self.ledger.seen(key).map_or(Condition::None, Condition::Match);
+        let seen = self.ledger.seen(key);
+        let as_seen = seen.map_or(Condition::None, Condition::Match);
+        let list = seen.map(|seen| [Version::NONE, seen, Version::NONE, Version::NONE]);
+        let one_of = list.map_or(Condition::None, Condition::OneOf);
+        let none_of = list.map_or(Condition::None, |versions| Condition::NoneOf { versions, absent: true });
         let mut put = |condition| Act::Put { value: self.ledger.new_value(key), condition };
         let act = match self.rng.below(20) {
             0..=8 => Act::Get,
             9 | 10 => put(Condition::Absent),
-            11 | 12 => put(as_seen),
+            11 => put(as_seen),
+            12 => put(one_of),
             13 => put(Condition::Present),
-            14..=16 => put(Condition::None),
+            14 | 15 => put(Condition::None),
+            16 => put(none_of),
             17 => Act::Delete { condition: as_seen },
             _ => Act::Delete { condition: Condition::None },
         };

@@ -246,7 +246,7 @@ const fn refused(refusal: Refusal) -> &'static str {
         Refusal::Unreachable => "I do not hear it either",
         Refusal::Unknown => "I cannot say whether it will stay",
         Refusal::Forgotten => "that is too old to be known",
-        Refusal::Full => "there is no room",
+        Refusal::Full { .. } => "there is no room",
         Refusal::Silent => "I may be cut off",
         Refusal::TooFew { .. } => "there are fewer nodes than that",
         Refusal::Leaving => "I am leaving, too, and go first",
@@ -282,6 +282,9 @@ pub fn life(names: Names, life: &Life) -> String {
         Life::Awaits { entries, .. } => {
             format!("comes back with {}, and looks for its neighbours", Count(*entries, "entry", "entries"))
         }
+        Life::Moved { to, .. } => format!("is at {to} now, and joins again"),
+        Life::Narrow(peer) => format!("does not reach node {} with large datagrams", name(peer.id())),
+        Life::Wide(peer) => format!("reaches node {} with large datagrams again", name(peer.id())),
         Life::Whole => String::from("has found its ring again"),
         Life::SavesNot => String::from("cannot save anything"),
         Life::Saves => String::from("can save again"),

@@ -1,6 +1,6 @@
 //! Processes come to life and die; what is on the disks of their machines stays.
 
-use super::{Happening, World};
+use super::{Happening, World, numbers};
 use crate::count::Count;
 use crate::node::{Counters, Identity, Node};
 use crate::sim::host::Input;
@@ -40,6 +40,20 @@ impl World {
         (it.born, it.running_since, it.wake) = (now, now, Instant::FAR);
         self.log.note(&[1, now.as_micros(), host as u64]);
         self.log.tell(Detail::Lives, now, format_args!("{host} starts with {}", Count(seeds.len(), "seed", "seeds")));
+    }
+
+    /// A machine is given another address. Its process goes on, and what it sends comes from there; what is sent to the
+    /// former address reaches nobody. A process that saves what it holds keeps its id.
+    pub fn readdress(&mut self, host: usize, addr: SocketAddr) {
+        let it = &mut self.hosts[host];
+        if it.disk.is_some() {
+            it.machine.id = Some(it.id());
+        }
+        let former = core::mem::replace(&mut it.machine.addr, addr);
+        self.places.remove(&numbers(former));
+        self.places.insert(numbers(addr), host);
+        self.log.note(&[6, self.now.as_micros(), host as u64]);
+        self.log.tell(Detail::Lives, self.now, format_args!("{host} is at {addr} now, and was at {former}"));
     }
 
     /// Kills the process on a machine, with its memory; what was counted in its life is returned.

@@ -4,7 +4,7 @@ use log::LevelFilter;
 use skynode::config::Config;
 use skynode::id::Id;
 use skynode::limits::{FIRST_MAX, MEMORY_MIN, VALUE_MAX};
-use skynode::udp::Http;
+use skynode::udp::{Http, beyond_one_link};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -25,7 +25,8 @@ const WAIT_TIMES: RangeInclusive<f64> = 0.0..=3600.0;
 const REOPEN_TIMES: RangeInclusive<f64> = 1.0..=31_536_000.0;
 
 pub fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| String::from("an address is ip:port, like 127.0.0.1:4321 or [::1]:4321"))
+    let wrong = |_| String::from("an address is ip:port, like 127.0.0.1:4321 or [::1]:4321");
+    beyond_one_link(text)?.parse().map_err(wrong)
 }
 
 pub fn advertise(text: &str) -> Result<SocketAddr, String> {
@@ -38,7 +39,7 @@ pub fn advertise(text: &str) -> Result<SocketAddr, String> {
 
 pub fn join(text: &str) -> Result<String, String> {
     const SHAPE: &str = "a node to join is host:port, like sky.example:4321 or [2001:db8::7]:4321";
-    let (host, port) = text.rsplit_once(':').ok_or(SHAPE)?;
+    let (host, port) = beyond_one_link(text)?.rsplit_once(':').ok_or(SHAPE)?;
     let port_is_right =
         port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
     let host_is_right = text.parse::<SocketAddr>().is_ok() || is_name(host);
@@ -54,7 +55,11 @@ pub fn http(text: &str) -> Result<Http, String> {
     if text == "off" {
         return Ok(Http::Off);
     }
-    let wrong = |_| String::from("HTTP is served at ip:port, like 127.0.0.1:8080, or nowhere: off");
+    let wrong = |_| {
+        let zone =
+            if text.contains('%') { "; a zone is given by its number, as `ip link` lists it: fe80::1%2" } else { "" };
+        format!("HTTP is served at ip:port, like 127.0.0.1:8080, or nowhere: off{zone}")
+    };
     text.parse().map(Http::At).map_err(wrong)
 }
 

@@ -24,6 +24,10 @@ struct Lives {
     all: bool,
     /// Those that are off.
     off: Vec<usize>,
+    /// Who owned the value at first.
+    owner: Option<usize>,
+    /// When they were started again.
+    back: Instant,
     /// For how long they are.
     downtime: Duration,
     /// When the value was written: from the question to the answer.
@@ -39,6 +43,8 @@ const KEY: &[u8] = b"lock";
 const TTL: Duration = Duration::from_secs(40);
 /// Far beyond the numbers of the clients' operations.
 const FIRST_TAG: u64 = 1 << 41;
+/// By then the owner answers again.
+const SETTLED: Duration = Duration::from_secs(15);
 /// The pause between two reads.
 const PAUSE: Duration = Duration::from_millis(300);
 /// A request is repeated, and a neighbour counts as knowing as much as the owner, for so long.
@@ -52,7 +58,8 @@ pub fn stage(seed: u64) -> Swarm {
     let profile = Profile { clients: 0, disks: true, wrong_walls: 0.5, ..profile(4 + rng.index(5), 8, &mut rng) };
     let (all, downtime) = (rng.chance(0.3), rng.between(Duration::from_secs(12), Duration::from_secs(18)));
     let (stage, off, open) = (Stage::Write, Vec::new(), Vec::new());
-    let scene = Lives { rng, stage, all, off, downtime, written: None, asked: 0, open, ended: None };
+    let (owner, back, ended) = (None, Instant::ZERO, None);
+    let scene = Lives { rng, stage, all, off, owner, back, downtime, written: None, asked: 0, open, ended };
     let rules = Rules { run_min: Duration::ZERO, ..Rules::default() };
     Swarm::staged(seed, profile, Config::default(), rules, Box::new(scene))
 }
@@ -93,15 +100,19 @@ impl Scene for Lives {
             }
             Stage::Off => {
                 let all = 0..run.world.hosts().len();
-                self.off =
-                    if self.all { all.collect() } else { run.speaker_for(Id::of_key(KEY)).into_iter().collect() };
+                self.owner = run.speaker_for(Id::of_key(KEY));
+                self.off = if self.all { all.collect() } else { self.owner.into_iter().collect() };
                 self.off.iter().for_each(|&host| run.kill(host));
                 self.stage = Stage::On;
                 Some(self.downtime)
             }
             Stage::On => {
                 core::mem::take(&mut self.off).into_iter().for_each(|host| run.start(host));
-                self.stage = Stage::Read;
+                (self.stage, self.back) = (Stage::Read, run.world.now());
+                Some(PAUSE)
+            }
+            // A read through whoever took over would tell the owner what is left before it comes to its place.
+            Stage::Read if run.speaker_for(Id::of_key(KEY)) != self.owner && run.world.now() < self.back + SETTLED => {
                 Some(PAUSE)
             }
             Stage::Read => {
