@@ -47,8 +47,8 @@ pub fn unready(snapshot: &Snapshot) -> Option<String> {
         (State::Leaving, ..) => String::from("It hands over what it holds: ask another one."),
         _ if snapshot.homeless => format!(
             "Its address {} is not one of this machine's any more, and no node that it knows has told another: does \
-             the machine have a network? A node that was told its address, by --advertise or --listen, is to be started \
-             again with the present one.",
+             the machine have a network? A node that was told its address, by --advertise or --listen, is to be \
+             started again with the present one.",
             status.me.addr()
         ),
         // Before it had a place it knows nobody as it has none, not the other way round.

@@ -1,6 +1,5 @@
 //! Forged frames: every kind of message, made of what is near the truth.
 
-use super::is_odd;
 use crate::id::{Arc, Id, STRETCHES};
 use crate::limits::{
     ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
@@ -236,7 +235,7 @@ impl Material {
                 let (operation, condition, min_copies) = (self.operation(rng), self.condition(rng), rng.below(5) as u8);
                 Request::Delete { operation, named: rng.chance(0.5), key, condition, min_copies }
             }
-            14 if is_odd(key) => Request::Fingers,
+            14 if rng.chance(0.5) => Request::Fingers,
             14 => Request::Walk,
             15 => {
                 let place = if rng.chance(0.8) { from.place } else { self.peer(rng).place };
@@ -343,7 +342,7 @@ impl Material {
                 established: rng.chance(0.5),
                 entries: rng.next_u64() as u32,
             }),
-            10 if is_odd(key) => {
+            10 if rng.chance(0.5) => {
                 let finger = |(exponent, peer)| Finger { exponent, peer };
                 Answer::Fingers(Box::new((0..).zip(successors).map(finger).collect()))
             }
