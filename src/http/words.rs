@@ -28,8 +28,8 @@ pub const fn disk_name(status: &Status) -> &'static str {
 pub fn cramped(status: &Status) -> Option<String> {
     let full = |whose: &str, room: Room| format!("{whose} {room}. Writes that need room get 507.");
     match (status.room, status.room_beside) {
-        (Room::Enough, Room::Enough) => None,
-        (Room::Enough, beside) => Some(full("A neighbour", beside)),
+        (Room::Enough | Room::NoNames, Room::Enough) => None,
+        (Room::Enough | Room::NoNames, beside) => Some(full("A neighbour", beside)),
         (own, _) => Some(full("The node", own)),
     }
 }

@@ -8,8 +8,9 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
     Alternatives, Answer, Awaits, Body, Condition, Entry, Finger, Footing, Frame, Freshness, Holding, Incarnation,
-    Item, Keeping, Listed, Listing, Logged, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer,
-    Place, Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Item, Keeping, Listed, Listing, Logged, Message, Named, NamesSum, Neighbours, Operation, OperationId, OperationLog,
+    Peer, Place, Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value,
+    Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use std::net::SocketAddr;
 /// Of each kind so many pieces are remembered.
 const KEPT: usize = 64;
 /// Kinds of requests, and of answers, that are drawn; what is asked only for pictures shares the draw of another.
-pub(super) const REQUESTS: u64 = 21;
+pub(super) const REQUESTS: u64 = 22;
 pub(super) const ANSWERS: u64 = 15;
 
 /// What the attacker has heard of.
@@ -160,7 +161,8 @@ impl Material {
             log.push(Logged { id, version, mark: rng.next_u64().into() });
         }
         let value = rng.chance(0.7).then(|| Self::value(rng));
-        Entry { key, rank, log, value }
+        let names = rng.chance(0.1).then(|| NamesSum { count: rng.next_u64() as u16, sum: rng.next_u64() });
+        Entry { key, rank, log, names, value, came: &[] }
     }
 
     /// One that is whole, or lacks a part that nobody has, or says a length that cannot be.
@@ -244,6 +246,10 @@ impl Material {
             19 => {
                 let digest = rng.chance(0.5).then(|| if rng.chance(0.5) { 0 } else { rng.next_u64() });
                 Request::Floor { arc: self.arc(rng), floor: self.rank(rng).version, digest }
+            }
+            20 => {
+                let (before_ms, offset) = (rng.next_u64() >> rng.below(64), rng.next_u64() as u32);
+                Request::Names { id: Id::of_key(key), before_ms, offset }
             }
             17 => Request::Part { id: Id::of_key(key), hash: [0xEE; 32], offset: rng.next_u64() as u32 },
             _ => {
