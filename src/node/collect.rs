@@ -107,6 +107,9 @@ impl Node {
         let from = self.collector.from.take().filter(|id| claim.contains(*id) && *id != claim.upto);
         let from = from.unwrap_or(claim.after);
         let Some(arc) = self.rights.settled_part(from.plus(1), claim) else { return };
+        // A client's name that is remembered with a tombstone goes with it, and what others lack under a floor they
+        // do not take.
+        let kept = self.store.first_remembering_tombstone(arc);
         let mut last = arc.upto;
         let (early, mut floors) = (self.is_pressed(), Vec::new());
         for (at, (id, _, stored)) in self.store.range(Arc::new(from, arc.upto)).enumerate() {
@@ -114,7 +117,7 @@ impl Node {
                 last = id;
                 break;
             }
-            if self.is_done_with(stored, early) {
+            if self.is_done_with(stored, early) && kept.is_none_or(|kept| floor_over(&stored.rank) < kept) {
                 floors.push(floor_over(&stored.rank));
             }
         }
@@ -191,7 +194,9 @@ impl Node {
         }
         self.stand_on(arc, floor);
         let all = self.store.sums(arc).count() <= SCAN;
-        self.drop_under(if all { arc } else { part }, floor, |node, stored| node.is_with_all(stored));
+        self.drop_under(if all { arc } else { part }, floor, |node, stored| {
+            node.is_with_all(stored) && !stored.remembers()
+        });
         self.collect_early();
     }
 

@@ -1,6 +1,5 @@
 //! Forged frames: every kind of message, made of what is near the truth.
 
-use super::is_odd;
 use crate::id::{Arc, Id, STRETCHES};
 use crate::limits::{
     ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
@@ -9,8 +8,9 @@ use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
     Alternatives, Answer, Awaits, Body, Condition, Entry, Finger, Footing, Frame, Freshness, Holding, Incarnation,
-    Item, Keeping, Listed, Listing, Logged, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer,
-    Place, Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Item, Keeping, Listed, Listing, Logged, Message, Named, NamesSum, Neighbours, Operation, OperationId, OperationLog,
+    Peer, Place, Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value,
+    Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use std::net::SocketAddr;
 /// Of each kind so many pieces are remembered.
 const KEPT: usize = 64;
 /// Kinds of requests, and of answers, that are drawn; what is asked only for pictures shares the draw of another.
-pub(super) const REQUESTS: u64 = 21;
+pub(super) const REQUESTS: u64 = 22;
 pub(super) const ANSWERS: u64 = 15;
 
 /// What the attacker has heard of.
@@ -161,7 +161,8 @@ impl Material {
             log.push(Logged { id, version, mark: rng.next_u64().into() });
         }
         let value = rng.chance(0.7).then(|| Self::value(rng));
-        Entry { key, rank, log, value }
+        let names = rng.chance(0.1).then(|| NamesSum { count: rng.next_u64() as u16, sum: rng.next_u64() });
+        Entry { key, rank, log, names, value, came: &[] }
     }
 
     /// One that is whole, or lacks a part that nobody has, or says a length that cannot be.
@@ -234,7 +235,7 @@ impl Material {
                 let (operation, condition, min_copies) = (self.operation(rng), self.condition(rng), rng.below(5) as u8);
                 Request::Delete { operation, named: rng.chance(0.5), key, condition, min_copies }
             }
-            14 if is_odd(key) => Request::Fingers,
+            14 if rng.chance(0.5) => Request::Fingers,
             14 => Request::Walk,
             15 => {
                 let place = if rng.chance(0.8) { from.place } else { self.peer(rng).place };
@@ -245,6 +246,10 @@ impl Material {
             19 => {
                 let digest = rng.chance(0.5).then(|| if rng.chance(0.5) { 0 } else { rng.next_u64() });
                 Request::Floor { arc: self.arc(rng), floor: self.rank(rng).version, digest }
+            }
+            20 => {
+                let (before_ms, offset) = (rng.next_u64() >> rng.below(64), rng.next_u64() as u32);
+                Request::Names { id: Id::of_key(key), before_ms, offset }
             }
             17 => Request::Part { id: Id::of_key(key), hash: [0xEE; 32], offset: rng.next_u64() as u32 },
             _ => {
@@ -337,7 +342,7 @@ impl Material {
                 established: rng.chance(0.5),
                 entries: rng.next_u64() as u32,
             }),
-            10 if is_odd(key) => {
+            10 if rng.chance(0.5) => {
                 let finger = |(exponent, peer)| Finger { exponent, peer };
                 Answer::Fingers(Box::new((0..).zip(successors).map(finger).collect()))
             }

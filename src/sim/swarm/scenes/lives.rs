@@ -134,8 +134,11 @@ impl Scene for Lives {
         let ((_, asked), now) = (self.open.remove(at), run.world.now());
         match (reply, self.bounds()) {
             (Some(Reply::Stored { .. }), _) => self.written = Some((asked, now)),
-            (Some(Reply::Value { .. }), Some((_, latest))) if asked > latest => {
-                run.fail(&format!("a value was found at {now}, which was to end by {latest}"));
+            // What is said to be left counts, too.
+            (Some(Reply::Value { left_ms, .. }), Some((_, latest)))
+                if asked + Duration::from_millis(*left_ms) > latest =>
+            {
+                run.fail(&format!("{left_ms} ms were left at {now} of a value that was to end by {latest}"));
             }
             (Some(Reply::NotFound), Some((earliest, _))) => {
                 self.ended.get_or_insert(now);
