@@ -222,7 +222,7 @@ fn requests() -> Vec<Row> {
         row(put(Condition::OneOf(versions()), Body::whole(b"value")),
             "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579040181d095ffbc3111111111111111010282d0 \
              95ffbc311111111111111102000000000000000000000000000000000000000002ac0203612f6205000576616c7565",
-            "17df92b8a34fca9f"),
+            "acd6a74e9e23811c"),
         row(put(Condition::NoneOf { versions: versions(), absent: true }, Body::whole(b"value")),
             "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579050181d095ffbc3111111111111111010282d0 \
              95ffbc31111111111111110200000000000000000000000000000000000000000102ac0203612f6205000576616c7565",
