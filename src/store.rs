@@ -13,7 +13,7 @@ pub use ends::End;
 pub use journal::{Damaged, Saved, Unsaved};
 
 use crate::id::{Arc, Id};
-use crate::limits::{END_COST, ENTRIES_MAX, ENTRY_COST, MEMORY_DEFAULT};
+use crate::limits::{END_COST, ENTRIES_MAX, ENTRY_COST, KEY_MAX, MEMORY_DEFAULT};
 use crate::time::Instant;
 use crate::wire::{Entry, Hash, Item, OperationLog, Rank, Room, Value, Version};
 use alloc::boxed::Box;
@@ -148,7 +148,9 @@ impl Store {
     /// Whether it takes more; if not, what it is full of. What is left of its memory then is for copies of what others
     /// have taken already.
     pub fn room(&self) -> Room {
-        let enough = self.memory() <= self.limit - self.limit / 10 && self.entries.len() < ENTRIES_MAX;
+        // One more key at least: what is refused is said before.
+        let more = self.memory() + ENTRY_COST + KEY_MAX;
+        let enough = more <= self.limit - self.limit / 10 && self.entries.len() < ENTRIES_MAX;
         if enough { Room::Enough } else { self.full_of() }
     }
 

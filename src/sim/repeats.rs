@@ -75,7 +75,7 @@ impl Repeats {
         };
         let created = match (done.act, condition) {
             (Act::Put { .. }, Condition::Absent) => Some(true),
-            (Act::Put { .. }, Condition::None) => None,
+            (Act::Put { .. }, Condition::None | Condition::NoneOf { absent: true, .. }) => None,
             _ => Some(false),
         };
         if created.is_some_and(|created| created != done.told.1) {
