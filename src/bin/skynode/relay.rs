@@ -4,7 +4,7 @@
 //! stop the node. So standard error leads into a pipe of the program's own. One thread always empties it; another
 //! writes the lines to where the log goes, and may wait there for as long as that takes.
 
-use crate::room::advice;
+use super::room::advice;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::stdio::dup2_stderr;
 use std::fs::File;
