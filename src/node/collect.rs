@@ -2,9 +2,9 @@
 //! an older entry of its key. So its owner has both neighbours know of a floor above it, stands on that itself, and
 //! drops it. A neighbour that held the same then drops its own; any other finds the difference, and compares.
 //!
-//! Where tombstones take too much memory, the older half of them is collected early, and again, until they do not. Their
-//! age protects what is written meanwhile on the other side of a ring that is cut apart. So that is done only in a group
-//! that is whole: where both sides answer, as in a ring of three or four, the groups of neither are.
+//! Where tombstones take too much memory, the older half of them is collected early, and again, until they do not.
+//! Their age protects what is written meanwhile on the other side of a ring that is cut apart. So that is done only in
+//! a group that is whole: where both sides answer, as in a ring of three or four, the groups of neither are.
 
 use super::Node;
 use super::pending::Purpose;
@@ -53,8 +53,8 @@ const WORK: usize = 4096;
 /// The pause before the next of them.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Entries of an arc, at most, of which all nodes of a group drop the same at once. To look at more would take too long;
-/// the neighbours find out what has become of those by comparing.
+/// Entries of an arc, at most, of which all nodes of a group drop the same at once. To look at more would take too
+/// long; the neighbours find out what has become of those by comparing.
 const SCAN: usize = 16 * WORK;
 
 /// The shortest pause between two times that all are looked at early.

@@ -1,16 +1,17 @@
 //! Forged frames: every kind of message, made of what is near the truth.
 
+mod entry;
+
 use crate::id::{Arc, Id, STRETCHES};
 use crate::limits::{
-    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
+    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX,
 };
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Awaits, Body, Condition, Entry, Finger, Footing, Frame, Freshness, Holding, Incarnation,
-    Item, Keeping, Listed, Listing, Logged, Message, Named, NamesSum, Neighbours, Operation, OperationId, OperationLog,
-    Peer, Place, Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value,
-    Version,
+    Alternatives, Answer, Awaits, Finger, Footing, Frame, Freshness, Holding, Incarnation, Item, Keeping, Listed,
+    Listing, Message, Named, Neighbours, Operation, OperationId, Peer, Place, Pledged, Rank, Refusal, Request, RingKey,
+    Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -152,41 +153,6 @@ impl Material {
         let id = OperationId(id_of(rng).get().to_be_bytes());
         let fresh = Freshness { term: self.term(rng), time_ms: self.rank(rng).version.time_ms };
         one_of(rng, &self.operations).filter(|_| rng.chance(0.5)).unwrap_or(Operation { id, fresh })
-    }
-
-    fn entry<'a>(&self, rng: &mut Rng, key: &'a [u8]) -> Entry<'a> {
-        let (rank, mut log) = (self.rank(rng), OperationLog::default());
-        for _ in 0..rng.below(6) {
-            let (id, version) = (self.operation(rng).id, self.rank(rng).version);
-            log.push(Logged { id, version, mark: rng.next_u64().into() });
-        }
-        let value = rng.chance(0.7).then(|| Self::value(rng));
-        let names = rng.chance(0.1).then(|| NamesSum { count: rng.next_u64() as u16, sum: rng.next_u64() });
-        Entry { key, rank, log, names, value, came: &[] }
-    }
-
-    /// One that is whole, or lacks a part that nobody has, or says a length that cannot be.
-    fn body(rng: &mut Rng) -> Body<'static> {
-        let whole = Body::whole(&BYTES[..rng.index(FIRST_MAX + 1)]);
-        let length = [whole.length, whole.length + 3000, VALUE_MAX as u32, u32::MAX, 0][rng.index(5)];
-        if rng.chance(0.6) { whole } else { Body { length, hash: [rng.next_u64() as u8; 32], ..whole } }
-    }
-
-    fn value(rng: &mut Rng) -> Value<'static> {
-        let kind = if rng.chance(0.2) { &KIND[..rng.index(KIND_MAX + 1)] } else { &[] };
-        let left_ms = if rng.chance(0.2) { rng.next_u64() } else { 0 };
-        Value { kind, left_ms, restored: rng.chance(0.2), body: Self::body(rng) }
-    }
-
-    fn condition(&self, rng: &mut Rng) -> Condition {
-        match rng.below(6) {
-            0 => Condition::Absent,
-            1 => Condition::Present,
-            2 => Condition::Match(self.rank(rng).version),
-            3 => Condition::OneOf([self.rank(rng).version; 4]),
-            4 => Condition::NoneOf { versions: [self.rank(rng).version; 4], absent: rng.chance(0.5) },
-            _ => Condition::None,
-        }
     }
 
     /// One that nobody made.
