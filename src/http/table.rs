@@ -90,11 +90,14 @@ impl Entry {
     }
 }
 
+/// Each connection by its number, with the task that serves it.
+type Entries = BTreeMap<u64, (Rc<Entry>, Option<Task<()>>)>;
+
 /// The connections there are.
 #[derive(Debug, Default)]
 pub struct Table {
     next: Cell<u64>,
-    entries: RefCell<BTreeMap<u64, (Rc<Entry>, Option<Task<()>>)>>,
+    entries: RefCell<Entries>,
     /// How many there are of each class.
     counts: [Cell<usize>; 3],
     /// How many may close after their next answer, as others wait.
