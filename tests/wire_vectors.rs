@@ -220,15 +220,13 @@ fn requests() -> Vec<Row> {
              bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
             "3f10315bfad98935"),
         row(put(Condition::OneOf(versions()), Body::whole(b"value")),
-            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579040181d095ffbc3111111111111111010282d09 \
-             5ffbc311111111111111102000000000000000000000000000000000000000002ac0203612f6205000576616c756 \
-             5",
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579040181d095ffbc3111111111111111010282d0 \
+             95ffbc311111111111111102000000000000000000000000000000000000000002ac0203612f6205000576616c7565",
             "acd6a74e9e23811c"),
         row(put(Condition::NoneOf { versions: versions(), absent: true }, Body::whole(b"value")),
-            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579050181d095ffbc3111111111111111010282d09 \
-             5ffbc31111111111111110200000000000000000000000000000000000000000102ac0203612f6205000576616c7 \
-             565",
-            "b2538ec0ae60ac3e"),
+            "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579050181d095ffbc3111111111111111010282d0 \
+             95ffbc31111111111111110200000000000000000000000000000000000000000102ac0203612f6205000576616c7565",
+            "e310161c38f6a158"),
         row(Delete {
                 operation: operation(), named: false, key: b"key",
                 condition: Condition::Match(version(1)), min_copies: 2,

@@ -1,17 +1,17 @@
 //! Forged frames: every kind of message, made of what is near the truth.
 
-mod entry;
+mod frames;
 
 use crate::id::{Arc, Id, STRETCHES};
 use crate::limits::{
-    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX,
+    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
 };
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Awaits, Finger, Footing, Frame, Freshness, Holding, Incarnation, Item, Keeping, Listed,
-    Listing, Message, Named, Neighbours, Operation, OperationId, Peer, Place, Pledged, Rank, Refusal, Request, RingKey,
-    Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Alternatives, Answer, Awaits, Body, Condition, Entry, Finger, Footing, Freshness, Holding, Incarnation, Item,
+    Keeping, Listed, Listing, Logged, Message, Named, NamesSum, Neighbours, Operation, OperationId, OperationLog, Peer,
+    Place, Pledged, Rank, Refusal, Request, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -48,7 +48,6 @@ fn id_of(rng: &mut Rng) -> Id {
     Id::new(u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64()))
 }
 
-const PADDING: [u8; 128] = [0; 128];
 const BYTES: [u8; FIRST_MAX] = [0xEE; FIRST_MAX];
 /// Media types: the longest fits beside all else.
 const KIND: [u8; KIND_MAX] = [b'k'; KIND_MAX];
@@ -153,6 +152,41 @@ impl Material {
         let id = OperationId(id_of(rng).get().to_be_bytes());
         let fresh = Freshness { term: self.term(rng), time_ms: self.rank(rng).version.time_ms };
         one_of(rng, &self.operations).filter(|_| rng.chance(0.5)).unwrap_or(Operation { id, fresh })
+    }
+
+    fn entry<'a>(&self, rng: &mut Rng, key: &'a [u8]) -> Entry<'a> {
+        let (rank, mut log) = (self.rank(rng), OperationLog::default());
+        for _ in 0..rng.below(6) {
+            let (id, version) = (self.operation(rng).id, self.rank(rng).version);
+            log.push(Logged { id, version, mark: rng.next_u64().into() });
+        }
+        let value = rng.chance(0.7).then(|| Self::value(rng));
+        let names = rng.chance(0.1).then(|| NamesSum { count: rng.next_u64() as u16, sum: rng.next_u64() });
+        Entry { key, rank, log, names, value, came: &[] }
+    }
+
+    /// One that is whole, or lacks a part that nobody has, or says a length that cannot be.
+    fn body(rng: &mut Rng) -> Body<'static> {
+        let whole = Body::whole(&BYTES[..rng.index(FIRST_MAX + 1)]);
+        let length = [whole.length, whole.length + 3000, VALUE_MAX as u32, u32::MAX, 0][rng.index(5)];
+        if rng.chance(0.6) { whole } else { Body { length, hash: [rng.next_u64() as u8; 32], ..whole } }
+    }
+
+    fn value(rng: &mut Rng) -> Value<'static> {
+        let kind = if rng.chance(0.2) { &KIND[..rng.index(KIND_MAX + 1)] } else { &[] };
+        let left_ms = if rng.chance(0.2) { rng.next_u64() } else { 0 };
+        Value { kind, left_ms, restored: rng.chance(0.2), body: Self::body(rng) }
+    }
+
+    fn condition(&self, rng: &mut Rng) -> Condition {
+        match rng.below(6) {
+            0 => Condition::Absent,
+            1 => Condition::Present,
+            2 => Condition::Match(self.rank(rng).version),
+            3 => Condition::OneOf([self.rank(rng).version; 4]),
+            4 => Condition::NoneOf { versions: [self.rank(rng).version; 4], absent: rng.chance(0.5) },
+            _ => Condition::None,
+        }
     }
 
     /// One that nobody made.
@@ -323,53 +357,5 @@ impl Material {
             12 => Answer::Part(&BYTES[..rng.index(FIRST_MAX + 1)]),
             _ => Answer::Refused(self.refusal(rng)),
         }
-    }
-
-    /// A frame from whoever was sent this stamp, with what only a neighbour may say; without a stamp, a request that
-    /// brings one. → its length.
-    pub fn usurped(
-        &self,
-        rng: &mut Rng,
-        ring: &RingKey,
-        to: Peer,
-        stamp: Option<Stamp>,
-        buffer: &mut [u8; FRAME_MAX],
-    ) -> Option<usize> {
-        let key = self.key(rng);
-        let request = match stamp {
-            None => Request::Ping,
-            Some(_) if rng.chance(0.3) => Request::Settle { arc: self.arc(rng), term: self.term(rng) },
-            Some(_) => Request::Replicate(self.entry(rng, &key)),
-        };
-        let (transaction, from, extension) = (rng.next_u64().to_be_bytes(), Incarnation::new(7), &[][..]);
-        let frame =
-            Frame { transaction, from, to: to.incarnation, stamp, message: Message::Request(request), extension };
-        ring.encode(&frame, buffer)
-    }
-
-    /// A whole frame for the node. → whence it is to come, and its length.
-    pub fn frame(
-        &self,
-        rng: &mut Rng,
-        ring: &RingKey,
-        now: Instant,
-        to: Peer,
-        buffer: &mut [u8; FRAME_MAX],
-    ) -> Option<(SocketAddr, usize)> {
-        let (from, key) = (self.peer(rng), self.key(rng));
-        let message = if rng.chance(0.75) {
-            Message::Request(self.request(rng, now, from, &key))
-        } else {
-            Message::Answer(self.answer(rng, from, &key))
-        };
-        let frame = Frame {
-            transaction: rng.next_u64().to_be_bytes(),
-            from: from.incarnation,
-            to: [to.incarnation, Incarnation::UNKNOWN, self.peer(rng).incarnation][rng.index(3)],
-            stamp: rng.chance(0.6).then(|| self.stamp(rng, now, from.addr())),
-            message,
-            extension: &PADDING[..[0, 0, 128, 7][rng.index(4)]],
-        };
-        Some((from.addr(), ring.encode(&frame, buffer)?))
     }
 }

@@ -25,7 +25,7 @@ impl Group {
         let write = logged(self.written, is_named);
         let mut log = self.owner.get(b"k").map_or_else(OperationLog::default, |stored| stored.log.clone());
         log.push(write);
-        let content = (self.written % 3 != 0).then(|| Content::new(*b"v", b"", 0));
+        let content = (!self.written.is_multiple_of(3)).then(|| Content::new(*b"v", b"", 0));
         assert_eq!(self.owner.write(b"k", Rank::of_write(write.version), log, content), Ok(true));
     }
 
