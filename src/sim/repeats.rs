@@ -75,7 +75,8 @@ impl Repeats {
         };
         let created = match (done.act, condition) {
             (Act::Put { .. }, Condition::Absent) => Some(true),
-            (Act::Put { .. }, Condition::None | Condition::NoneOf { absent: true, .. }) => None,
+            // A key that is absent meets the condition, and one that is there may.
+            (Act::Put { .. }, condition) if condition.holds(None) => None,
             _ => Some(false),
         };
         if created.is_some_and(|created| created != done.told.1) {
@@ -108,7 +109,10 @@ impl Repeats {
                 let content = Content::new(ledger.bytes_of(value), if other { b"a/b" } else { b"" }, 0);
                 Command::Put { key, content, ttl_s: Ledger::ttl_of(value), condition, min_copies, attempt }
             }
-            Act::Delete { .. } if other => Command::Delete { key, condition: Condition::Present, min_copies, attempt },
+            Act::Delete { condition } if other => {
+                let other = if condition == Condition::Present { Condition::None } else { Condition::Present };
+                Command::Delete { key, condition: other, min_copies, attempt }
+            }
             Act::Delete { condition } => Command::Delete { key, condition, min_copies, attempt },
             Act::Get => return,
         };
