@@ -111,6 +111,8 @@ pub struct Clients {
     /// The key of a write just submitted.
     writing: Option<usize>,
     failures: Vec<String>,
+    /// Names of writes that did more than once what they may do once: no more is promised of that than of histories.
+    applied_again: Vec<String>,
     /// What the last look found of each key: through every node the same, if all is well.
     last_look: Vec<BTreeSet<Option<Version>>>,
 }
@@ -131,6 +133,7 @@ impl Clients {
             hot: None,
             writing: None,
             failures: Vec::new(),
+            applied_again: Vec::new(),
         }
     }
 
@@ -239,8 +242,12 @@ impl Clients {
     /// Takes an answer in; `None` if the process died first. Returns the client that may act again.
     pub fn reply(&mut self, world: &World, tag: u64, reply: Option<Reply>) -> Option<usize> {
         let listed = self.lists.reply(world.now(), tag, reply.as_ref(), &mut self.ledger);
-        if let Some(judged) = listed.or_else(|| self.repeats.reply(tag, reply.as_ref())) {
+        if let Some(judged) = listed {
             self.failures.extend(judged.err());
+            return None;
+        }
+        if let Some(judged) = self.repeats.reply(tag, reply.as_ref()) {
+            self.applied_again.extend(judged.err());
             return None;
         }
         let mut attempt = self.attempts.remove(&tag)?;
@@ -387,6 +394,7 @@ impl Clients {
             .iter()
             .enumerate()
             .filter_map(|(key, found)| self.lists.misfit(key, found, &self.ledger.keys));
-        self.ledger.judge().into_iter().chain(misfits).collect()
+        let applied_again = self.applied_again.drain(..);
+        self.ledger.judge().into_iter().chain(misfits).chain(applied_again).collect()
     }
 }
