@@ -60,8 +60,8 @@ pub struct Config {
     /// How long a tombstone is kept once all three nodes hold it, at least. Whatever was written on both sides of a
     /// partition longer than that, deletes on one side count against writes on the other. Default a day.
     pub collect_after: Duration,
-    /// Whether a node that its neighbours do not hear asks others which address they see, and takes that for its own: of
-    /// one that was told no address. Default no.
+    /// Whether a node that its neighbours do not hear asks others which address they see, and takes that for its own:
+    /// of one that was told no address. Default no.
     pub follows_address: bool,
     /// Whether a node finds out if large datagrams reach its neighbours. Default no.
     pub measures_paths: bool,

@@ -34,7 +34,7 @@ const FORMAT: &str = "format";
 const RECORD: &str = "record";
 const LIVED: &str = "lived";
 /// The format that this program reads and writes.
-const VERSION: &[u8] = &[4];
+const VERSION: &[u8] = &[5];
 
 /// How often the file is looked at while there is nothing to save.
 const LOOK: Duration = Duration::from_secs(2);

@@ -56,6 +56,20 @@ pub const VERSIONS_MAX: usize = 4;
 /// How many of its last writes an entry remembers, so that a repeated write gets its first answer.
 pub const OPERATIONS_MAX: usize = 4;
 
+/// For how long the name of a write that its client gave is remembered after the entry has done with it: ten minutes,
+/// and what clocks may differ by.
+pub const NAMES_KEPT: core::time::Duration = core::time::Duration::from_secs(660);
+/// How many such names are remembered of one key: each save of the entry holds them.
+pub const NAMES_MAX: usize = 2048;
+/// Bytes of memory that a name is reckoned to take, and what a key with names takes beside them.
+pub const NAME_COST: usize = 72;
+/// See [`NAME_COST`].
+pub const NAMED_COST: usize = 128;
+/// The part of a node's memory that names may take: an eighth. Beyond it a write with a further one is refused.
+pub const NAMES_SHARE: usize = 8;
+/// Bytes of a name as it is sent: name, version, mark, what is left of its time.
+pub const NAME_SIZE: usize = 16 + 24 + 8 + 8;
+
 /// The longest successor list. The default is 8; simulations of published experiments use 20.
 pub const SUCCESSORS_MAX: usize = 20;
 /// Fingers that a node tells of when it is asked; on a ring of a million it has fewer.
@@ -168,7 +182,7 @@ pub const STRETCHES_MAX: usize = 64;
 pub const ENTRIES_MAX: usize = 1 << 22;
 
 /// Bytes of memory that an entry is reckoned to take beside its key and its value, as `cargo bench --bench keys` shows.
-pub const ENTRY_COST: usize = 540;
+pub const ENTRY_COST: usize = 580;
 /// The same for the end of a value that has one.
 pub const END_COST: usize = 48;
 
@@ -219,6 +233,7 @@ pub const fn room_for_value(key: usize, kind: usize, operations: usize) -> usize
 
 const _: () = assert!(room_for_value(KEY_MAX, KIND_MAX, OPERATIONS_MAX) >= FIRST_MAX);
 const _: () = assert!(37 + 3 + PART_SIZE <= FRAME_MAX);
+const _: () = assert!(PART_SIZE.is_multiple_of(NAME_SIZE) && NAMES_MAX * NAME_SIZE <= VALUE_MAX && NAMES_MAX < 1 << 14);
 const _: () = assert!(TRANSFERS_WAITING < TRANSFERS_MAX - TRANSFERS_RESERVE);
 const _: () = assert!(TRANSFERS_RESERVE < TRANSFERS_MAX && TRANSFERS_MAX <= PARTS_MAX && PARTS_WAITING < PARTS_MAX);
 const _: () = assert!(PARTS_MAX + PENDING_RESERVE < PENDING_MAX && VALUE_MAX <= u32::MAX as usize);

@@ -4,6 +4,8 @@ mod content;
 mod digest;
 mod ends;
 mod journal;
+mod names;
+mod take;
 
 pub use content::Content;
 pub use digest::Sums;
@@ -11,12 +13,14 @@ pub use ends::End;
 pub use journal::{Damaged, Saved, Unsaved};
 
 use crate::id::{Arc, Id};
-use crate::limits::{END_COST, ENTRIES_MAX, ENTRY_COST, MEMORY_DEFAULT};
-use crate::wire::{Entry, Hash, Item, Logged, OperationId, OperationLog, Rank, Room, Value, Version};
+use crate::limits::{END_COST, ENTRIES_MAX, ENTRY_COST, KEY_MAX, MEMORY_DEFAULT};
+use crate::time::Instant;
+use crate::wire::{Entry, Hash, Item, OperationLog, Rank, Room, Value, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::ops::Bound;
 use journal::{Changed, Journal};
+use names::Names;
 
 /// An entry at rest.
 #[derive(Clone, Debug)]
@@ -34,6 +38,7 @@ pub struct Stored {
     /// What is left of its value is what the disk says, perhaps more than others would say who were not away.
     pub restored: bool,
     hash: u64,
+    names: Option<Box<Names>>,
 }
 
 impl Stored {
@@ -42,18 +47,13 @@ impl Stored {
         self.value.is_some().then_some(self.rank.version)
     }
 
-    /// The write of this name, if it is remembered.
-    pub fn find(&self, id: OperationId) -> Option<Logged> {
-        self.log.find(id)
-    }
-
     /// The entry as it goes over the wire at this time of the store: as much of its value as fits.
     fn entry<'a>(&'a self, key: &'a [u8], lived_us: u64) -> Entry<'a> {
         let value = self.value.as_ref().map(|content| {
             let framed = content.framed(content.left_ms(lived_us), key.len(), self.log.len());
             Value { restored: self.restored && framed.left_ms != 0, ..framed }
         });
-        Entry { key, rank: self.rank, log: self.log.clone(), value }
+        Entry { key, rank: self.rank, log: self.log.clone(), names: self.names_sum(), value, came: &[] }
     }
 
     /// Bytes of its value and of the value's media type.
@@ -89,6 +89,13 @@ pub struct Store {
     limit: usize,
     /// What is to be saved, if anything is.
     journal: Option<Box<Journal>>,
+    /// The time up to which names were looked at.
+    now: Instant,
+    /// How many names are remembered, and the bytes that they take.
+    names: usize,
+    names_bytes: usize,
+    /// The ids of keys with names, by when one of those may come to its end.
+    due: BTreeSet<(Instant, Id)>,
 }
 
 /// Why an entry was not taken. Nothing was changed.
@@ -100,6 +107,8 @@ pub enum Untaken {
     Unsound,
     /// It would win, but a part of its value is missing.
     Partial,
+    /// It would win, but names that it remembers are not known here.
+    Nameless,
 }
 
 impl Default for Store {
@@ -112,8 +121,23 @@ impl Store {
     /// An empty one, whose entries may take so many bytes of memory.
     pub fn new(limit: usize) -> Self {
         let (entries, digests) = (BTreeMap::new(), digest::Digests::default());
-        let (lived_us, ends) = (0, BTreeSet::new());
-        Self { entries, changes: 0, bytes: 0, tombstones: 0, digests, lived_us, ends, limit, journal: None }
+        let (now, names, names_bytes, due) = (Instant::ZERO, 0, 0, BTreeSet::new());
+        let (changes, bytes, tombstones, journal, lived_us, ends) = (0, 0, 0, None, 0, BTreeSet::new());
+        Self {
+            entries,
+            changes,
+            bytes,
+            tombstones,
+            digests,
+            lived_us,
+            ends,
+            limit,
+            journal,
+            now,
+            names,
+            names_bytes,
+            due,
+        }
     }
 
     /// How many entries there are, tombstones included.
@@ -124,7 +148,9 @@ impl Store {
     /// Whether it takes more; if not, what it is full of. What is left of its memory then is for copies of what others
     /// have taken already.
     pub fn room(&self) -> Room {
-        let enough = self.memory() <= self.limit - self.limit / 10 && self.entries.len() < ENTRIES_MAX;
+        // One more key at least: what is refused is said before.
+        let more = self.memory() + ENTRY_COST + KEY_MAX;
+        let enough = more <= self.limit - self.limit / 10 && self.entries.len() < ENTRIES_MAX;
         if enough { Room::Enough } else { self.full_of() }
     }
 
@@ -168,7 +194,7 @@ impl Store {
 
     /// Bytes of memory that all takes, as far as that can be reckoned.
     pub fn memory(&self) -> usize {
-        self.bytes + self.entries.len() * ENTRY_COST + self.ends.len() * END_COST
+        self.bytes + self.entries.len() * ENTRY_COST + self.ends.len() * END_COST + self.names_bytes
     }
 
     /// How many changes there were. An entry whose `changed` is not above an earlier count has not changed since.
@@ -223,94 +249,16 @@ impl Store {
         }
     }
 
-    /// Takes the entry if it beats the one that is here. Returns whether it did. Where the value is missing it may be
-    /// here already, under the same version.
-    ///
-    /// # Errors
-    /// [`Untaken`] if there is no room, or the entry is not sound, or not whole.
-    pub fn merge(&mut self, entry: &Entry<'_>) -> Result<bool, Untaken> {
-        if !entry.is_sound() {
-            return Err(Untaken::Unsound);
-        }
-        let whole = entry.is_whole();
-        let (left_ms, restored) = entry.value.map_or((0, false), |value| (value.left_ms, value.restored));
-        let ends_us = self.end_in(left_ms);
-        self.shorten(entry.key, entry.rank.version, ends_us, restored);
-        self.take(entry.key, entry.rank, &entry.log, (self.limit, restored), || match entry.value {
-            Some(value) if whole => Ok(Some(Content::from(value).until(ends_us))),
-            Some(_) => Err(Untaken::Partial),
-            None => Ok(None),
-        })
-    }
-
-    /// The same with a value that shares its bytes with whoever else has it; none for a tombstone. The last tenth of
-    /// the memory is not for these: others rest on what they bring here.
-    ///
-    /// # Errors
-    /// As above.
-    pub fn write(
-        &mut self,
-        key: &[u8],
-        rank: Rank,
-        log: OperationLog,
-        content: Option<Content>,
-    ) -> Result<bool, Untaken> {
-        if !rank.is_sound() {
-            return Err(Untaken::Unsound);
-        }
-        self.take(key, rank, &log, (self.limit - self.limit / 10, false), || Ok(content))
-    }
-
-    fn take(
-        &mut self,
-        key: &[u8],
-        rank: Rank,
-        log: &OperationLog,
-        (limit, restored): (usize, bool),
-        content: impl FnOnce() -> Result<Option<Content>, Untaken>,
-    ) -> Result<bool, Untaken> {
-        let changed = self.changes + 1;
-        let here = self.get_mut(key);
-        let old = here.as_ref().map(|stored| stored.size() + stored.end_cost());
-        if let Some(stored) = here {
-            let same = rank.version == stored.rank.version;
-            stored.rank.chosen |= same && rank.chosen;
-            if !rank.beats(&stored.rank) {
-                return Ok(false);
-            }
-            if same {
-                // The same value under a higher ballot.
-                stored.log = log.clone();
-                let more = stored.rerank(key, rank.ballot, changed);
-                self.changes = changed;
-                self.digests.change(Id::of_key(key), 0, more);
-                self.note(key, Changed::Head, true);
-                return Ok(true);
-            }
-        }
-        let value = content()?;
-        let size = value.as_ref().map_or(0, |content| content.size() + content.end_cost());
-        let growth = match old {
-            Some(old) => size.saturating_sub(old),
-            None => size + key.len() + ENTRY_COST,
-        };
-        // What makes nothing larger is always taken, so that there is a way out: deleting.
-        let full = growth > 0 && self.memory() + growth > limit;
-        if full || (old.is_none() && self.entries.len() >= ENTRIES_MAX) {
-            return Err(Untaken::Full);
-        }
-        let (log, hash) = (log.clone(), item_hash(key, &rank));
-        self.put(key, Stored { rank, log, value, changed, confirmed: 0, restored, hash });
-        Ok(true)
-    }
-
-    fn put(&mut self, key: &[u8], stored: Stored) {
+    fn put(&mut self, key: &[u8], mut stored: Stored) {
         self.note(key, Changed::Whole, true);
         self.changes = stored.changed;
         self.bytes += key.len() + stored.size();
         self.tombstones += usize::from(stored.value.is_none());
         let (id, hash) = (Id::of_key(key), stored.hash);
         self.digests.change(id, 1, hash);
+        if let Some(names) = &mut stored.names {
+            self.count_names(id, names::named(&stored.log), names);
+        }
         let end = Some(stored.ends_us()).filter(|end| *end != 0);
         if let Some(old) = self.entries.insert((id, Box::from(key)), Box::new(stored)) {
             self.discount(id, key.len(), &old);
@@ -334,6 +282,9 @@ impl Store {
 
     fn discount(&mut self, id: Id, key_length: usize, old: &Stored) {
         self.digests.change(id, -1, old.hash.wrapping_neg());
+        if let Some(names) = &old.names {
+            self.discount_names(id, names);
+        }
         self.bytes -= key_length + old.size();
         self.tombstones -= usize::from(old.value.is_none());
         if old.ends_us() != 0 {
@@ -425,7 +376,14 @@ mod tests {
     }
 
     fn entry<'a>(key: &'a [u8], time_ms: u64, value: Option<&'a [u8]>) -> Entry<'a> {
-        Entry { key, rank: rank(time_ms), log: OperationLog::default(), value: value.map(Value::plain) }
+        Entry {
+            key,
+            rank: rank(time_ms),
+            log: OperationLog::default(),
+            names: None,
+            value: value.map(Value::plain),
+            came: &[],
+        }
     }
 
     fn filled(n: u32) -> Store {

@@ -118,7 +118,7 @@ fn a_value_lives_as_long_as_was_said_though_its_owner_was_off_meanwhile() {
 }
 
 #[test]
-fn a_node_whose_machine_gets_another_address_is_back_under_it() {
+fn a_node_moves_with_its_machine_to_another_address() {
     play_all("moves", moves::stage, 100, &[]);
 }
 

@@ -61,7 +61,8 @@ fn operation() -> Operation {
 fn entry(value: Option<&'static [u8]>) -> Entry<'static> {
     let mut log = OperationLog::default();
     log.push(Logged { id: OperationId([0xaa; 16]), version: version(1), mark: 0x0102_0304_0506_0708.into() });
-    Entry { key: b"key", rank: rank(1), log, value: value.map(Value::plain) }
+    let names = value.map(|_| NamesSum { count: 300, sum: 0x0807_0605_0403_0201 });
+    Entry { key: b"key", rank: rank(1), log, names, value: value.map(Value::plain), came: &[] }
 }
 
 fn stabilise(dropped: &[u8]) -> Stabilise {
@@ -186,22 +187,22 @@ fn requests() -> Vec<Row> {
             "0008 11111111111111111111111111111111 22222222222222222222222222222222 ac02",
             "d01d48cf591f3715"),
         row(Replicate(entry(Some(b"value"))),
-            "0009036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
-             bc311111111111111101010203040506070800000100000005000576616c7565",
-            "96ed2e4f8aa5fc2b"),
+            "0009 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
+             c3111111111111111010102030405060708000001ac0208070605040302010100000005000576616c7565",
+            "ac170931e22555dc"),
         row(Replicate(entry(None)),
             "0009 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
-             c3111111111111111010102030405060708000000",
-            "4f35bee8e4949538"),
+             c311111111111111101010203040506070800000000",
+            "c302ef11dd073cbe"),
         row(Offer(Entry { value: Some(cut()), ..entry(None) }),
-            "000a036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
-             bc31111111111111110101020304050607080000010a746578742f706c61696ee0d40301f0a20401bbbbbbbbbb \
-             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
-            "4f6cd306cabbf900"),
+            "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
+             c3111111111111111010102030405060708000000010a746578742f706c61696ee0d40301f0a20401bbbbbbbbbbb \
+             bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb056669727374",
+            "c59cc75c68786a66"),
         row(Offer(entry(Some(b""))),
-            "000a036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
-             bc3111111111111111010102030405060708000001000000000000",
-            "d7facedcb17e6a21"),
+            "000a 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
+             c3111111111111111010102030405060708000001ac02080706050403020101000000000000",
+            "fbc638a445abbe7a"),
         row(Get { key: b"key" },
             "000b 036b6579",
             "fd1d3f0fda6c9adb"),
@@ -221,7 +222,7 @@ fn requests() -> Vec<Row> {
         row(put(Condition::OneOf(versions()), Body::whole(b"value")),
             "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579040181d095ffbc3111111111111111010282d0 \
              95ffbc311111111111111102000000000000000000000000000000000000000002ac0203612f6205000576616c7565",
-            "17df92b8a34fca9f"),
+            "acd6a74e9e23811c"),
         row(put(Condition::NoneOf { versions: versions(), absent: true }, Body::whole(b"value")),
             "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579050181d095ffbc3111111111111111010282d0 \
              95ffbc31111111111111110200000000000000000000000000000000000000000102ac0203612f6205000576616c7565",
@@ -260,6 +261,9 @@ fn requests() -> Vec<Row> {
         row(Fingers,
             "0015",
             "5d2d8cc92077b76f"),
+        row(Names { id: id(0x1b), before_ms: 300, offset: 1120 },
+            "0016 1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1bac02e008",
+            "d9ee9f6dfaa19cb4"),
     ]
 }
 
@@ -308,9 +312,9 @@ fn answers() -> Vec<Row> {
              00000181d095ffbc3111111111111111010202ababababababababcdcdcdcdcdcdcdcd",
             "587c9b7270f022b6"),
         row(Fetched(entry(Some(b"value"))),
-            "0105036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ff \
-             bc311111111111111101010203040506070800000100000005000576616c7565",
-            "79b4fe5310a29aaf"),
+            "0105 036b65790181d095ffbc311111111111111101030101aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa0181d095ffb \
+             c3111111111111111010102030405060708000001ac0208070605040302010100000005000576616c7565",
+            "754806285180a7cb"),
         row(Offered { confirmed: true },
             "0106 01",
             "93e9aa1b2f54339c"),
@@ -457,7 +461,7 @@ macro_rules! variants {
 
 variants!(request_number, REQUESTS, Request<'_>,
     Ping PingFor FindSuccessor Stabilise Release Hint Survey Fetch Settle Replicate Offer Get Put Delete Walk Adopt
-    Leave Mirror Part List Floor Fingers);
+    Leave Mirror Part List Floor Fingers Names);
 variants!(answer_number, ANSWERS, Answer<'_>,
     Pong Found Closer Neighbours Surveyed Fetched Offered Value Stored Step Done Refused Mirrored Part Listed Fingers);
 variants!(refusal_number, REFUSALS, Refusal,

@@ -55,6 +55,8 @@ pub enum Rule {
     DropWhenConfirmed,
     /// Where tombstones were collected a floor stays, and nothing under it is taken.
     FloorOfTombstones,
+    /// A copy of an entry is taken only with the names of clients' writes that it remembers.
+    NamesWithCopies,
     /// Before their time tombstones are collected only in a group that is whole.
     EarlyWhereWhole,
     /// A copy carries what is left of its value's life.
@@ -67,7 +69,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -92,6 +94,7 @@ impl Rule {
         Self::WitnessesHaveSettled,
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
+        Self::NamesWithCopies,
         Self::EarlyWhereWhole,
         Self::CopiesCarryWhatIsLeft,
         Self::LessLeftIsTold,

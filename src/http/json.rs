@@ -116,6 +116,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         under_copied: usize,
         differs_for_s: Option<f64>,
         tombstones: usize,
+        names: usize,
         bytes: usize,
         disk: &'static str,
         memory: MemoryJson,
@@ -125,7 +126,8 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         version: &'static str,
     }
     let Status { me, state, silenced, predecessor, successors, fingers, claim, settled, term, .. } = &snapshot.status;
-    let Status { entries, owned, copied, strays, under_copied, tombstones, bytes, counters, .. } = snapshot.status;
+    let Status { entries, owned, copied, strays, under_copied, tombstones, names, bytes, counters, .. } =
+        snapshot.status;
     let mut counts = counts(&counters);
     counts.insert("unsent", snapshot.driver.unsent);
     counts.insert("unreceived", snapshot.driver.unreceived);
@@ -151,6 +153,7 @@ pub fn node(snapshot: &Snapshot) -> impl Serialize + use<> {
         under_copied,
         differs_for_s: snapshot.status.differs_for.map(|since| since.as_secs_f64()),
         tombstones,
+        names,
         bytes,
         disk: disk_name(&snapshot.status),
         memory: MemoryJson {

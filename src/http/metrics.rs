@@ -67,6 +67,7 @@ fn store(to: &mut Text, status: &Status) {
     let help = "Own entries that are not known to be on both neighbours.";
     to.gauge("sky_entries_under_copied", help, status.under_copied);
     to.gauge("sky_tombstones", "Entries of deleted keys.", status.tombstones);
+    to.gauge("sky_remembered_names", "Names of writes that clients gave and that are remembered.", status.names);
     let help = "For how long what is shared with a neighbour has differed from what that one holds; 0 if nothing does.";
     let differs_for = status.differs_for.map_or(0.0, |since| since.as_secs_f64());
     to.gauge("sky_oldest_difference_seconds", help, differs_for);

@@ -86,8 +86,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The same where bodies may take so many bytes of memory, if that is less than usual. Two of the longest values may
-    /// always come.
+    /// The same where bodies may take so many bytes of memory, if that is less than usual. Two of the longest values
+    /// may always come.
     #[must_use]
     pub fn within_memory(self, bodies: Option<usize>) -> Self {
         let bodies = bodies.map_or(self.bodies, |bodies| bodies.clamp((2 * VALUE_MAX).min(self.bodies), self.bodies));

@@ -90,11 +90,14 @@ impl Entry {
     }
 }
 
+/// Each connection by its number, with the task that serves it.
+type Entries = BTreeMap<u64, (Rc<Entry>, Option<Task<()>>)>;
+
 /// The connections there are.
 #[derive(Debug, Default)]
 pub struct Table {
     next: Cell<u64>,
-    entries: RefCell<BTreeMap<u64, (Rc<Entry>, Option<Task<()>>)>>,
+    entries: RefCell<Entries>,
     /// How many there are of each class.
     counts: [Cell<usize>; 3],
     /// How many may close after their next answer, as others wait.
@@ -139,11 +142,10 @@ impl Table {
         self.entries.borrow().len()
     }
 
-    /// True if a connection is idle, however shortly.
-    pub fn has_idle(&self) -> bool {
-        let idle =
-            |entry: &Entry| entry.class.get() == Class::Seated && matches!(entry.stage.get(), Stage::New | Stage::Idle);
-        self.entries.borrow().values().any(|(entry, _)| idle(entry))
+    /// True if a connection that there may be is at one of these stages.
+    pub fn has(&self, stages: &[Stage]) -> bool {
+        let entries = self.entries.borrow();
+        entries.values().any(|(entry, _)| entry.class.get() == Class::Seated && stages.contains(&entry.stage.get()))
     }
 
     /// Somebody who waits may find room.

@@ -28,8 +28,8 @@ pub const fn disk_name(status: &Status) -> &'static str {
 pub fn cramped(status: &Status) -> Option<String> {
     let full = |whose: &str, room: Room| format!("{whose} {room}. Writes that need room get 507.");
     match (status.room, status.room_beside) {
-        (Room::Enough, Room::Enough) => None,
-        (Room::Enough, beside) => Some(full("A neighbour", beside)),
+        (Room::Enough | Room::NoNames, Room::Enough) => None,
+        (Room::Enough | Room::NoNames, beside) => Some(full("A neighbour", beside)),
         (own, _) => Some(full("The node", own)),
     }
 }
@@ -47,8 +47,8 @@ pub fn unready(snapshot: &Snapshot) -> Option<String> {
         (State::Leaving, ..) => String::from("It hands over what it holds: ask another one."),
         _ if snapshot.homeless => format!(
             "Its address {} is not one of this machine's any more, and no node that it knows has told another: does \
-             the machine have a network? A node that was told its address, by --advertise or --listen, is to be started \
-             again with the present one.",
+             the machine have a network? A node that was told its address, by --advertise or --listen, is to be \
+             started again with the present one.",
             status.me.addr()
         ),
         // Before it had a place it knows nobody as it has none, not the other way round.

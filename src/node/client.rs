@@ -2,8 +2,10 @@
 //! under the same name until there is an answer or the deadline. A refusal says that nothing was changed; once a write
 //! was sent and not answered, only "unknown" may be said.
 
+mod naming;
+
 use super::Node;
-use super::command::{Attempt, Command, Event, Hop, Reply, Ticket, Unavailable};
+use super::command::{Command, Event, Hop, Reply, Ticket, Unavailable};
 use super::keys::{Asker, Deed};
 use super::lookup::{Found, LookupFor};
 use super::pending::{Pending, Purpose, Silence};
@@ -13,10 +15,11 @@ use crate::id::{Arc, Id};
 use crate::limits::{CLIENT_MAX, KEY_MAX, KIND_MAX, LOOKUP_STEPS_MAX, OPERATIONS_MAX, TTL_MAX_S};
 use crate::store::Content;
 use crate::time::Instant;
-use crate::wire::{Answer, Condition, Freshness, Hash, Mark, Operation, OperationId, Peer, Refusal, Request, Value};
+use crate::wire::{Answer, Condition, Freshness, Hash, Operation, OperationId, Peer, Refusal, Request, Value};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
+use naming::Naming;
 
 #[derive(Clone, Debug)]
 enum Wish {
@@ -33,17 +36,6 @@ enum Wish {
         value: Option<(Content, u32)>,
     },
     Owner,
-}
-
-/// Where the name of a write is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Naming {
-    /// It was made here, and nobody has it yet.
-    Ours,
-    /// The client's own: what the owner remembers is looked up by the name alone.
-    Client,
-    /// Another answer brought it, with the first attempt's freshness: it is never fresher than that.
-    Again,
 }
 
 /// An operation of a client.
@@ -113,21 +105,6 @@ impl Node {
             return self.emit(Event::Reply(ticket, Reply::TooLarge));
         }
         self.insert_client(ticket, Id::of_key(&key), key, wish);
-    }
-
-    /// The name of a write: the client's own, or a new one that nobody can guess.
-    fn name(&mut self, attempt: Option<Attempt>) -> (OperationId, Naming, Option<Freshness>) {
-        match attempt {
-            Some(Attempt::Again(operation)) => (operation.id, Naming::Again, Some(operation.fresh)),
-            Some(Attempt::First(id)) => (id, Naming::Client, None),
-            None => {
-                let number = self.next_number();
-                let input = [&b"operation"[..], &number.to_be_bytes()].concat();
-                let mut name = [0; 16];
-                name.copy_from_slice(&blake3::keyed_hash(&self.transaction_key, &input).as_bytes()[..16]);
-                (OperationId(name), Naming::Ours, None)
-            }
-        }
     }
 
     fn insert_client(&mut self, ticket: Ticket, id: Id, key: Box<[u8]>, wish: Wish) {
@@ -202,10 +179,7 @@ impl Node {
             Wish::Write { name, naming, fresh, condition, min_copies, value } => {
                 let operation = Operation { id: *name, fresh: *fresh.get_or_insert(now_fresh) };
                 let (condition, min_copies) = (*condition, *min_copies);
-                let digest = value.as_ref().map(|(content, _)| content.digest());
-                let asked = digest.as_ref().zip(value.as_ref());
-                let asked = asked.map(|(digest, (content, ttl_s))| (digest, content.kind(), *ttl_s));
-                let mark = Mark::new(asked, condition, *naming != Naming::Ours);
+                let mark = naming.mark(value.as_ref(), condition);
                 Deed::Write { operation, mark, condition, min_copies, value: value.clone() }
             }
             Wish::Get | Wish::Glance | Wish::Owner => Deed::Get,

@@ -2,9 +2,9 @@
 //! an older entry of its key. So its owner has both neighbours know of a floor above it, stands on that itself, and
 //! drops it. A neighbour that held the same then drops its own; any other finds the difference, and compares.
 //!
-//! Where tombstones take too much memory, the older half of them is collected early, and again, until they do not. Their
-//! age protects what is written meanwhile on the other side of a ring that is cut apart. So that is done only in a group
-//! that is whole: where both sides answer, as in a ring of three or four, the groups of neither are.
+//! Where tombstones take too much memory, the older half of them is collected early, and again, until they do not.
+//! Their age protects what is written meanwhile on the other side of a ring that is cut apart. So that is done only in
+//! a group that is whole: where both sides answer, as in a ring of three or four, the groups of neither are.
 
 use super::Node;
 use super::pending::Purpose;
@@ -53,8 +53,8 @@ const WORK: usize = 4096;
 /// The pause before the next of them.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Entries of an arc, at most, of which all nodes of a group drop the same at once. To look at more would take too long;
-/// the neighbours find out what has become of those by comparing.
+/// Entries of an arc, at most, of which all nodes of a group drop the same at once. To look at more would take too
+/// long; the neighbours find out what has become of those by comparing.
 const SCAN: usize = 16 * WORK;
 
 /// The shortest pause between two times that all are looked at early.
@@ -107,6 +107,9 @@ impl Node {
         let from = self.collector.from.take().filter(|id| claim.contains(*id) && *id != claim.upto);
         let from = from.unwrap_or(claim.after);
         let Some(arc) = self.rights.settled_part(from.plus(1), claim) else { return };
+        // A client's name that is remembered with a tombstone goes with it, and what others lack under a floor they
+        // do not take.
+        let kept = self.store.first_remembering_tombstone(arc);
         let mut last = arc.upto;
         let (early, mut floors) = (self.is_pressed(), Vec::new());
         for (at, (id, _, stored)) in self.store.range(Arc::new(from, arc.upto)).enumerate() {
@@ -114,7 +117,7 @@ impl Node {
                 last = id;
                 break;
             }
-            if self.is_done_with(stored, early) {
+            if self.is_done_with(stored, early) && kept.is_none_or(|kept| floor_over(&stored.rank) < kept) {
                 floors.push(floor_over(&stored.rank));
             }
         }
@@ -191,7 +194,9 @@ impl Node {
         }
         self.stand_on(arc, floor);
         let all = self.store.sums(arc).count() <= SCAN;
-        self.drop_under(if all { arc } else { part }, floor, |node, stored| node.is_with_all(stored));
+        self.drop_under(if all { arc } else { part }, floor, |node, stored| {
+            node.is_with_all(stored) && !stored.remembers()
+        });
         self.collect_early();
     }
 

@@ -136,6 +136,7 @@ impl Node {
     /// Gives up what ran out since the last input.
     pub(super) fn expire_rights(&mut self) {
         let now = self.now.at;
+        self.store.pass(now);
         if self.rights.alone_until.is_some_and(|until| until <= now) {
             // Its own timer came later than a consent lasts. If there are others, they may have gone on without it.
             self.rights.slept = self.knows_others();

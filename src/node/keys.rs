@@ -70,12 +70,12 @@ impl Deed {
         }
     }
 
-    /// True if it is about another write of this name.
-    fn reuses(&self, name: &Operation, asks: Mark) -> bool {
+    /// True if it is about this write, and no other one of its name.
+    fn is_about(&self, name: &Operation, asks: Mark) -> bool {
         match self {
             Self::Get => false,
             Self::Write { operation, mark, .. } | Self::Tell { operation, mark } => {
-                operation.id == name.id && !mark.is_same(asks)
+                operation.id == name.id && mark.is_same(asks)
             }
         }
     }
@@ -116,16 +116,11 @@ impl Node {
             && self.owner_ops.of(key).is_none()
     }
 
-    /// True if the same write is under way: its answer goes where it was asked for last. Another one under its name is
-    /// refused.
+    /// True if the same write is under way: its answer goes where it was asked for last.
     pub(super) fn repeats(&mut self, asker: &Asker, key: &[u8], name: &Operation, mark: Mark) -> bool {
         let line = self.owner_ops.of(key).and_then(|number| self.owner_ops.get_mut(number));
-        let same = line.and_then(|line| line.ops.iter_mut().find(|op| op.is_named(name.id)));
+        let same = line.and_then(|line| line.ops.iter_mut().find(|op| op.deed.is_about(name, mark)));
         let Some(under_way) = same else { return false };
-        if under_way.deed.reuses(name, mark) {
-            self.tell(*asker, Answer::Refused(Refusal::Reused));
-            return true;
-        }
         let former = core::mem::replace(&mut under_way.asker, *asker);
         self.counters.repeated += u64::from(matches!(former, Asker::Remote(_)));
         true

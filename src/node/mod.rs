@@ -202,7 +202,7 @@ impl Node {
         (mut store, record): (Store, Option<Record>),
     ) -> Self {
         let mut node = Self::unborn(config, identity, seeds_given, entropy, now);
-        store.keep_journal();
+        store.wake(now.at);
         node.store = store;
         node.clock_ms = node.store.latest_ms();
         let (mut beside, others) =

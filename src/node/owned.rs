@@ -1,8 +1,9 @@
 //! What a datagram brought or is to bring, with its own copy of key and value, so that store and buffer are free
 //! meanwhile.
 
-use crate::wire::{Body, Condition, Entry, Hash, Mark, Operation, OperationLog, Rank, Value};
+use crate::wire::{Body, Condition, Entry, Hash, Kept, Mark, NamesSum, Operation, OperationLog, Rank, Value};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// An entry as one datagram holds it.
@@ -11,7 +12,9 @@ pub(super) struct OwnedEntry {
     key: Box<[u8]>,
     rank: Rank,
     log: OperationLog,
+    names: Option<NamesSum>,
     value: Option<OwnedValue>,
+    came: Vec<Kept>,
 }
 
 /// A value as one datagram holds it.
@@ -41,16 +44,21 @@ impl OwnedValue {
 
     /// The value with these bytes, which are all of it, and which took so long to come.
     pub fn with<'a>(&'a self, bytes: &'a [u8], took: Duration) -> Value<'a> {
+        Value { body: Body::whole(bytes), ..self.after(took) }
+    }
+
+    /// The value as it is so long after it came.
+    fn after(&self, took: Duration) -> Value<'_> {
         let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let left_ms = if self.left_ms == 0 { 0 } else { self.left_ms.saturating_sub(took).max(1) };
-        Value { left_ms, body: Body::whole(bytes), ..self.borrow() }
+        Value { left_ms, ..self.borrow() }
     }
 }
 
 impl From<Entry<'_>> for OwnedEntry {
     fn from(entry: Entry<'_>) -> Self {
         let (key, value) = (entry.key.into(), entry.value.map(OwnedValue::from));
-        Self { key, rank: entry.rank, log: entry.log, value }
+        Self { key, rank: entry.rank, log: entry.log, names: entry.names, value, came: entry.came.to_vec() }
     }
 }
 
@@ -58,7 +66,20 @@ impl OwnedEntry {
     /// The entry again.
     pub fn borrow(&self) -> Entry<'_> {
         let value = self.value.as_ref().map(OwnedValue::borrow);
-        Entry { key: &self.key, rank: self.rank, log: self.log.clone(), value }
+        Entry { key: &self.key, rank: self.rank, log: self.log.clone(), names: self.names, value, came: &self.came }
+    }
+
+    /// Puts the names that it remembers beside it, if these are all of them.
+    pub fn take_names(&mut self, came: Vec<Kept>) -> bool {
+        let sum = came.iter().fold(0u64, |sum, kept| sum.wrapping_add(kept.write.hash()));
+        let fits = self.names.is_some_and(|names| names.sum == sum && usize::from(names.count) == came.len());
+        self.came = came;
+        fits
+    }
+
+    /// The entry as it is so long after it came.
+    pub fn after(&self, took: Duration) -> Entry<'_> {
+        Entry { value: self.value.as_ref().map(|value| value.after(took)), ..self.borrow() }
     }
 
     /// The entry with a value of these bytes, which are all of it, and which took so long to come.

@@ -62,7 +62,7 @@ const UNREADY: Duration = Duration::from_secs(2);
 /// So many are asked at one time.
 const ASKED_MAX: usize = 8;
 
-/// Bytes of the value in a large datagram: with what is around them it is longer than any that brings a part of a value.
+/// Bytes of the value in a large datagram: with what is around them it is longer than any with a part of a value.
 const WIDE: usize = 1110;
 
 /// How often a path is tried that large datagrams have passed, and one that they do not pass.
@@ -134,8 +134,8 @@ impl Node {
         }
     }
 
-    /// The machine has another address now, and lost the one that the node has. A node with neighbours finds that out by
-    /// itself; one that is alone has to be told.
+    /// The machine has another address now, and lost the one that the node has. A node with neighbours finds that out
+    /// by itself; one that is alone has to be told.
     pub fn handle_moved(&mut self, now: Now, to: SocketAddr) {
         self.begin(now);
         if self.is_alone() {
@@ -345,7 +345,8 @@ mod tests {
         net.nodes.insert(addr(2), node);
         net.run(3000);
         readdress(&mut net, 2, 9);
-        net.run(15_000);
+        // Of two each is alone for a while.
+        net.run(40_000);
         assert_eq!(net.nodes[&addr(9)].me().place, crate::wire::Place { addr: addr(9), id: Id::of_addr(addr(2)) });
         net.assert_ideal();
     }

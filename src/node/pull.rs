@@ -295,11 +295,11 @@ impl Node {
         if let Some(pull) = self.pulls.table.get_mut(&number) {
             pull.large_for = if length > FRAME_MAX { PULL_WINDOW } else { pull.large_for.saturating_sub(1) };
         }
-        if taken == Err(Untaken::Partial) {
+        if let Err(missing @ (Untaken::Partial | Untaken::Nameless)) = taken {
             if !self.pulls.table.contains_key(&number) {
                 return;
             }
-            return self.take_parcel(from, entry, |entry| Parcel::Fetched(number, item, entry));
+            return self.take_parcel(from, entry, missing, |entry| Parcel::Fetched(number, item, entry));
         }
         let newer = taken == Ok(true);
         // What came, not what was said: the length of an entry that is not sound may be any.

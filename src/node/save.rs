@@ -197,9 +197,17 @@ impl Node {
         let unsaved = self.saving.as_ref().is_some_and(|saving| saving.under_way.is_some() || self.store.has_unsaved());
         let room = match () {
             () if self.fails_to_save() => Room::NoDisk,
-            () => self.store.room(),
+            () => match self.store.room() {
+                Room::Enough if self.store.is_full_of_names() => Room::NoNames,
+                room => room,
+            },
         };
         Keeping { unsaved: unsaved && self.config.keeps(Rule::SaveBeforeTelling), room }
+    }
+
+    /// True if a neighbour, as far as it said, has no room for another name of a write.
+    pub(super) fn lacks_room_for_name(&self) -> bool {
+        self.ring.room.contains(&Room::NoNames)
     }
 
     /// How what the store of this node cannot take is refused.

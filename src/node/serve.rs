@@ -26,6 +26,7 @@ impl Node {
             Request::Mirror => self.answer(asked, Answer::Mirrored(asked.source)),
             // Whoever leaves gets its clients' writes done first.
             Request::Part { id, hash, offset } => self.serve_part(asked, id, &hash, offset),
+            Request::Names { id, before_ms, offset } => self.serve_names(asked, id, before_ms, offset),
             // All below is for members.
             Request::Put { operation, key, .. } | Request::Delete { operation, key, .. } if !self.is_member() => {
                 // That it came to nothing would be a lie, if it was stored here before.

@@ -179,19 +179,10 @@ impl Node {
     /// A neighbour's entry that beats ours arrived.
     pub(super) fn newer_fetched(&mut self, number: u64, from: Peer, entry: &Entry<'_>) {
         // If there is no room for it the operation runs into its deadline.
-        if self.take_entry(entry) == Err(Untaken::Partial) {
-            return self.take_parcel(from, entry, |entry| Parcel::Newer(number, entry));
+        if let Err(missing @ (Untaken::Partial | Untaken::Nameless)) = self.take_entry(entry) {
+            return self.take_parcel(from, entry, missing, |entry| Parcel::Newer(number, entry));
         }
         self.owner_retry(number);
-    }
-
-    /// Asks for the rest of an entry's value.
-    pub(super) fn take_parcel(&mut self, from: Peer, entry: &Entry<'_>, parcel: impl FnOnce(OwnedEntry) -> Parcel) {
-        let Some(value) = entry.value else { return };
-        let parcel = parcel(OwnedEntry::from(entry.clone()));
-        if let Err(parcel) = self.start_transfer(from, Id::of_key(entry.key), &value.body, parcel) {
-            self.untransferred(*parcel, Silence::Refused(Refusal::Busy));
-        }
     }
 
     /// The owner of a key, our neighbour, gives us a copy.
@@ -218,8 +209,8 @@ impl Node {
         }
         match self.take_entry(entry) {
             Ok(_) => self.answer_saved(asked, true),
-            Err(Untaken::Partial) => {
-                self.take_parcel(asked.sender(self.me.id()), entry, |entry| Parcel::Replicate(*asked, entry));
+            Err(missing @ (Untaken::Partial | Untaken::Nameless)) => {
+                self.take_parcel(asked.sender(self.me.id()), entry, missing, |entry| Parcel::Replicate(*asked, entry));
             }
             Err(Untaken::Full | Untaken::Unsound) => self.refuse(asked, self.full()),
         }
@@ -235,8 +226,9 @@ impl Node {
         }
         match self.take_entry(entry) {
             Ok(_) => {}
-            Err(Untaken::Partial) => {
-                return self.take_parcel(asked.sender(self.me.id()), entry, |entry| Parcel::Offer(*asked, entry));
+            Err(missing @ (Untaken::Partial | Untaken::Nameless)) => {
+                let sender = asked.sender(self.me.id());
+                return self.take_parcel(sender, entry, missing, |entry| Parcel::Offer(*asked, entry));
             }
             Err(Untaken::Full | Untaken::Unsound) => return self.refuse(asked, self.full()),
         }
@@ -255,11 +247,12 @@ impl Node {
     /// [`Untaken`]; nothing was changed.
     pub(super) fn take_entry(&mut self, entry: &Entry<'_>) -> Result<bool, Untaken> {
         let carried = self.config.keeps(Rule::CopiesCarryWhatIsLeft);
-        let taken = if carried {
+        let names = entry.names.filter(|_| self.config.keeps(Rule::NamesWithCopies));
+        let taken = if carried && names == entry.names {
             self.store.merge(entry)
         } else {
-            let value = entry.value.map(|value| Value { left_ms: 0, ..value });
-            self.store.merge(&Entry { value, ..entry.clone() })
+            let value = entry.value.map(|value| if carried { value } else { Value { left_ms: 0, ..value } });
+            self.store.merge(&Entry { value, names, ..entry.clone() })
         };
         if taken.is_ok() {
             self.clock_ms = self.clock_ms.max(entry.rank.version.time_ms);

@@ -234,6 +234,8 @@ pub struct Status {
     pub differs_for: Option<Duration>,
     /// Tombstones among all.
     pub tombstones: usize,
+    /// Names of writes that clients gave and that are remembered.
+    pub names: usize,
     /// Bytes of keys and values.
     pub bytes: usize,
     /// Those of its own claim.

@@ -128,6 +128,7 @@ impl Node {
             under_copied,
             differs_for: self.ring.differs_since.iter().flatten().map(|since| now.since(*since)).max(),
             tombstones: self.store.tombstones(),
+            names: self.store.names(),
             bytes: self.store.bytes(),
             owned_bytes,
             copied_bytes: self.store.bytes().saturating_sub(owned_bytes + stray_bytes),

@@ -6,6 +6,8 @@ use crate::wire::{Condition, Freshness, Operation, OperationId, Version};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+mod names;
+
 pub(super) struct Net {
     pub now: Now,
     pub nodes: BTreeMap<SocketAddr, Node>,

@@ -1,5 +1,8 @@
 //! Values that did not fit one datagram: whoever is to store or read one asks its sender for the rest, part by part,
-//! and takes it only if it comes to the hash that was told. One mechanism for writes, reads, copies and repair.
+//! and takes it only if it comes to the hash that was told. One mechanism for writes, reads, copies and repair; and for
+//! names that are not known.
+
+mod give;
 
 use super::Node;
 use super::command::Ticket;
@@ -8,9 +11,12 @@ use super::pending::{Manner, Purpose, Silence};
 use super::speak::Asked;
 use super::timers::Timer;
 use crate::id::Id;
-use crate::limits::{PART_SIZE, PARTS_MAX, PARTS_WAITING, TRANSFERS_MAX, TRANSFERS_RESERVE, TRANSFERS_WAITING};
+use crate::limits::{
+    NAME_SIZE, PART_SIZE, PARTS_MAX, PARTS_WAITING, TRANSFERS_MAX, TRANSFERS_RESERVE, TRANSFERS_WAITING,
+};
+use crate::store::Untaken;
 use crate::time::Instant;
-use crate::wire::{Answer, Body, Hash, Item, Peer, Refusal, Request, Version};
+use crate::wire::{Answer, Body, Entry, Hash, Item, Kept, Peer, Refusal, Request, Version};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -51,6 +57,16 @@ impl Parcel {
         }
     }
 
+    /// The entry that it is.
+    const fn entry(&mut self) -> Option<&mut OwnedEntry> {
+        match self {
+            Self::Replicate(_, entry) | Self::Offer(_, entry) | Self::Fetched(.., entry) | Self::Newer(_, entry) => {
+                Some(entry)
+            }
+            Self::Write(..) | Self::Read(..) => None,
+        }
+    }
+
     const fn is_for_client(&self) -> bool {
         matches!(self, Self::Write(..) | Self::Read(..))
     }
@@ -71,11 +87,27 @@ impl Parcel {
     }
 }
 
+/// What is received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goods {
+    /// A value with this hash.
+    Value(Hash),
+    /// The names of writes before this time of a version.
+    Names(u64),
+}
+
+impl Goods {
+    /// The entry with the value that was received. Names are beside it already.
+    fn put_into<'a>(self, entry: &'a OwnedEntry, bytes: &'a [u8], took: Duration) -> Entry<'a> {
+        if let Self::Value(_) = self { entry.with(bytes, took) } else { entry.after(took) }
+    }
+}
+
 #[derive(Debug)]
 struct Transfer {
     from: Peer,
     id: Id,
-    hash: Hash,
+    goods: Goods,
     bytes: Vec<u8>,
     /// Up to where it was asked for.
     asked_upto: usize,
@@ -159,9 +191,43 @@ impl Node {
         body: &Body<'_>,
         parcel: Parcel,
     ) -> Result<(), Box<Parcel>> {
+        self.begin_transfer(from, (id, Goods::Value(body.hash)), (body.first, body.length as usize), parcel)
+    }
+
+    /// Asks for what is missing of an entry: names that it remembers, or the rest of its value.
+    pub(super) fn take_parcel(
+        &mut self,
+        from: Peer,
+        entry: &Entry<'_>,
+        missing: Untaken,
+        parcel: impl FnOnce(OwnedEntry) -> Parcel,
+    ) {
+        let id = Id::of_key(entry.key);
+        let parcel = parcel(OwnedEntry::from(entry.clone()));
+        let begun = match (missing, entry.names, entry.value) {
+            (Untaken::Nameless, Some(names), _) => {
+                let before_ms = entry.log.iter().next().map_or(0, |oldest| oldest.version.time_ms);
+                let length = usize::from(names.count) * NAME_SIZE;
+                self.begin_transfer(from, (id, Goods::Names(before_ms)), (&[], length), parcel)
+            }
+            (_, _, Some(value)) => self.start_transfer(from, id, &value.body, parcel),
+            _ => return,
+        };
+        if let Err(parcel) = begun {
+            self.untransferred(*parcel, Silence::Refused(Refusal::Busy));
+        }
+    }
+
+    fn begin_transfer(
+        &mut self,
+        from: Peer,
+        (id, goods): (Id, Goods),
+        (first, length): (&[u8], usize),
+        parcel: Parcel,
+    ) -> Result<(), Box<Parcel>> {
         let same = |transfer: &&mut Box<Transfer>| {
             transfer.from.addr() == from.addr()
-                && (transfer.id, transfer.hash) == (id, body.hash)
+                && (transfer.id, transfer.goods) == (id, goods)
                 && transfer.parcel.is_like(&parcel)
         };
         if let Some(under_way) = self.transfers.table.values_mut().find(same) {
@@ -174,13 +240,13 @@ impl Node {
             return Err(Box::new(parcel));
         }
         // The length was checked against the limit when the frame was found sound.
-        let mut bytes = Vec::with_capacity(body.length as usize);
-        bytes.extend_from_slice(body.first);
-        let (asked_upto, missing) = (bytes.len(), body.length as usize - bytes.len());
-        bytes.resize(body.length as usize, 0);
-        let (hash, started, came, in_flight) = (body.hash, self.now.at, self.now.at, 0);
+        let mut bytes = Vec::with_capacity(length);
+        bytes.extend_from_slice(first);
+        let (asked_upto, missing) = (bytes.len(), length - bytes.len());
+        bytes.resize(length, 0);
+        let (started, came, in_flight) = (self.now.at, self.now.at, 0);
         let transfer =
-            Transfer { from, id, hash, bytes, asked_upto, in_flight, missing, started, came, parcel, can_wait };
+            Transfer { from, id, goods, bytes, asked_upto, in_flight, missing, started, came, parcel, can_wait };
         let number = self.next_number();
         self.transfers.table.insert(number, Box::new(transfer));
         self.transfer_on(number);
@@ -219,14 +285,17 @@ impl Node {
             transfer.asked_upto = (offset + PART_SIZE).min(transfer.bytes.len());
             transfer.in_flight += 1;
             in_flight += 1;
-            let (from, id, hash) = (transfer.from, transfer.id, transfer.hash);
-            let offset = offset as u32;
+            let (from, id, offset) = (transfer.from, transfer.id, offset as u32);
+            let request = match transfer.goods {
+                Goods::Value(hash) => Request::Part { id, hash, offset },
+                Goods::Names(before_ms) => Request::Names { id, before_ms, offset },
+            };
             let client = transfer.parcel.is_for_client();
             // All the tries together take no longer than the fewer ones of other requests.
             let (shortest, longest) = (SOON.min(self.config.timeout_min), self.config.timeout_max / 4);
             let timeout = self.peers.timeout(from.addr(), shortest, longest);
             let manner = Manner { client, tries: self.config.tries + 2, timeout: Some(timeout) };
-            if !self.ask(from, Request::Part { id, hash, offset }, Purpose::Part(number, offset), manner) {
+            if !self.ask(from, request, Purpose::Part(number, offset), manner) {
                 return self.transfer_failed(number, Silence::Refused(Refusal::Busy));
             }
         }
@@ -248,7 +317,15 @@ impl Node {
             self.requests.overtaken(now, &mut self.timers, number, offset);
             return self.transfer_on(number);
         }
-        if *blake3::hash(&transfer.bytes).as_bytes() != transfer.hash {
+        let is_it = match transfer.goods {
+            Goods::Value(hash) => *blake3::hash(&transfer.bytes).as_bytes() == hash,
+            Goods::Names(_) => {
+                let names = transfer.bytes.as_chunks().0.iter().map(|bytes| Kept::from_bytes(bytes, now));
+                let names: Option<Vec<Kept>> = names.collect();
+                transfer.parcel.entry().zip(names).is_some_and(|(entry, names)| entry.take_names(names))
+            }
+        };
+        if !is_it {
             return self.transfer_failed(number, SENSELESS);
         }
         if let Some(transfer) = self.take_transfer(number) {
@@ -266,13 +343,15 @@ impl Node {
 
     /// The value is whole: what it belongs to is looked at once more, as time has passed.
     fn transferred(&mut self, transfer: Transfer) {
-        let Transfer { from, bytes, parcel, came, .. } = transfer;
+        let Transfer { from, goods, bytes, parcel, came, .. } = transfer;
         let took = self.now.at.since(came);
         match parcel {
-            Parcel::Replicate(asked, entry) => self.serve_replicate(&asked, &entry.with(&bytes, took)),
-            Parcel::Offer(asked, entry) => self.serve_offer(&asked, &entry.with(&bytes, took)),
-            Parcel::Fetched(pull, item, entry) => self.pull_fetched(pull, item, from, &entry.with(&bytes, took)),
-            Parcel::Newer(op, entry) => self.newer_fetched(op, from, &entry.with(&bytes, took)),
+            Parcel::Replicate(asked, entry) => self.serve_replicate(&asked, &goods.put_into(&entry, &bytes, took)),
+            Parcel::Offer(asked, entry) => self.serve_offer(&asked, &goods.put_into(&entry, &bytes, took)),
+            Parcel::Fetched(pull, item, entry) => {
+                self.pull_fetched(pull, item, from, &goods.put_into(&entry, &bytes, took));
+            }
+            Parcel::Newer(op, entry) => self.newer_fetched(op, from, &goods.put_into(&entry, &bytes, took)),
             Parcel::Write(asked, write) => self.write_whole(&asked, write, bytes),
             Parcel::Read(ticket, read) => {
                 let (version, copies, value) = (read.version, read.copies, read.value.with(&bytes, took));
@@ -316,39 +395,5 @@ impl Node {
                 parcel => self.counters.repeated += u64::from(parcel.asked().is_some()),
             }
         }
-    }
-
-    /// A receiver asks for a part of what it was offered: an entry of the store, one that others
-    /// were written over while it is read, or what a client of ours writes.
-    pub(super) fn serve_part(&mut self, asked: &Asked, id: Id, hash: &Hash, offset: u32) {
-        let stored = self.store.content(id, hash);
-        let read = || self.owner_ops.being_read(id, hash);
-        let written = || self.client_ops.values().find_map(|op| op.offers(id, hash));
-        let content = stored.or_else(read).or_else(written).cloned();
-        let bytes = content.as_ref().map_or(&[][..], |content| content.bytes());
-        let start = offset as usize;
-        let part = bytes.get(start..bytes.len().min(start.saturating_add(PART_SIZE))).filter(|part| !part.is_empty());
-        match part {
-            Some(part) => {
-                self.answer(asked, Answer::Part(part));
-                self.keep_waiting(asked, id);
-            }
-            None => self.refuse(asked, Refusal::NotFound),
-        }
-    }
-
-    /// Whoever asks for parts of a value is at work on the request that offered it.
-    fn keep_waiting(&mut self, asked: &Asked, id: Id) {
-        let (owner_ops, client_ops, now) = (&self.owner_ops, &self.client_ops, self.now.at);
-        let offered = |to: &Peer, purpose: &Purpose| {
-            to.addr() == asked.source
-                && match purpose {
-                    Purpose::Replicate(line) => owner_ops.get(*line).is_some_and(|line| Id::of_key(&line.key) == id),
-                    Purpose::Operation(ticket) => client_ops.get(ticket).is_some_and(|op| op.is_for(id)),
-                    Purpose::Offer(item) => item.id == id,
-                    _ => false,
-                }
-        };
-        self.requests.wait_anew(now, &mut self.timers, offered);
     }
 }

@@ -178,6 +178,10 @@ impl Node {
         let dropped = log.push(Logged { id: operation.id, version, mark: mark.creating(present.is_none()) });
         let content = value.map(|(content, ttl_s)| content.until(self.store.end_in(u64::from(ttl_s) * 1000)));
         let grows = content.as_ref().is_some_and(|content| before.is_none_or(|before| content.size() > before));
+        if mark.named() && (!self.store.has_room_for_name(key) || self.lacks_room_for_name()) {
+            // Names come to their end: the client may try again under this one.
+            return Some(Outcome::Again(Refusal::NoNames));
+        }
         if let Some(room) = self.lacks_room(grows) {
             self.collect_early();
             return Some(Outcome::Refused(Refusal::Full { room }));
@@ -189,7 +193,7 @@ impl Node {
                 Outcome::Wrote(version, present.is_none())
             }
             // Only where the clock has come to its end.
-            Ok(false) | Err(Untaken::Unsound) => Outcome::Again(Refusal::NotSettled),
+            Ok(false) | Err(Untaken::Unsound | Untaken::Nameless) => Outcome::Again(Refusal::NotSettled),
             Err(Untaken::Full | Untaken::Partial) => Outcome::Refused(self.full()),
         })
     }

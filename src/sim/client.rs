@@ -7,6 +7,7 @@ mod choose;
 use super::bound::Keys;
 use super::ledger::{Act, Ledger, Question};
 use super::lists::Lists;
+use super::repeats::{Done, Repeats};
 use super::world::World;
 use crate::node::{Attempt as Naming, Command, Reply};
 use crate::rng::Rng;
@@ -100,6 +101,7 @@ pub struct Clients {
     rng: Rng,
     attempts: BTreeMap<u64, Attempt>,
     lists: Lists,
+    repeats: Repeats,
     /// For each client the operation that it will repeat; behind them for those who write together.
     again: Vec<Option<Attempt>>,
     next_tag: u64,
@@ -115,10 +117,11 @@ pub struct Clients {
 
 impl Clients {
     /// So many clients of these keys; their choices come from the generator.
-    pub fn new(count: usize, keys: Keys, rng: Rng) -> Self {
+    pub fn new(count: usize, keys: Keys, mut rng: Rng) -> Self {
         Self {
             last_look: vec![BTreeSet::new(); keys.len()],
             ledger: Ledger::new(keys),
+            repeats: Repeats::new(rng.fork()),
             rng,
             attempts: BTreeMap::new(),
             lists: Lists::default(),
@@ -184,7 +187,7 @@ impl Clients {
 
     /// True while an operation waits for its answer.
     pub fn is_waiting(&self) -> bool {
-        !self.attempts.is_empty() || self.lists.is_waiting()
+        !self.attempts.is_empty() || self.lists.is_waiting() || self.repeats.is_waiting()
     }
 
     /// A client acts: it repeats what had no clear outcome, or begins something new.
@@ -202,27 +205,15 @@ impl Clients {
         if Lists::is_due(self.next_tag) {
             self.list(world, host, false);
         }
+        if Repeats::is_due(self.next_tag) {
+            self.next_tag += 1;
+            self.repeats.submit(world, self.next_tag, host, &self.ledger);
+        }
     }
 
     fn list(&mut self, world: &mut World, host: usize, last: bool) {
         self.next_tag += 1;
         self.lists.submit(world, self.next_tag, host, last);
-    }
-
-    /// Lists all keys, and reads every key through every running node and guest, and glances at it, for the last
-    /// judgement.
-    pub fn read_everywhere(&mut self, world: &mut World) {
-        let members = world.members().map(|(host, _)| host);
-        let all = members.chain(world.guests());
-        let hosts: Vec<usize> = all.filter(|&host| world.host(host).is_running()).collect();
-        hosts.iter().for_each(|&host| self.list(world, host, true));
-        for key in 0..self.keys().len() {
-            for (&host, glance) in hosts.iter().flat_map(|host| [(host, false), (host, true)]) {
-                let question = Question { client: None, host, key, act: Act::Get, start: world.now() };
-                let name = Naming::First(OperationId([0; 16]));
-                self.submit(world, Attempt { question, submitted: world.now(), tries: 1, unsure: false, name, glance });
-            }
-        }
     }
 
     fn submit(&mut self, world: &mut World, attempt: Attempt) {
@@ -247,7 +238,8 @@ impl Clients {
 
     /// Takes an answer in; `None` if the process died first. Returns the client that may act again.
     pub fn reply(&mut self, world: &World, tag: u64, reply: Option<Reply>) -> Option<usize> {
-        if let Some(judged) = self.lists.reply(world.now(), tag, reply.as_ref(), &mut self.ledger) {
+        let listed = self.lists.reply(world.now(), tag, reply.as_ref(), &mut self.ledger);
+        if let Some(judged) = listed.or_else(|| self.repeats.reply(tag, reply.as_ref())) {
             self.failures.extend(judged.err());
             return None;
         }
@@ -278,10 +270,12 @@ impl Clients {
             }
             // Whether it is the version that reads found is looked at when all have ended.
             Some(Reply::Seen { .. }) => {}
-            Some(Reply::Stored { version, .. }) => {
+            Some(Reply::Stored { version, created, .. }) => {
                 self.outcomes.stored += 1;
                 let learned = self.ledger.learn(now, key, version, question.act.sets().flatten());
                 self.failures.extend(learned.err());
+                let done = Done { key, act: question.act, id: attempt.id(), told: (version, created), at: now };
+                self.failures.extend(self.repeats.learn(done).err());
                 self.ledger.wrote(question, now);
             }
             Some(Reply::NotFound) if !attempt.unsure => {
@@ -300,13 +294,16 @@ impl Clients {
                 if question.act != Act::Get {
                     attempt.unsure = true;
                     match (reply, attempt.name) {
+                        // It will not be known any more.
+                        (Some(Reply::Forgotten), _) => self.leave_open(&attempt),
                         (Some(Reply::Unknown { operation }), _) => {
-                            attempt.name = Naming::Again(operation);
+                            if self.rng.chance(0.5) {
+                                attempt.name = Naming::Again(operation);
+                            }
                             self.keep_on_or_leave_open(attempt);
                         }
-                        (Some(_), Naming::Again(_)) => self.keep_on_or_leave_open(attempt),
-                        // Nobody said under which name to repeat it.
-                        _ => self.leave_open(&attempt),
+                        // Under the name that the client gave it may be repeated whatever the answer was.
+                        _ => self.keep_on_or_leave_open(attempt),
                     }
                 }
             }
@@ -344,11 +341,10 @@ impl Clients {
                 operation.id == attempt.id() && (1..=3).contains(copies)
             }
             (Act::Put { .. } | Act::Delete { .. }, Reply::Unknown { operation }) => operation.id == attempt.id(),
+            (Act::Put { .. } | Act::Delete { .. }, Reply::Forgotten) => matches!(attempt.name, Naming::Again(_)),
             (Act::Put { condition, .. } | Act::Delete { condition }, Reply::Conflict { version }) => {
                 !condition.holds(*version)
             }
-            // Nobody knows any more what became of an earlier try.
-            (Act::Put { .. } | Act::Delete { .. }, Reply::Forgotten) => attempt.unsure,
             _ => false,
         };
         if !fits {
@@ -375,7 +371,8 @@ impl Clients {
         let taken: Vec<Attempt> = late.iter().filter_map(|tag| self.attempts.remove(tag)).collect();
         taken.iter().for_each(|attempt| self.leave_open(attempt));
         let lists = self.lists.take_overdue(world, patience);
-        taken.iter().map(|attempt| format!("{attempt}: no answer")).chain(lists).collect()
+        let repeats = self.repeats.take_overdue(world, patience);
+        taken.iter().map(|attempt| format!("{attempt}: no answer")).chain(lists).chain(repeats).collect()
     }
 
     /// What still waits or was to be repeated stays open; then the judgement over all that was told.

@@ -207,6 +207,11 @@ impl Ledger {
         self.told[question.key].push(Told { question, operation, named });
     }
 
+    /// How many writes of a key stay open.
+    pub fn open_ends(&self, key: usize) -> usize {
+        self.told[key].iter().filter(|told| told.operation.end == Instant::FAR).count()
+    }
+
     /// Whether one history for each key explains all that was told; if not, what does not fit.
     pub fn judge(&self) -> Vec<String> {
         (0..self.told.len()).filter_map(|key| self.judge_key(key)).collect()

@@ -25,6 +25,7 @@ mod log;
 mod names;
 mod network;
 mod queue;
+mod repeats;
 mod speakers;
 mod tally;
 mod world;

@@ -1,12 +1,15 @@
 //! What was changed since it was last saved: which entries, and whether anyone waits for that.
 
-use super::{Content, Key, Store, Stored, Untaken};
+use super::names::{Names, Wanted};
+use super::{Content, Key, Store, Stored};
 use crate::id::Id;
-use crate::limits::{KEY_MAX, KIND_MAX, LEFT_MAX_MS, VALUE_MAX};
-use crate::wire::{OperationLog, Rank};
+use crate::limits::{KEY_MAX, KIND_MAX, LEFT_MAX_MS, NAMES_KEPT, NAMES_MAX, VALUE_MAX};
+use crate::time::Instant;
+use crate::wire::{Kept, Logged, OperationLog, Rank};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// How much of an entry is to be saved anew.
@@ -40,6 +43,8 @@ impl Journal {
 struct Head<'a> {
     rank: Rank,
     log: OperationLog,
+    /// Names that are remembered, with what is left of their time in microseconds, and of that of those in the log.
+    names: Option<(u64, Vec<(Logged, u64)>)>,
     /// Media type and end of the value, on the clock of the store; `None` for a tombstone.
     #[serde(borrow)]
     value: Option<(&'a [u8], u64)>,
@@ -94,8 +99,8 @@ impl Store {
         let unsaved = journal.changed.into_iter().map(|(key, changed)| {
             let entry = match self.entries.get(&key) {
                 None => Saved::Gone,
-                Some(stored) if changed == Changed::Head => Saved::Head(head_of(stored)),
-                Some(stored) => Saved::Whole(head_of(stored), stored.value.clone()),
+                Some(stored) if changed == Changed::Head => Saved::Head(head_of(stored, self.now)),
+                Some(stored) => Saved::Whole(head_of(stored, self.now), stored.value.clone()),
             };
             Unsaved { place: place_of(&key), entry }
         });
@@ -134,19 +139,38 @@ impl Store {
             (None, None) => None,
             _ => return Err(Damaged),
         };
+        let at = |left| self.now + Duration::from_micros(left).min(NAMES_KEPT);
+        let is_sound = |(write, _): &(Logged, u64)| write.version.is_sound() && write.mark.named();
+        let names = match head.names {
+            Some((_, kept)) if kept.len() > NAMES_MAX || !kept.iter().all(is_sound) => return Err(Damaged),
+            Some((logged, kept)) => {
+                let kept = kept.into_iter().map(|(write, left)| Kept { write, until: at(left) });
+                Some(Box::new(Names::restored(at(logged), kept.collect())))
+            }
+            None => None,
+        };
         let journal = self.journal.take();
-        let taken = self.take(&key, head.rank, &head.log, (usize::MAX, true), || Ok(content));
+        let none = Wanted::Exactly(None, &[]);
+        let taken = self.take(&key, head.rank, &head.log, none, (usize::MAX, true), || Ok(content));
+        if taken == Ok(true) {
+            // Whether those of the log still count is known from here alone.
+            self.take_names(&key);
+            self.set_names(&key, names);
+        }
         self.journal = journal;
         match taken {
             Ok(true) => Ok(()),
-            Ok(false) | Err(Untaken::Full | Untaken::Unsound | Untaken::Partial) => Err(Damaged),
+            Ok(false) | Err(_) => Err(Damaged),
         }
     }
 }
 
-fn head_of(stored: &Stored) -> Vec<u8> {
+fn head_of(stored: &Stored, now: Instant) -> Vec<u8> {
     let value = stored.value.as_ref().map(|content| (content.kind(), content.ends_us));
-    Head { rank: stored.rank, log: stored.log.clone(), value }.to_bytes()
+    let left = |until: Instant| until.since(now).as_micros() as u64;
+    let kept = |names: &Names| names.kept().map(|kept| (kept.write, left(kept.until))).collect();
+    let names = stored.names.as_ref().map(|names| (left(names.logged()), kept(names)));
+    Head { rank: stored.rank, log: stored.log.clone(), names, value }.to_bytes()
 }
 
 fn place_of((id, key): &Key) -> Vec<u8> {
@@ -232,6 +256,32 @@ mod tests {
             assert_eq!((&one.rank, &one.value, &one.log), (&other.rank, &other.value, &other.log));
         }
         assert!(!back.has_unsaved());
+    }
+
+    #[test]
+    fn names_come_back_with_what_was_left_of_their_time() {
+        let (mut store, mut disk) = (Store::default(), Disk::default());
+        store.keep_journal();
+        let mut log = OperationLog::default();
+        let id = |n: u64| OperationId(u128::from(n).to_be_bytes());
+        for n in 1..=9 {
+            store.pass(Instant::from_millis(n * 60_000));
+            log.push(Logged { id: id(n), version: rank(n).version, mark: 7.into() });
+            store.write(b"a", rank(n), log.clone(), content(b"one")).unwrap();
+        }
+        disk.save(store.take_unsaved());
+        let mut back = disk.restore().unwrap();
+        assert_eq!((back.names(), back.memory()), (9, store.memory()));
+        // The clock of the machine begins anew with each start of it.
+        back.wake(Instant::from_millis(1000));
+        for n in 1..=9 {
+            assert_eq!(back.get(b"a").unwrap().find(id(n)), store.get(b"a").unwrap().find(id(n)));
+        }
+        let first = NAMES_KEPT - Duration::from_secs(4 * 60);
+        back.pass(Instant::from_millis(1000) + first - Duration::from_secs(1));
+        assert_eq!(back.names(), 9);
+        back.pass(Instant::from_millis(1000) + first);
+        assert_eq!(back.names(), 8);
     }
 
     #[test]

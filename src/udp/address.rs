@@ -115,8 +115,8 @@ fn homeless(seed: &Seed) -> Seed {
 
 /// The address to take for the own one where this one is seen. A loopback address is seen by this machine alone: unless
 /// all seeds are on it, it is the address that leads to the others; or, where a name for others stands for loopback
-/// here, or some names stand for nothing, the one that leads out. `None` if there is no such way, or `pending` names may
-/// show one: then it is too early to tell.
+/// here, or some names stand for nothing, the one that leads out. `None` if there is no such way, or `pending` names
+/// may show one: then it is too early to tell.
 fn way_out(seen: SocketAddr, seeds: &[Seed], listen: SocketAddr, pending: bool) -> Option<SocketAddr> {
     if is_good_elsewhere(seen) {
         return Some(seen);

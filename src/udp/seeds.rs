@@ -41,9 +41,9 @@ impl Here {
         self.me == Some(addr) || self.listen == addr || (same_port && is_of_this_machine(addr.ip()))
     }
 
-    /// The advertised address, if it is known and this address of a seed with this name stands for the node itself. That
-    /// a name for other machines leads home means this machine; what listens there at the node's own port is the node,
-    /// unless that is on loopback itself.
+    /// The advertised address, if it is known and this address of a seed with this name stands for the node itself.
+    /// That a name for other machines leads home means this machine; what listens there at the node's own port is the
+    /// node, unless that is on loopback itself.
     pub fn own(&self, name: &str, addr: SocketAddr) -> Option<SocketAddr> {
         let me = self.me.filter(|me| !me.ip().is_loopback())?;
         let own_port = addr.port() == self.listen.port() || addr.port() == me.port();

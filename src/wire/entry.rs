@@ -1,8 +1,8 @@
 //! What is stored: versions, operations, entries.
 
-use super::mark::Logged;
+use super::mark::{Kept, Logged, NamesSum};
 use super::value::Value;
-use crate::limits::{KEY_MAX, OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS, VERSIONS_MAX};
+use crate::limits::{KEY_MAX, NAMES_MAX, OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS, VERSIONS_MAX};
 use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
@@ -290,9 +290,14 @@ pub struct Entry<'a> {
     pub rank: Rank,
     /// The writes that led to it.
     pub log: OperationLog,
+    /// Those before them whose names clients gave, as far as they are remembered.
+    pub names: Option<NamesSum>,
     /// The value; `None` is a tombstone.
     #[serde(borrow)]
     pub value: Option<Value<'a>>,
+    /// Those names, where they had to be asked for. They do not travel with it.
+    #[serde(skip)]
+    pub came: &'a [Kept],
 }
 
 impl Entry<'_> {
@@ -306,6 +311,7 @@ impl Entry<'_> {
         (1..=KEY_MAX).contains(&self.key.len())
             && self.rank.is_sound()
             && self.log.is_sound()
+            && self.names.is_none_or(|names| (1..=NAMES_MAX).contains(&names.count.into()))
             && self.value.is_none_or(|value| value.is_sound())
     }
 }

@@ -27,21 +27,24 @@ pub enum Room {
     Tombstones,
     /// It has as many entries as a node may have.
     Entries,
+    /// It has room, but not for another name of a write.
+    NoNames,
 }
 
 impl Room {
     /// All of them, with the names that they are shown under.
-    pub const NAMES: [(Self, &str); 5] = [
+    pub const NAMES: [(Self, &str); 6] = [
         (Self::Enough, "enough"),
         (Self::Values, "values"),
         (Self::Tombstones, "tombstones"),
         (Self::Entries, "entries"),
         (Self::NoDisk, "disk"),
+        (Self::NoNames, "names"),
     ];
 
     /// True if it lacks room for a write; one that makes nothing larger needs a disk at most.
     pub fn lacks(self, grows: bool) -> bool {
-        self == Self::NoDisk || (grows && self != Self::Enough)
+        self == Self::NoDisk || (grows && !matches!(self, Self::Enough | Self::NoNames))
     }
 
     /// The name that it is shown under.
@@ -63,6 +66,7 @@ impl fmt::Display for Room {
                  their owner are there and hold them"
             }
             Self::Entries => "has as many entries as a node may have: delete some, or add nodes",
+            Self::NoNames => "remembers as many names of writes as it may: they go after eleven minutes",
             Self::NoDisk => "cannot save to its disk: its log and GET /readyz say why",
         })
     }

@@ -3,7 +3,9 @@
 
 use super::entry::{Condition, OperationId, Version};
 use super::value::Hash;
-use crate::limits::VERSIONS_MAX;
+use crate::limits::{NAME_SIZE, NAMES_KEPT, VERSIONS_MAX};
+use crate::time::Instant;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A digest of what a write asked for, with two things more. It is as good as the write itself: that two writes under
@@ -78,6 +80,61 @@ pub struct Logged {
     pub version: Version,
     /// What it asked for.
     pub mark: Mark,
+}
+
+impl Logged {
+    /// A hash of all of it.
+    pub fn hash(&self) -> u64 {
+        let mut first = [0; 8];
+        let all = Kept { write: *self, until: Instant::ZERO }.to_bytes(Instant::ZERO);
+        first.copy_from_slice(&blake3::hash(&all).as_bytes()[..8]);
+        u64::from_be_bytes(first)
+    }
+}
+
+/// A write whose name is remembered though the log of its entry has no room for it any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The write.
+    pub write: Logged,
+    /// Until when it is remembered, by the clock of whoever holds it.
+    pub until: Instant,
+}
+
+impl Kept {
+    /// As it is sent.
+    pub fn to_bytes(&self, now: Instant) -> [u8; NAME_SIZE] {
+        let Logged { id, version, mark } = self.write;
+        let left = self.until.since(now).as_micros() as u64;
+        let mut bytes = [0; NAME_SIZE];
+        bytes[..16].copy_from_slice(&id.0);
+        let numbers = [version.term, version.time_ms, version.writer, mark.get(), left];
+        for (place, number) in bytes[16..].chunks_exact_mut(8).zip(numbers) {
+            place.copy_from_slice(&number.to_be_bytes());
+        }
+        bytes
+    }
+
+    /// Reads what was sent; `None` if it cannot have come about by itself. No longer than a name lives is it kept.
+    pub fn from_bytes(bytes: &[u8; NAME_SIZE], now: Instant) -> Option<Self> {
+        let (id, rest) = bytes.split_first_chunk::<16>()?;
+        let mut numbers = rest.as_chunks::<8>().0.iter().map(|number| u64::from_be_bytes(*number));
+        let mut next = || numbers.next().unwrap_or_default();
+        let version = Version { term: next(), time_ms: next(), writer: next() };
+        let (mark, left) = (Mark(next()), Duration::from_micros(next()));
+        let write = Logged { id: OperationId(*id), version, mark };
+        (version.is_sound() && mark.named()).then(|| Self { write, until: now + left.min(NAMES_KEPT) })
+    }
+}
+
+/// The names that an entry remembers beside its log, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamesSum {
+    /// How many there are.
+    pub count: u16,
+    /// The sum of their hashes.
+    #[serde(with = "super::entry::fixed")]
+    pub sum: u64,
 }
 
 #[cfg(test)]

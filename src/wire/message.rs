@@ -183,6 +183,16 @@ pub enum Request<'a> {
     },
     /// Which fingers have you, for a picture of the ring? → `Fingers`.
     Fingers,
+    /// You offered me an entry with names that I do not know. Give me those under this id, of writes before a time of a
+    /// version, from an offset in bytes on. → `Part`, of [`NAME_SIZE`](crate::limits::NAME_SIZE) bytes for each.
+    Names {
+        /// The id of its key.
+        id: Id,
+        /// The time, in milliseconds.
+        before_ms: u64,
+        /// From which byte on.
+        offset: u32,
+    },
 }
 
 /// What may be answered.
@@ -381,7 +391,8 @@ pub struct Step {
 impl Request<'_> {
     /// True if it may change something at the receiver, or makes it work: then the asker's address must be proven.
     pub const fn changes(&self) -> bool {
-        use Request::{Fetch, FindSuccessor, Fingers, Get, Mirror, Part, Ping, Walk};
-        !matches!(self, Ping | FindSuccessor(_) | Fetch(_) | Get { .. } | Walk | Mirror | Part { .. } | Fingers)
+        use Request::{Fetch, FindSuccessor, Fingers, Get, Mirror, Names, Part, Ping, Walk};
+        let looks = matches!(self, Ping | FindSuccessor(_) | Fetch(_) | Get { .. } | Walk | Mirror | Fingers);
+        !(looks || matches!(self, Part { .. } | Names { .. }))
     }
 }

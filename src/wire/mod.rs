@@ -36,7 +36,7 @@ pub use entry::{
 pub use holding::{Holding, Sum};
 pub use keeping::{Awaits, Keeping, Room};
 pub use listing::{Listed, Listing};
-pub use mark::{Logged, Mark};
+pub use mark::{Kept, Logged, Mark, NamesSum};
 pub use message::{
     Alternatives, Answer, FingerList, Footing, Message, Named, Neighbours, PeerList, Pledged, Request, Stabilise, Step,
     Surveyed,

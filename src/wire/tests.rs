@@ -26,7 +26,9 @@ fn the_largest_replicate_fits_a_frame() {
     let room = room_for_value(key.len(), kind.len(), log.len());
     let value = Value { kind: &kind, left_ms: LEFT_MAX_MS, restored: true, body: Body::cut(&long, [4; 32], room) };
     assert!(!value.body.is_whole() && value.body.first.len() >= FIRST_MAX);
-    let entry = Entry { key: &key, rank: Rank { version, ballot: TERM_MAX, chosen: true }, log, value: Some(value) };
+    let rank = Rank { version, ballot: TERM_MAX, chosen: true };
+    let names = Some(NamesSum { count: NAMES_MAX as u16, sum: u64::MAX });
+    let entry = Entry { key: &key, rank, log, names, value: Some(value), came: &[] };
     let ring = RingKey::new("sky");
     let mut largest = frame(Message::Request(Request::Replicate(entry)), &[]);
     largest.stamp = Some(Stamper::new([0; 32]).make(Default::default(), "[::1]:1".parse().unwrap()));

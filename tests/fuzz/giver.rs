@@ -213,6 +213,7 @@ impl Giver {
             Request::Ping | Request::PingFor(_) => {
                 Answer::Pong { place: me.place, member: true, founder: false, recalls: false, knows_ring: true }
             }
+            Request::Names { .. } => Answer::Refused(Refusal::NotFound),
             Request::FindSuccessor(id) => {
                 let of_node = self.joined && Arc::new(me.id(), node.id()).contains(id);
                 let before = beside.unwrap_or(me);

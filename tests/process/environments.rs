@@ -1,5 +1,5 @@
-//! What the machines around nodes do to them: names that lead home, name servers that are silent, addresses that change,
-//! paths that drop large datagrams. Each test has machines of its own, see [`Machines`].
+//! What the machines around nodes do to them: names that lead home, name servers that are silent, addresses that
+//! change, paths that drop large datagrams. Each test has machines of its own, see [`Machines`].
 
 use crate::machines::Machines;
 use crate::process::{Node, PATIENCE, eventually};
@@ -117,8 +117,8 @@ fn a_machine_without_any_address_is_told_and_a_node_that_is_alone_takes_the_new_
 #[test]
 fn a_name_server_that_never_answers_holds_up_no_seed_that_is_an_address() {
     let Some(machines) = Machines::new(2) else { return };
-    let _first = machines.start(1, "198.51.100.1:4321", &[]);
-    machines.await_ready(1, PATIENCE);
+    let first = machines.start(1, "198.51.100.1:4321", &[]);
+    first.await_line("ready: serves its share");
     // Nobody is there, and nobody says so.
     machines.resolves_at(2, "nameserver 192.0.2.53\\noptions timeout:30 attempts:5\\n");
     machines.run(

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 const PROTOCOL: [u16; 6] = [408, 414, 417, 431, 501, 505];
 
 /// Fields of the line between client and server, and of the body.
-const OF_THE_LINE: [&str; 4] = ["Date", "Content-Length", "Content-Type", "Connection"];
+const OF_THE_LINE: [&str; 5] = ["Date", "Content-Length", "Content-Type", "Connection", "Keep-Alive"];
 
 /// Operations that do not rest on others of the ring: that they are unavailable cannot be brought about in a moment.
 const ALWAYS_THERE: [&str; 7] = ["/", "/events", "/openapi.json", "/healthz", "/metrics", "/node", "/leave"];
@@ -225,10 +225,10 @@ fn writes(told: &mut Description, node: &Node) {
     told.ask(node, "PUT /storage/{key} k", "", Some(b"w"), 204);
     told.ask(node, "PUT /storage/{key} %FF", "", Some(b""), 201);
     let named = "Sky-Operation: 132cf7fe84e32d097e30f13814e80fb0\r\n";
-    let invented = "Sky-Operation: 132cf7fe84e32d097e30f13814e80fb0-2-10b3b001f2e0\r\n";
+    let invented = "Sky-Operation: 132cf7fe84e32d097e30f13814e80fb0-2-ffffffffffff\r\n";
     told.ask(node, "DELETE /storage/{key} gone", invented, None, 400);
     told.ask(node, "DELETE /storage/{key} gone", named, None, 404);
-    told.ask(node, "PUT /storage/{key} gone", named, Some(b"v"), 400);
+    told.ask(node, "PUT /storage/{key} gone", named, Some(b"v"), 422);
     told.ask(node, "PUT /storage/{key} k", "Sky-Min-Copies: 0\r\n", Some(b""), 400);
     told.ask(node, "PUT /storage/{key} k", "", None, 411);
     told.ask(node, "PUT /storage/{key} k", "", Some(&vec![0; (1 << 20) + 1]), 413);

@@ -101,7 +101,9 @@ fn exit_codes_tell_what_became_of_it() {
     assert_eq!((&second["created"], &second["copies"]), (&false.into(), &1.into()));
     // The same write once more is the same write.
     let operation = second["operation"].as_str().unwrap();
-    let again = json(&ends_with(0, addr, &["put", "k", "two", "--operation", operation, "--json"]));
+    let repeated = ["put", "k", "two", "--if-match", version.trim_end(), "--operation", operation, "--json"];
+    let again = json(&ends_with(0, addr, &repeated));
+    ends_with(2, addr, &["put", "k", "two", "--operation", operation]);
     assert_eq!(again["version"], second["version"]);
     assert_eq!(ends_with(0, addr, &["get", "k"]), b"two");
     ends_with(2, addr, &["put", "k", "v", "--operation", "name"]);

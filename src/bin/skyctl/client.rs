@@ -87,7 +87,7 @@ impl Client {
                 Ok(answer) if ![503, 504].contains(&answer.status) || Instant::now() >= deadline => return Ok(answer),
                 Ok(answer) => {
                     // A write whose outcome is unknown is the same write under this name.
-                    if let Some(name) = answer.field("Sky-Operation").filter(|_| request.operation.is_some()) {
+                    if let Some(name) = answer.field("Sky-Operation") {
                         request.operation = Some(name.to_owned());
                     }
                     pause(answer.field("Retry-After"))

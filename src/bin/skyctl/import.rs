@@ -174,9 +174,9 @@ fn store(client: &mut Client, path: &str, entry: &Entry, keep: bool) -> Result<S
     if keep {
         fields += "If-None-Match: *\r\n";
     }
-    // Under one name it is stored once, however often it has to be sent.
-    let name = random().map_err(|why| Failure::Other(format!("there is no randomness to name a write: {why}")))?;
-    let (method, operation, body) = ("PUT", Some(name), Some(&*entry.value));
+    // The node names it: nodes remember a client's own names, and not as many as an import may have entries. A second
+    // effect, should a connection break, leaves the same value.
+    let (method, operation, body) = ("PUT", None, Some(&*entry.value));
     let answer = client.ask(Request { method, target: path, fields: &fields, operation, body })?;
     Ok(match answer.status {
         201 | 204 => Stored::New,

@@ -31,7 +31,7 @@ pub fn run(options: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// What is asked for most.
-const FIELDS: [&str; 17] = [
+const FIELDS: [&str; 18] = [
     "addr",
     "id",
     "ring",
@@ -44,6 +44,7 @@ const FIELDS: [&str; 17] = [
     "strays",
     "under_copied",
     "tombstones",
+    "names",
     "bytes",
     "disk",
     "room",

@@ -38,7 +38,7 @@ macro_rules! writes {
                 #[argh(option, arg_name = "n", from_str_fn(copies))]
                 min_copies: Option<u8>,
                 /// repeat a write whose outcome was unknown, by the name that the message gave; or name a new one with
-                /// 32 hexadecimal digits
+                /// 32 hexadecimal digits, which are remembered for ten minutes
                 #[argh(option, arg_name = "name")]
                 operation: Option<String>,
             }

@@ -167,8 +167,8 @@ mod tests {
         assert_eq!(
             told.warning.as_deref(),
             Some(
-                "--max-memory 300 MiB does not fit: the process may have 256 MiB of memory (it), and may need 68 beside \
-                 its entries, so they may take 188 MiB"
+                "--max-memory 300 MiB does not fit: the process may have 256 MiB of memory (it), and may need 68 \
+                 beside its entries, so they may take 188 MiB"
             )
         );
         let small = of(128, MemoryFrom::Default, 64, 4);

@@ -4,6 +4,7 @@
 //! stop the node. So standard error leads into a pipe of the program's own. One thread always empties it; another
 //! writes the lines to where the log goes, and may wait there for as long as that takes.
 
+use super::room::advice;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::stdio::dup2_stderr;
 use std::fs::File;
@@ -37,7 +38,7 @@ impl Relay {
     /// # Errors
     /// The system has no pipe or no thread left.
     pub fn start() -> Result<Arc<Self>, String> {
-        let relay = lead().map_err(|error| format!("the log cannot be started: {error}"))?;
+        let relay = lead().map_err(|error| format!("the log cannot be started: {error}{}", advice(&error)))?;
         let (of_hook, told) = (Arc::clone(&relay), panic::take_hook());
         panic::set_hook(Box::new(move |what| {
             of_hook.end();

@@ -21,7 +21,7 @@ pub fn look() -> Result<(), String> {
     match files {
         // Without standard input there is nothing to try it with.
         Err(error) if error.kind() != io::ErrorKind::InvalidInput && is_refused(&error) => {
-            return Err(format!("the system gives no more files: {error}. Raise the limit of open files (ulimit -n)"));
+            return Err(format!("the system gives no more files: {error}{}", advice(&error)));
         }
         _ => {}
     }
@@ -45,6 +45,11 @@ pub fn look() -> Result<(), String> {
     all.wait();
     started.into_iter().for_each(|one| drop(one.join()));
     Ok(())
+}
+
+/// What to do about an error, as the end of a text that tells it.
+pub fn advice(error: &io::Error) -> &'static str {
+    if is_refused(error) { ". Raise the limit of open files (ulimit -n)" } else { "" }
 }
 
 fn is_refused(error: &io::Error) -> bool {

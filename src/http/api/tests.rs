@@ -545,6 +545,7 @@ fn snapshot(state: State, silenced: Option<Silenced>, trouble: Option<Trouble>) 
         differs_for: None,
         narrow: Vec::new(),
         tombstones: 0,
+        names: 0,
         bytes: 0,
         owned_bytes: 0,
         copied_bytes: 0,

@@ -6,7 +6,7 @@
 
 use super::{Connection, PARTING_MAX, SPARE_MAX, Shared, Stop, Turn};
 use crate::http::response::{Response, Status};
-use crate::http::table::Class;
+use crate::http::table::{Class, Stage};
 use crate::http::traffic::Kind;
 use log::{debug, warn};
 use smol::{Async, LocalExecutor, Timer, future};
@@ -59,11 +59,11 @@ pub(super) async fn accept(
 ) -> io::Result<()> {
     let table = &shared.table;
     let (mut taken, mut failing) = (0, false);
-    // Since when others wait without one that was seated.
+    // Since when others wait and no seat was left to them.
     let mut pressed: Option<Instant> = None;
     loop {
-        let class = if shared.has_room() {
-            Class::Seated
+        let (class, is_made) = if shared.has_room() {
+            (Class::Seated, false)
         } else {
             listener.readable().await?;
             let since = *pressed.get_or_insert_with(Instant::now);
@@ -74,8 +74,10 @@ pub(super) async fn accept(
             Ok((stream, client)) => {
                 failing = false;
                 if class == Class::Seated && pressed.is_some() {
-                    pressed = Some(Instant::now());
                     shared.site.traffic.wait();
+                    if !is_made {
+                        pressed = Some(Instant::now());
+                    }
                 }
                 let seat = table.seat(class);
                 let number = seat.number();
@@ -118,18 +120,20 @@ fn take(listener: &Async<TcpListener>) -> io::Result<(Async<TcpStream>, SocketAd
     Ok((Async::new(stream)?, client))
 }
 
-/// Waits until there is a seat, or until there is none for so long that it is told. → what the next one counts as.
-async fn await_room(shared: &Shared, since: Instant) -> Class {
-    let table = &shared.table;
+/// Waits until there is a seat, or until there is none for so long that it is told. → what the next one counts as, and
+/// whether a connection was closed for it.
+async fn await_room(shared: &Shared, since: Instant) -> (Class, bool) {
+    let (table, mut is_made) = (&shared.table, false);
     loop {
         if shared.has_room() {
-            return Class::Seated;
+            return (Class::Seated, is_made);
         }
         let waited = since.elapsed();
         let told = table.make_room(waited >= YIELD_TIME);
-        let spares = if table.has_idle() { SPARE_MAX / 2 } else { SPARE_MAX };
+        is_made |= told;
+        let spares = if table.has(&[Stage::Idle]) { SPARE_MAX / 2 } else { SPARE_MAX };
         if !told && waited >= JAM_TIME && table.number(Class::Spare) < spares {
-            return Class::Spare;
+            return (Class::Spare, is_made);
         }
         if table.number(Class::Parting) >= PARTING_MAX {
             table.drop_parted();
@@ -146,7 +150,7 @@ impl Connection {
         }
         let (shared, until) = (Rc::clone(&self.shared), Instant::now() + SEAT_WAIT);
         while !shared.has_room() {
-            if !shared.table.has_idle() || Instant::now() >= until {
+            if !shared.table.has(&[Stage::New, Stage::Idle]) || Instant::now() >= until {
                 shared.site.traffic.turn_away();
                 let busy = "This node has as many connections as it can serve, and nothing was done: try again.";
                 let response = Response::problem(Status::ServiceUnavailable, busy).field("Retry-After", 1);

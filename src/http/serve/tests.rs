@@ -276,7 +276,7 @@ fn when_the_node_has_ended_its_last_answer_is_sent_and_all_else_is_closed() {
     });
     let mut idle = connect(addr);
     idle.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
-    read_until(&mut idle, "of the answer.\n");
+    read_until(&mut idle, "too old to be known.\n");
     let answer = exchange(addr, "GET /storage/k HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("Connection: close\r\n"), "{answer}");
     assert!(is_closed(&mut idle));

@@ -7,7 +7,7 @@ use crate::limits::{BATCH_MAX, OPERATIONS_MAX, OWNER_BYTES_MAX, OWNER_MAX, TRANS
 use crate::node::spread::Spreading;
 use crate::store::Content;
 use crate::time::Instant;
-use crate::wire::{Hash, OperationId, Refusal, Version};
+use crate::wire::{Hash, Refusal, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -27,11 +27,6 @@ pub(in super::super) struct OwnerOp {
 }
 
 impl OwnerOp {
-    /// True if it is a write of this name.
-    pub fn is_named(&self, id: OperationId) -> bool {
-        self.deed.operation().is_some_and(|operation| operation.id == id)
-    }
-
     /// True if no answer is waited for.
     pub const fn is_for_nobody(&self) -> bool {
         matches!(self.asker, Asker::Nobody)

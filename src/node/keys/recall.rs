@@ -232,7 +232,7 @@ mod tests {
             log.push(logged(n, version(10 * n)));
         }
         let (rank, value) = (Rank::of_write(version(2000)), Some(Value::plain(b"v")));
-        assert_eq!(owner.store.merge(&Entry { key: KEY, rank, log, value }), Ok(true));
+        assert_eq!(owner.store.merge(&Entry { key: KEY, rank, log, names: None, value, came: &[] }), Ok(true));
         assert_eq!(owner.find(operation(100, 300)), Known::Perhaps, "what the other one did is forgotten");
         assert_eq!(owner.find(operation(3, 25)), Known::Perhaps, "and whether this led to it is not known");
         owner.written = 1000;

@@ -1,16 +1,17 @@
 //! Forged frames: every kind of message, made of what is near the truth.
 
-use super::is_odd;
+mod frames;
+
 use crate::id::{Arc, Id, STRETCHES};
 use crate::limits::{
-    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, FRAME_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
+    ALTERNATIVES_MAX, DROPPED_MAX, FIRST_MAX, ITEMS_MAX, KIND_MAX, SUCCESSORS_MAX, TERM_MAX, VALUE_MAX,
 };
 use crate::rng::Rng;
 use crate::time::Instant;
 use crate::wire::{
-    Alternatives, Answer, Awaits, Body, Condition, Entry, Finger, Footing, Frame, Freshness, Holding, Incarnation,
-    Item, Keeping, Listed, Listing, Logged, Message, Named, Neighbours, Operation, OperationId, OperationLog, Peer,
-    Place, Pledged, Rank, Refusal, Request, RingKey, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
+    Alternatives, Answer, Awaits, Body, Condition, Entry, Finger, Footing, Freshness, Holding, Incarnation, Item,
+    Keeping, Listed, Listing, Logged, Message, Named, NamesSum, Neighbours, Operation, OperationId, OperationLog, Peer,
+    Place, Pledged, Rank, Refusal, Request, Room, Stabilise, Stamp, Stamper, Step, Surveyed, Value, Version,
 };
 use core::time::Duration;
 use std::net::SocketAddr;
@@ -18,7 +19,7 @@ use std::net::SocketAddr;
 /// Of each kind so many pieces are remembered.
 const KEPT: usize = 64;
 /// Kinds of requests, and of answers, that are drawn; what is asked only for pictures shares the draw of another.
-pub(super) const REQUESTS: u64 = 21;
+pub(super) const REQUESTS: u64 = 22;
 pub(super) const ANSWERS: u64 = 15;
 
 /// What the attacker has heard of.
@@ -47,7 +48,6 @@ fn id_of(rng: &mut Rng) -> Id {
     Id::new(u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64()))
 }
 
-const PADDING: [u8; 128] = [0; 128];
 const BYTES: [u8; FIRST_MAX] = [0xEE; FIRST_MAX];
 /// Media types: the longest fits beside all else.
 const KIND: [u8; KIND_MAX] = [b'k'; KIND_MAX];
@@ -161,7 +161,8 @@ impl Material {
             log.push(Logged { id, version, mark: rng.next_u64().into() });
         }
         let value = rng.chance(0.7).then(|| Self::value(rng));
-        Entry { key, rank, log, value }
+        let names = rng.chance(0.1).then(|| NamesSum { count: rng.next_u64() as u16, sum: rng.next_u64() });
+        Entry { key, rank, log, names, value, came: &[] }
     }
 
     /// One that is whole, or lacks a part that nobody has, or says a length that cannot be.
@@ -234,7 +235,7 @@ impl Material {
                 let (operation, condition, min_copies) = (self.operation(rng), self.condition(rng), rng.below(5) as u8);
                 Request::Delete { operation, named: rng.chance(0.5), key, condition, min_copies }
             }
-            14 if is_odd(key) => Request::Fingers,
+            14 if rng.chance(0.5) => Request::Fingers,
             14 => Request::Walk,
             15 => {
                 let place = if rng.chance(0.8) { from.place } else { self.peer(rng).place };
@@ -245,6 +246,10 @@ impl Material {
             19 => {
                 let digest = rng.chance(0.5).then(|| if rng.chance(0.5) { 0 } else { rng.next_u64() });
                 Request::Floor { arc: self.arc(rng), floor: self.rank(rng).version, digest }
+            }
+            20 => {
+                let (before_ms, offset) = (rng.next_u64() >> rng.below(64), rng.next_u64() as u32);
+                Request::Names { id: Id::of_key(key), before_ms, offset }
             }
             17 => Request::Part { id: Id::of_key(key), hash: [0xEE; 32], offset: rng.next_u64() as u32 },
             _ => {
@@ -337,7 +342,7 @@ impl Material {
                 established: rng.chance(0.5),
                 entries: rng.next_u64() as u32,
             }),
-            10 if is_odd(key) => {
+            10 if rng.chance(0.5) => {
                 let finger = |(exponent, peer)| Finger { exponent, peer };
                 Answer::Fingers(Box::new((0..).zip(successors).map(finger).collect()))
             }
@@ -352,53 +357,5 @@ impl Material {
             12 => Answer::Part(&BYTES[..rng.index(FIRST_MAX + 1)]),
             _ => Answer::Refused(self.refusal(rng)),
         }
-    }
-
-    /// A frame from whoever was sent this stamp, with what only a neighbour may say; without a stamp, a request that
-    /// brings one. → its length.
-    pub fn usurped(
-        &self,
-        rng: &mut Rng,
-        ring: &RingKey,
-        to: Peer,
-        stamp: Option<Stamp>,
-        buffer: &mut [u8; FRAME_MAX],
-    ) -> Option<usize> {
-        let key = self.key(rng);
-        let request = match stamp {
-            None => Request::Ping,
-            Some(_) if rng.chance(0.3) => Request::Settle { arc: self.arc(rng), term: self.term(rng) },
-            Some(_) => Request::Replicate(self.entry(rng, &key)),
-        };
-        let (transaction, from, extension) = (rng.next_u64().to_be_bytes(), Incarnation::new(7), &[][..]);
-        let frame =
-            Frame { transaction, from, to: to.incarnation, stamp, message: Message::Request(request), extension };
-        ring.encode(&frame, buffer)
-    }
-
-    /// A whole frame for the node. → whence it is to come, and its length.
-    pub fn frame(
-        &self,
-        rng: &mut Rng,
-        ring: &RingKey,
-        now: Instant,
-        to: Peer,
-        buffer: &mut [u8; FRAME_MAX],
-    ) -> Option<(SocketAddr, usize)> {
-        let (from, key) = (self.peer(rng), self.key(rng));
-        let message = if rng.chance(0.75) {
-            Message::Request(self.request(rng, now, from, &key))
-        } else {
-            Message::Answer(self.answer(rng, from, &key))
-        };
-        let frame = Frame {
-            transaction: rng.next_u64().to_be_bytes(),
-            from: from.incarnation,
-            to: [to.incarnation, Incarnation::UNKNOWN, self.peer(rng).incarnation][rng.index(3)],
-            stamp: rng.chance(0.6).then(|| self.stamp(rng, now, from.addr())),
-            message,
-            extension: &PADDING[..[0, 0, 128, 7][rng.index(4)]],
-        };
-        Some((from.addr(), ring.encode(&frame, buffer)?))
     }
 }

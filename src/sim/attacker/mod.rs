@@ -257,10 +257,5 @@ impl Attacker {
     }
 }
 
-/// A choice between two that draws nothing, so that the seeds from before there were two go on as they did.
-fn is_odd(key: &[u8]) -> bool {
-    key.iter().fold(0, |sum, byte| sum ^ byte) % 2 == 1
-}
-
 #[cfg(test)]
 mod tests;

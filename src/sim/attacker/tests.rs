@@ -41,6 +41,7 @@ const fn kind_of(message: &Message<'_>) -> u64 {
             Request::List(_) => 19,
             Request::Floor { .. } => 20,
             Request::Fingers => 21,
+            Request::Names { .. } => 22,
         },
         Message::Answer(answer) => {
             REQUESTS

@@ -7,12 +7,18 @@ use crate::wire::Condition;
 
 /// So many write at one moment at the most: more than a log has room for. More than these, and who judges has too much
 /// to guess.
-pub(super) const BURST_MAX: usize = 9;
+pub(super) const BURST_MAX: usize = 7;
+
+/// With so many open ends no more is written at one moment, for the same reason.
+const OPEN_MAX: usize = 12;
 
 impl Clients {
     /// Some write the key, or delete it, each once but for repetitions, through any nodes.
     pub fn burst(&mut self, world: &mut World, key: usize) {
-        let writers = 4 + self.rng.index(BURST_MAX - 3);
+        if self.ledger.open_ends(key) >= OPEN_MAX {
+            return;
+        }
+        let writers = 5 + self.rng.index(BURST_MAX - 4);
         for client in self.count()..self.count() + writers {
             let waits = self.attempts.values().any(|attempt| attempt.question.client == Some(client));
             let Some(host) = self.choose_host(world).filter(|_| !waits && self.again[client].is_none()) else {

@@ -21,6 +21,22 @@ impl Clients {
         fit.get(self.rng.index(fit.len())).copied()
     }
 
+    /// Lists all keys, and reads every key through every running node and guest, and glances at it, for the last
+    /// judgement.
+    pub fn read_everywhere(&mut self, world: &mut World) {
+        let members = world.members().map(|(host, _)| host);
+        let all = members.chain(world.guests());
+        let hosts: Vec<usize> = all.filter(|&host| world.host(host).is_running()).collect();
+        hosts.iter().for_each(|&host| self.list(world, host, true));
+        for key in 0..self.keys().len() {
+            for (&host, glance) in hosts.iter().flat_map(|host| [(host, false), (host, true)]) {
+                let question = Question { client: None, host, key, act: Act::Get, start: world.now() };
+                let name = Naming::First(OperationId([0; 16]));
+                self.submit(world, Attempt { question, submitted: world.now(), tries: 1, unsure: false, name, glance });
+            }
+        }
+    }
+
     pub(super) fn invent(&mut self, now: Instant, client: usize, host: usize) -> Attempt {
         let key = match self.hot.filter(|&(_, until)| until > now) {
             Some((key, _)) if self.rng.chance(0.8) => key,

@@ -327,7 +327,7 @@ impl Swarm {
                 let key = self.clients.busiest(&self.world);
                 self.clients.burst(&mut self.world, key);
                 self.aim();
-                let after = self.rng.between(Duration::from_secs(1), Duration::from_secs(8));
+                let after = self.rng.between(Duration::from_secs(3), Duration::from_secs(12));
                 self.plan(after, Plan::Burst);
             }
             Plan::Chaos if self.phase == Phase::Chaos => {

@@ -136,6 +136,7 @@ pub fn request(names: Names, kind: Kind, request: &Request<'_>) -> (&'static str
             let before = predecessor.map_or_else(String::new, |peer| format!("; before me was {}", name(peer.id())));
             (tells, format!("I have left{before}, after me came {}", names.list(ids(successors))))
         }
+        Request::Names { .. } => (asks, String::from("which writes does the entry remember?")),
         Request::Part { offset, .. } => (asks, format!("what of the value comes after {}?", bytes(*offset as usize))),
         Request::List(arc) => (asks, format!("which keys do you own of {}?", names.arc(*arc))),
         Request::Fingers => (asks, String::from("which fingers have you?")),

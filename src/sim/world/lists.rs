@@ -89,7 +89,7 @@ mod tests {
         let peer = Peer { place: Place { addr, id: Id::new(1) }, incarnation: Incarnation::new(1) };
         let (ring, mut attacker) = (RingKey::new("sky"), Attacker::new("sky", 1, Rng::new(1)));
         let (mut bring, mut others) = (0, 0);
-        for _ in 0..10_000 {
+        for _ in 0..20_000 {
             let shot = attacker.shoot(Instant::from_millis(1000), &[peer]).unwrap();
             if let Ok(frame) = ring.decode(&shot.bytes) {
                 let brings = matches!(frame.message, Message::Answer(Answer::Neighbours(_)));

@@ -1,6 +1,6 @@
-//! Machines are given another address while their nodes run, one after another, as by DHCP: each node finds that out and
-//! is back on the ring under the new one. In a third of the runs ids are fixed, in another third nodes have disks, which
-//! fixes them too: then a node comes back to a place that its neighbours still hold for its former address.
+//! Machines are given another address while their nodes run, one after another, as by DHCP: each node finds that out
+//! and is back on the ring under the new one. In a third of the runs ids are fixed. In another third nodes have disks,
+//! which fixes ids too: then a node comes back to a place that its neighbours still hold for its former address.
 
 use super::{Config, Duration, Instant, Profile, Rng, Rules, Scene, Swarm, list_length, profile};
 use std::net::SocketAddr;

@@ -107,7 +107,7 @@ impl Queue {
             it.since = now;
             let id = u128::from(self.rng.next_u64()) << 64 | u128::from(self.rng.next_u64());
             // Half of the writers leave the name to their nodes.
-            it.name = (!reads && client % 2 == 0).then_some(Attempt::First(OperationId(id.to_be_bytes())));
+            it.name = (!reads && client.is_multiple_of(2)).then_some(Attempt::First(OperationId(id.to_be_bytes())));
             it.value = id;
         }
         (it.tries, it.asking) = (it.tries + 1, true);
