@@ -2,7 +2,7 @@ use super::file::FILE;
 use super::*;
 use crate::limits::MEMORY_DEFAULT;
 use crate::store::Content;
-use crate::wire::{OperationLog, Rank, Version};
+use crate::wire::{Entry, OperationLog, Rank, Value, Version};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -91,6 +91,12 @@ fn what_is_left_of_a_value_is_saved_and_no_time_counts_while_nobody_holds_it() {
     back.live_on(Duration::from_secs(39));
     assert!(back.has_ended(back.get(b"k").unwrap().value.as_ref().unwrap()));
     assert_eq!((back.overdue(), value(&back)), (Duration::ZERO, Some((1, false))), "until a tombstone takes its place");
+    back.live_on(Duration::from_secs(60));
+    let asks =
+        |left_ms| Entry { value: told.value.map(|value| Value { left_ms, restored: true, ..value }), ..told.clone() };
+    assert!(back.knows_of_less(&asks(2001)), "for it has ended long ago");
+    assert!(!back.knows_of_less(&asks(1)), "whoever has been told that is not told again");
+    assert!(!back.knows_of_less(&Entry { value: told.value.map(|it| Value { left_ms: 9000, ..it }), ..told.clone() }));
 }
 
 #[test]

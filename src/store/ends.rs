@@ -64,7 +64,8 @@ impl Store {
         let Some(Value { left_ms, restored: true, .. }) = entry.value else { return false };
         let here = self.get(entry.key).filter(|stored| stored.rank.version == entry.rank.version);
         let end = here.and_then(|stored| stored.value.as_ref()).map_or(0, |content| content.ends_us);
-        end != 0 && end.saturating_add(LEEWAY_US) < self.end_in(left_ms)
+        // Of one that has ended nothing is left, however long ago that was: a sender that knows so is not told again.
+        end != 0 && end.max(self.lived_us).saturating_add(LEEWAY_US) < self.end_in(left_ms)
     }
 
     /// Another holder of this version says when it ends. What is left can only be less than a holder thinks, as it may
