@@ -120,9 +120,11 @@ impl Node {
         self.store.len() - self.store.tombstones()
     }
 
-    /// For how long a value has been here whose time is over.
+    /// For how long a value has been here whose time is over, of those that are this node's to hold. Strays are handed
+    /// on at a pace of their own.
     pub fn overdue(&self) -> Duration {
-        self.store.overdue()
+        let elsewhere = self.arcs_of_others();
+        self.store.overdue(|id| elsewhere.is_none_or(|arc| !arc.contains(id)))
     }
 
     /// The name of this node in the versions that it gives.

@@ -52,9 +52,10 @@ impl Store {
         Duration::from_micros(end.0.saturating_sub(self.lived_us))
     }
 
-    /// For how long a value has been here whose time is over.
-    pub fn overdue(&self) -> Duration {
-        let first = self.next_end(None).map_or(u64::MAX, |(end, _)| end);
+    /// For how long a value has been here whose time is over, of those whose ids count.
+    pub fn overdue(&self, counts: impl Fn(Id) -> bool) -> Duration {
+        let mut ended = self.ends.iter().take_while(|(end, _)| *end < self.lived_us);
+        let first = ended.find(|(_, id)| counts(*id)).map_or(u64::MAX, |(end, _)| *end);
         Duration::from_micros(self.lived_us.saturating_sub(first))
     }
 

@@ -245,7 +245,7 @@ impl Swarm {
 
     fn is_over(&self) -> bool {
         let rested = self.phase == Phase::Resting && !self.clients.is_waiting();
-        let rested = rested && self.world.now() >= Instant::ZERO + self.rules.run_min;
+        let rested = rested && self.world.now() >= Instant::ZERO + self.rules.run_min && self.has_swept();
         rested || self.failures.len() >= FAILURES_MAX
     }
 
