@@ -90,7 +90,11 @@ fn what_is_left_of_a_value_is_saved_and_no_time_counts_while_nobody_holds_it() {
     assert_eq!(value(&back), Some((39_000, false)));
     back.live_on(Duration::from_secs(39));
     assert!(back.has_ended(back.get(b"k").unwrap().value.as_ref().unwrap()));
-    assert_eq!((back.overdue(|_| true), value(&back)), (Duration::ZERO, Some((1, false))), "until a tombstone takes its place");
+    assert_eq!(
+        (back.overdue(|_| true), value(&back)),
+        (Duration::ZERO, Some((1, false))),
+        "until a tombstone takes its place"
+    );
     back.live_on(Duration::from_secs(60));
     let asks =
         |left_ms| Entry { value: told.value.map(|value| Value { left_ms, restored: true, ..value }), ..told.clone() };

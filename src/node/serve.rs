@@ -192,6 +192,16 @@ impl Node {
         Answer::Pong { place, member, founder, recalls, knows_ring }
     }
 
+    /// How many pings of other nodes are passed on, and have no answer yet.
+    pub fn relaying(&self) -> u64 {
+        let mut relays = 0;
+        self.requests.any(|_, purpose| {
+            relays += u64::from(matches!(purpose, Purpose::Relay(_)));
+            false
+        });
+        relays
+    }
+
     /// Pings a node for another one, which suspects at most a few at a time; more would be traffic for others' sake.
     fn relay_ping(&mut self, asked: &Asked, target: Peer) {
         let (mut same, mut of_asker, mut all) = (false, 0, 0);

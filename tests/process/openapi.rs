@@ -177,8 +177,35 @@ fn the_description_is_what_the_node_does() {
         }
     }
     told.ask(&node, "POST /reopen", "", None, 409);
+    let old = written_under_old_name(&mut told, &node, &beside);
     told.ask(&beside, "POST /leave", "", None, 202);
+    await_all(&[&node]);
+    for (method, body) in [("PUT", Some(&b"0"[..])), ("DELETE", None)] {
+        told.ask(&node, &format!("{method} /storage/{{key}} {}", old.key), &old.name, body, 409);
+    }
     assert_eq!(told.unseen(), []);
+}
+
+struct Old {
+    key: String,
+    name: String,
+}
+
+/// A key of the other node, and the name of a write of it that others have followed: one that takes the key over knows
+/// the last of them only.
+fn written_under_old_name(told: &mut Description, node: &Node, owner: &Node) -> Old {
+    let owner = owner.addr.to_string();
+    for n in 0..1000 {
+        let key = format!("old{n}");
+        let line = format!("PUT /storage/{{key}} {key}");
+        let first = told.ask(node, &line, "", Some(b"0"), 201);
+        if first.field("Sky-Owner") == Some(&owner) {
+            (0..6).for_each(|_| drop(told.ask(node, &line, "", Some(b"1"), 204)));
+            let name = first.field("Sky-Operation").expect("each write has a name");
+            return Old { key, name: format!("Sky-Operation: {name}\r\n") };
+        }
+    }
+    panic!("{owner} owns no key");
 }
 
 /// A node that was started again without the one that stood beside it answers nothing, until it is told to.
@@ -229,6 +256,10 @@ fn writes(told: &mut Description, node: &Node) {
     told.ask(node, "DELETE /storage/{key} gone", invented, None, 400);
     told.ask(node, "DELETE /storage/{key} gone", named, None, 404);
     told.ask(node, "PUT /storage/{key} gone", named, Some(b"v"), 422);
+    let named = "Sky-Operation: 132cf7fe84e32d097e30f13814e80fb1\r\n";
+    told.ask(node, "PUT /storage/{key} named", named, Some(b"v"), 201);
+    told.ask(node, "DELETE /storage/{key} named", named, None, 422);
+    told.ask(node, "POST /storage", named, Some(br#"{"key": "named", "value": "w"}"#), 422);
     told.ask(node, "PUT /storage/{key} k", "Sky-Min-Copies: 0\r\n", Some(b""), 400);
     told.ask(node, "PUT /storage/{key} k", "", None, 411);
     told.ask(node, "PUT /storage/{key} k", "", Some(&vec![0; (1 << 20) + 1]), 413);
