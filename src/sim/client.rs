@@ -7,6 +7,7 @@ mod choose;
 use super::bound::Keys;
 use super::ledger::{Act, Ledger, Question};
 use super::lists::Lists;
+use super::patience::{is_late, take_late};
 use super::repeats::{Done, Repeats};
 use super::world::World;
 use crate::node::{Attempt as Naming, Command, Reply};
@@ -15,20 +16,10 @@ use crate::store::Content;
 use crate::time::Instant;
 use crate::wire::{OperationId, Version};
 use core::fmt;
-use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a write of unknown outcome is sent in all, before its outcome stays open.
 const TRIES_MAX: u32 = 6;
-/// How much later than the deadline a reply may come.
-const SLACK: Duration = Duration::from_millis(1500);
-
-/// How long an operation may wait for its reply. A guest may have to find a node of the ring first.
-fn patience(world: &World, host: usize) -> Duration {
-    let tries = if world.guests().contains(&host) { 2 } else { 1 };
-    tries * world.config().deadline + SLACK
-}
-
 /// How the operations ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
@@ -357,8 +348,7 @@ impl Clients {
         if !fits {
             self.failures.push(format!("{attempt}: odd answer {reply:?}"));
         }
-        let since = attempt.submitted.max(world.host(host).running_since());
-        if since + patience(world, host) < world.now() {
+        if is_late(world, host, attempt.submitted) {
             self.failures.push(format!("{attempt}: answered too late"));
         }
         if client.is_none() && !matches!(reply, Reply::Value { .. } | Reply::Seen { .. } | Reply::NotFound) {
@@ -368,17 +358,10 @@ impl Clients {
 
     /// What waits longer for an answer than it may. It is told once.
     pub fn take_overdue(&mut self, world: &World) -> Vec<String> {
-        let is_late = |attempt: &Attempt| {
-            let host = world.host(attempt.question.host);
-            let since = attempt.submitted.max(host.running_since());
-            host.is_running() && since + patience(world, attempt.question.host) < world.now()
-        };
-        let late: Vec<u64> =
-            self.attempts.iter().filter(|(_, attempt)| is_late(attempt)).map(|(&tag, _)| tag).collect();
-        let taken: Vec<Attempt> = late.iter().filter_map(|tag| self.attempts.remove(tag)).collect();
+        let taken = take_late(&mut self.attempts, world, |attempt| (attempt.question.host, attempt.submitted));
         taken.iter().for_each(|attempt| self.leave_open(attempt));
-        let lists = self.lists.take_overdue(world, patience);
-        let repeats = self.repeats.take_overdue(world, patience);
+        let lists = self.lists.take_overdue(world);
+        let repeats = self.repeats.take_overdue(world);
         taken.iter().map(|attempt| format!("{attempt}: no answer")).chain(lists).chain(repeats).collect()
     }
 

@@ -3,13 +3,13 @@
 
 use super::bound::Keys;
 use super::ledger::{Act, Ledger, Question};
+use super::patience::take_late;
 use super::world::World;
 use crate::id::Id;
 use crate::limits::LIST_MAX;
 use crate::node::{Command, OwnedKey, Reply};
 use crate::time::Instant;
 use crate::wire::Version;
-use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Each time that clients have begun so many operations, one of them lists the ring.
@@ -119,14 +119,9 @@ impl Lists {
     }
 
     /// What waits longer for an answer than it may. It is told once.
-    pub fn take_overdue(&mut self, world: &World, patience: fn(&World, usize) -> Duration) -> Vec<String> {
-        let late = |asked: &Asked| {
-            let host = world.host(asked.host);
-            host.is_running() && asked.start.max(host.running_since()) + patience(world, asked.host) < world.now()
-        };
-        let overdue: Vec<u64> = self.asked.iter().filter(|(_, asked)| late(asked)).map(|(&tag, _)| tag).collect();
-        let taken = overdue.iter().filter_map(|tag| self.asked.remove(tag));
-        taken.map(|asked| format!("the list of {asked:?}: no answer")).collect()
+    pub fn take_overdue(&mut self, world: &World) -> Vec<String> {
+        let late = take_late(&mut self.asked, world, |asked| (asked.host, asked.start));
+        late.into_iter().map(|asked| format!("the list of {asked:?}: no answer")).collect()
     }
 }
 

@@ -24,6 +24,7 @@ mod lists;
 mod log;
 mod names;
 mod network;
+mod patience;
 mod queue;
 mod repeats;
 mod speakers;

@@ -3,6 +3,7 @@
 //! Another write under such a name is to be refused.
 
 use super::ledger::{Act, Ledger};
+use super::patience::take_late;
 use super::world::World;
 use crate::limits::NAMES_KEPT;
 use crate::node::{Attempt, Command, Reply};
@@ -10,7 +11,6 @@ use crate::rng::Rng;
 use crate::store::Content;
 use crate::time::Instant;
 use crate::wire::{Condition, OperationId, Version};
-use core::time::Duration;
 use std::collections::BTreeMap;
 
 /// Each time that clients have begun so many operations, one of them repeats a write.
@@ -135,13 +135,10 @@ impl Repeats {
     }
 
     /// What waits longer for an answer than it may. It is told once.
-    pub fn take_overdue(&mut self, world: &World, patience: fn(&World, usize) -> Duration) -> Vec<String> {
-        let late = |asked: &Asked| {
-            let host = world.host(asked.host);
-            host.is_running() && asked.start.max(host.running_since()) + patience(world, asked.host) < world.now()
-        };
-        let overdue: Vec<u64> = self.asked.iter().filter(|(_, asked)| late(asked)).map(|(&tag, _)| tag).collect();
-        let taken = overdue.iter().filter_map(|tag| self.asked.remove(tag));
-        taken.map(|asked| format!("a write under a name that was used before, {asked:?}: no answer")).collect()
+    pub fn take_overdue(&mut self, world: &World) -> Vec<String> {
+        let late = take_late(&mut self.asked, world, |asked| (asked.host, asked.start));
+        late.into_iter()
+            .map(|asked| format!("a write under a name that was used before, {asked:?}: no answer"))
+            .collect()
     }
 }

@@ -239,18 +239,19 @@ impl Swarm {
         COPIED_LATE + pauses + off
     }
 
-    /// The node with the value that ended longest ago and should have been swept, though nobody asks for it.
+    /// The node with the value that ended longest ago, if it should have been swept.
     fn overdue(&self) -> Option<(usize, Duration)> {
         let overdue = self.world.hosts().iter().enumerate().filter_map(|(at, host)| Some((at, host.node()?.overdue())));
         overdue.max_by_key(|(_, by)| *by).filter(|(_, by)| *by > SWEPT_MAX)
     }
 
-    /// True once nothing is overdue, or the ring that has healed has had the time to sweep it: what ended on one side of
-    /// a split nobody could end before.
+    /// True once nothing is overdue, or the ring that has healed has had the time to sweep it: what ended on one side
+    /// of a split nobody could end before.
     pub(super) fn has_swept(&self) -> bool {
         self.world.now().since(self.since) > SWEPT_MAX || self.overdue().is_none()
     }
 
+    /// What has ended is swept, though nobody asks for it.
     fn look_for_overdue(&mut self) {
         if let Some((host, by)) = self.overdue() {
             self.fail(&format!("{host} holds a value that ended {by:?} ago"));
