@@ -8,6 +8,7 @@
 
 use super::Node;
 use super::pending::Purpose;
+use super::stabilise::Beside;
 use super::timers::Timer;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
@@ -42,6 +43,12 @@ pub(super) struct Collector {
     /// It spoke again on an operator's word. Who was lost then may have held values of which it does not know, so it
     /// must not count as dead what it lacks.
     pub reopened: bool,
+    /// The last look at all tombstones found none that may go, or a neighbour did not take the floor.
+    in_vain: bool,
+    /// The look at all that is under way has found some.
+    found: bool,
+    /// Which neighbours have yet to say what room they have since tombstones went here: so they went there.
+    awaits_room: [bool; 2],
 }
 
 /// Moments of the past that are remembered; the time that a tombstone is kept is cut into one less.
@@ -59,6 +66,9 @@ const SCAN: usize = 16 * WORK;
 
 /// The shortest pause between two times that all are looked at early.
 const EARLY: Duration = Duration::from_millis(300);
+
+/// The pause where a write waits for that: many of them together begin it once.
+const AT_ONCE: Duration = Duration::from_millis(10);
 
 /// The longest pause between two times that all are looked at.
 const ROUND_MAX: Duration = Duration::from_secs(600);
@@ -83,6 +93,29 @@ impl Node {
         if self.is_pressed() {
             self.timers.set_earlier(Timer::Collect, self.now.at + EARLY);
         }
+    }
+
+    /// A write waits for the room that tombstones take, if they may be collected early.
+    pub(super) fn collect_at_once(&mut self) {
+        if self.is_pressed() {
+            self.timers.set_earlier(Timer::Collect, self.now.at + AT_ONCE);
+        }
+    }
+
+    /// True if there will be room in a moment, though a write has none now: tombstones are on their way out, or are
+    /// gone and a neighbour has yet to say so.
+    pub(super) fn has_room_soon(&self) -> bool {
+        let told_before = |(room, awaited): (&Room, &bool)| *awaited && room.lacks(true);
+        let beside = || self.ring.room.iter().zip(&self.collector.awaits_room).any(told_before);
+        let here = || self.is_pressed() && !self.collector.in_vain && !self.collector.reopened;
+        self.is_ready(self.now.at) && (here() || beside())
+    }
+
+    /// A neighbour has said what room it has.
+    pub(super) fn heard_of_room(&mut self, side: Beside, room: Room) {
+        self.ring.room[side as usize] = room;
+        self.collector.awaits_room[side as usize] = false;
+        self.collect_early();
     }
 
     /// True if tombstones take too much memory, here or with a neighbour, and the group is whole: no node is missing
@@ -127,6 +160,10 @@ impl Node {
         }
         floors.sort_unstable();
         let highest = if early { floors.get(floors.len() / 2) } else { floors.last() };
+        self.collector.found = highest.is_some() || (self.collector.found && from != claim.after);
+        if last == claim.upto {
+            self.collector.in_vain = !self.collector.found;
+        }
         let Some(&floor) = highest else { return };
         let (number, neighbourhood, storing) = (self.next_number(), self.rights.neighbourhood, self.group());
         let part = Arc::new(from, last);
@@ -179,7 +216,7 @@ impl Node {
 
     /// A neighbour does not: another time.
     pub(super) fn floor_refused(&mut self, number: u64) {
-        self.collector.now.take_if(|it| it.number == number);
+        self.collector.in_vain |= self.collector.now.take_if(|it| it.number == number).is_some();
     }
 
     /// If all know of the floor the tombstones go.
@@ -194,9 +231,13 @@ impl Node {
         }
         self.stand_on(arc, floor);
         let all = self.store.sums(arc).count() <= SCAN;
-        self.drop_under(if all { arc } else { part }, floor, |node, stored| {
+        let gone = self.drop_under(if all { arc } else { part }, floor, |node, stored| {
             node.is_with_all(stored) && !stored.remembers()
         });
+        self.collector.in_vain = gone == 0;
+        if gone > 0 {
+            self.collector.awaits_room = [true; 2];
+        }
         self.collect_early();
     }
 
@@ -207,13 +248,15 @@ impl Node {
         }
     }
 
-    /// Drops tombstones that a floor takes the place of.
-    fn drop_under(&mut self, arc: Arc, floor: Version, also: impl Fn(&Self, &Stored) -> bool) {
+    /// Drops tombstones that a floor takes the place of. → how many.
+    fn drop_under(&mut self, arc: Arc, floor: Version, also: impl Fn(&Self, &Stored) -> bool) -> usize {
         let under = self
             .store
             .range(arc)
             .filter(|(_, _, stored)| stored.value.is_none() && floor_over(&stored.rank) <= floor && also(self, stored));
         let gone: Vec<Item> = under.map(|(id, _, stored)| Item { id, rank: stored.rank }).collect();
+        let count = gone.len();
         gone.into_iter().for_each(|item| self.drop_collected(item));
+        count
     }
 }

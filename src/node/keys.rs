@@ -306,7 +306,27 @@ impl Node {
             spreading.neighbourhood = neighbourhood;
             spreading.stored_by.clear();
         }
+        self.refuse_unsaved(number);
+        if self.close_line(number) {
+            return;
+        }
         if self.may_acknowledge(id) { self.spread(number) } else { self.superseded(number) }
+    }
+
+    /// Where a neighbour cannot save anything, the version on its way does not get there. Writes behind it are refused
+    /// for what is in their way, as they would be without it.
+    fn refuse_unsaved(&mut self, number: u64) {
+        let Some(room) = self.lacks_room(false) else { return };
+        while let Some(at) = self.owner_ops.get(number).and_then(|line| {
+            line.ops.iter().position(|op| match &op.deed {
+                Deed::Write { operation, .. } => op.outcome.is_none() && !self.may_have_done(&line.key, operation),
+                Deed::Get | Deed::Tell { .. } => false,
+            })
+        }) && let Some(mut op) = self.owner_ops.take(number, at)
+        {
+            op.outcome = Some(Outcome::Refused(Refusal::Full { room }));
+            self.end_judged(op);
+        }
     }
 
     /// Ends a line that nothing is left in. → whether it did.

@@ -309,8 +309,7 @@ impl Node {
 
     /// Our arcs and the neighbour's hold the same, or do not: then each takes over what the other has.
     fn compared(&mut self, side: Beside, neighbour: Peer, matched: bool, changes: u64, keeping: Keeping) {
-        self.ring.room[side as usize] = keeping.room;
-        self.collect_early();
+        self.heard_of_room(side, keeping.room);
         let differed = &mut self.ring.differed[side as usize];
         let since = &mut self.ring.differs_since[side as usize];
         *since = (!matched).then(|| since.unwrap_or(self.now.at));

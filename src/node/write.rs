@@ -10,7 +10,9 @@ use crate::config::Rule;
 use crate::id::{Arc, Id};
 use crate::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S};
 use crate::store::{Content, Stored, Untaken};
-use crate::wire::{Answer, Body, Condition, Freshness, Logged, Mark, Operation, OperationLog, Rank, Refusal, Version};
+use crate::wire::{
+    Answer, Body, Condition, Freshness, Logged, Mark, Operation, OperationLog, Rank, Refusal, Room, Version,
+};
 use alloc::sync::Arc as Shared;
 
 impl Node {
@@ -183,8 +185,10 @@ impl Node {
             return Some(Outcome::Again(Refusal::NoNames));
         }
         if let Some(room) = self.lacks_room(grows) {
-            self.collect_early();
-            return Some(Outcome::Refused(Refusal::Full { room }));
+            self.collect_at_once();
+            let soon = room != Room::NoDisk && self.has_room_soon();
+            // The coordinator tries again.
+            return Some(if soon { Outcome::Again(Refusal::Busy) } else { Outcome::Refused(Refusal::Full { room }) });
         }
         Some(match self.store.write(key, Rank::of_write(version), log, content) {
             Ok(true) => {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than a node ever takes, one that is stopped for a while included.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -82,13 +82,18 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends these bytes, and returns all that comes until the node closes.
+/// Sends these bytes, and returns all that comes until the node closes. An answer without an end is none.
 pub fn exchange(addr: SocketAddr, text: &[u8]) -> String {
     let mut stream = connect(addr).expect("the node listens");
     stream.write_all(text).expect("the node reads");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("the node answers and closes");
-    String::from_utf8_lossy(&answer).into_owned()
+    let (mut answer, mut part, begun) = (Vec::new(), [0; 4096], Instant::now());
+    loop {
+        match stream.read(&mut part).expect("the node answers and closes") {
+            0 => return String::from_utf8_lossy(&answer).into_owned(),
+            length => answer.extend_from_slice(&part[..length]),
+        }
+        assert!(begun.elapsed() < TIMEOUT, "no end of: {}", String::from_utf8_lossy(&answer));
+    }
 }
 
 fn read_line(stream: &mut TcpStream) -> io::Result<String> {
