@@ -226,7 +226,7 @@ fn requests() -> Vec<Row> {
         row(put(Condition::NoneOf { versions: versions(), absent: true }, Body::whole(b"value")),
             "000c eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee03ac0201036b6579050181d095ffbc3111111111111111010282d0 \
              95ffbc31111111111111110200000000000000000000000000000000000000000102ac0203612f6205000576616c7565",
-            "e310161c38f6a158"),
+            "b2538ec0ae60ac3e"),
         row(Delete {
                 operation: operation(), named: false, key: b"key",
                 condition: Condition::Match(version(1)), min_copies: 2,

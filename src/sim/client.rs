@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a write of unknown outcome is sent in all, before its outcome stays open.
 const TRIES_MAX: u32 = 6;
+
 /// How the operations ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcomes {
@@ -63,17 +64,21 @@ struct Attempt {
     tries: u32,
     /// An earlier try may have been done.
     unsure: bool,
-    name: Naming,
+    /// Under which name it is asked for; `None` leaves that to the ring.
+    name: Option<Naming>,
+    /// The client chose the name.
+    own: bool,
     /// A read that leaves the value out.
     glance: bool,
 }
 
 impl Attempt {
-    fn id(&self) -> OperationId {
-        match self.name {
+    /// The name that the client knows.
+    fn id(&self) -> Option<OperationId> {
+        Some(match self.name? {
             Naming::First(id) => id,
             Naming::Again(operation) => operation.id,
-        }
+        })
     }
 }
 
@@ -89,6 +94,8 @@ impl fmt::Display for Attempt {
 pub struct Clients {
     /// What they were told.
     pub ledger: Ledger,
+    /// Of so many of 256 writes a client chooses the name.
+    named: u16,
     rng: Rng,
     attempts: BTreeMap<u64, Attempt>,
     lists: Lists,
@@ -109,9 +116,10 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// So many clients of these keys; their choices come from the generator.
-    pub fn new(count: usize, keys: Keys, mut rng: Rng) -> Self {
+    /// So many clients of these keys, that name so many of 256 writes; their choices come from the generator.
+    pub fn new(count: usize, keys: Keys, named: u16, mut rng: Rng) -> Self {
         Self {
+            named,
             last_look: vec![BTreeSet::new(); keys.len()],
             ledger: Ledger::new(keys),
             repeats: Repeats::new(rng.fork()),
@@ -212,7 +220,7 @@ impl Clients {
 
     fn submit(&mut self, world: &mut World, attempt: Attempt) {
         let key: Box<[u8]> = self.keys().name(attempt.question.key).into();
-        let name = Some(attempt.name);
+        let name = attempt.name;
         let command = match attempt.question.act {
             Act::Get if attempt.glance => Command::Glance { key },
             Act::Get => Command::Get { key },
@@ -272,7 +280,8 @@ impl Clients {
                 self.outcomes.stored += 1;
                 let learned = self.ledger.learn(now, key, version, question.act.sets().flatten());
                 self.failures.extend(learned.err());
-                let done = Done { key, act: question.act, id: attempt.id(), told: (version, created), at: now };
+                let id = attempt.id().filter(|_| attempt.own);
+                let done = Done { key, act: question.act, id, told: (version, created), at: now };
                 self.failures.extend(self.repeats.learn(done).err());
                 self.ledger.wrote(question, now);
             }
@@ -294,12 +303,14 @@ impl Clients {
                     match (reply, attempt.name) {
                         // It will not be known any more.
                         (Some(Reply::Forgotten), _) => self.leave_open(&attempt),
-                        (Some(Reply::Unknown { operation }), _) => {
-                            if self.rng.chance(0.5) {
-                                attempt.name = Naming::Again(operation);
+                        (Some(Reply::Unknown { operation }), name) => {
+                            if self.rng.chance(0.5) || name.is_none() {
+                                attempt.name = Some(Naming::Again(operation));
                             }
                             self.keep_on_or_leave_open(attempt);
                         }
+                        // No answer told the name that the ring gave it.
+                        (_, None) => self.leave_open(&attempt),
                         // Under the name that the client gave it may be repeated whatever the answer was.
                         _ => self.keep_on_or_leave_open(attempt),
                     }
@@ -331,15 +342,16 @@ impl Clients {
     /// Answers that are wrong by themselves.
     fn judge_alone(&mut self, world: &World, attempt: &Attempt, reply: &Reply) {
         let Question { host, key, act, client, .. } = attempt.question;
+        let is_its_name = |id| attempt.id().is_none_or(|own| own == id);
         let fits = match (act, reply) {
             (Act::Get, Reply::Value { content, .. }) => self.ledger.number_of(content.bytes(), key).is_some(),
             (Act::Get, Reply::Seen { .. }) => attempt.glance,
             (Act::Get | Act::Delete { .. }, Reply::NotFound) | (_, Reply::Unavailable(_)) => true,
             (Act::Put { .. } | Act::Delete { .. }, Reply::Stored { operation, copies, .. }) => {
-                operation.id == attempt.id() && (1..=3).contains(copies)
+                is_its_name(operation.id) && (1..=3).contains(copies)
             }
-            (Act::Put { .. } | Act::Delete { .. }, Reply::Unknown { operation }) => operation.id == attempt.id(),
-            (Act::Put { .. } | Act::Delete { .. }, Reply::Forgotten) => matches!(attempt.name, Naming::Again(_)),
+            (Act::Put { .. } | Act::Delete { .. }, Reply::Unknown { operation }) => is_its_name(operation.id),
+            (Act::Put { .. } | Act::Delete { .. }, Reply::Forgotten) => matches!(attempt.name, Some(Naming::Again(_))),
             (Act::Put { condition, .. } | Act::Delete { condition }, Reply::Conflict { version }) => {
                 !condition.holds(*version)
             }

@@ -23,7 +23,8 @@ const DONE_MAX: usize = 200;
 pub(super) struct Done {
     pub key: usize,
     pub act: Act,
-    pub id: OperationId,
+    /// Its name, if the client chose it.
+    pub id: Option<OperationId>,
     /// What the client was told.
     pub told: (Version, bool),
     /// When.
@@ -82,6 +83,9 @@ impl Repeats {
         if created.is_some_and(|created| created != done.told.1) {
             return Err(format!("{done:?}: it cannot be true whether the key was created"));
         }
+        if done.id.is_none() {
+            return Ok(());
+        }
         if self.done.len() < DONE_MAX {
             self.done.push(done);
         } else {
@@ -103,7 +107,7 @@ impl Repeats {
         let other = self.rng.chance(0.2);
         self.asked.insert(tag, Asked { done, host, start: now, other });
         let key: Box<[u8]> = ledger.keys.name(done.key).into();
-        let (attempt, min_copies) = (Some(Attempt::First(done.id)), 0);
+        let (attempt, min_copies) = (done.id.map(Attempt::First), 0);
         let command = match done.act {
             Act::Put { value, condition } => {
                 let content = Content::new(ledger.bytes_of(value), if other { b"a/b" } else { b"" }, 0);

@@ -97,7 +97,7 @@ impl Run {
         world.start(0, &[]);
         world.start(1, &[addr(0)]);
         world.guests().for_each(|guest| world.start(guest, &[addr(0), addr(1)]));
-        let mut clients = Clients::new(CLIENTS, keys, rng.fork());
+        let mut clients = Clients::new(CLIENTS, keys, 128, rng.fork());
         // Processes stop, and what waits for them is as old as that.
         clients.ledger.lives_differ(0, Duration::from_secs(60));
         Self {

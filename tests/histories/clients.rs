@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// How often a write of unknown outcome is sent in all.
 const TRIES: usize = 3;
 /// How long after it was done a write may come again.
-const LATE: Duration = Duration::from_millis(10);
+const LATE: Duration = Duration::from_millis(500);
 /// How long every key must be readable again after the last fault.
 const PATIENCE: Duration = Duration::from_secs(60);
 

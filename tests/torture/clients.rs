@@ -238,6 +238,8 @@ impl<'a> Asker<'a> {
                 record(self.needs(key, act), act.sets(), None);
             }
             (Act::Delete(_), 204) => record(self.needs(key, act), act.sets(), None),
+            // What a first try of unknown outcome did may be forgotten by the ring that is asked again.
+            (_, 409) if unsure && answer.text().contains("operation-forgotten") => return false,
             // The conditions of a repetition may fail for what its first try did.
             (Act::Put(..) | Act::Delete(_), 412) | (Act::Post(_), 409) | (Act::Delete(_), 404) if unsure => {
                 return false;

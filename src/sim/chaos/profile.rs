@@ -65,6 +65,8 @@ pub struct Profile {
     pub disk_delay: Duration,
     /// How long tombstones are kept, if they are not for ever.
     pub collect_after: Option<Duration>,
+    /// Of so many of 256 writes the client chooses the name. Tombstones wait for their names to be forgotten.
+    pub named: u16,
 }
 
 impl Profile {
@@ -102,6 +104,8 @@ impl Profile {
         profile.collect_after = tombstones.chance(0.6).then(|| Duration::from_secs([0, 1, 5, 20][tombstones.index(4)]));
         let mut walls = Rng::new(seed ^ 0x5741_4C4C_5300);
         profile.wrong_walls = [0.0, 0.0, 0.1, 0.5, 1.0][walls.index(5)];
+        let mut names = Rng::new(seed ^ 0x4E41_4D45_5300);
+        profile.named = [0, 0, 100, 256][names.index(4)];
         profile
     }
 
@@ -181,6 +185,7 @@ impl Profile {
             disk_faults: 0.0,
             disk_delay: Duration::ZERO,
             collect_after: None,
+            named: 256,
         }
     }
 

@@ -31,8 +31,8 @@ impl Clients {
         for key in 0..self.keys().len() {
             for (&host, glance) in hosts.iter().flat_map(|host| [(host, false), (host, true)]) {
                 let question = Question { client: None, host, key, act: Act::Get, start: world.now() };
-                let name = Naming::First(OperationId([0; 16]));
-                self.submit(world, Attempt { question, submitted: world.now(), tries: 1, unsure: false, name, glance });
+                let (submitted, name, own) = (world.now(), None, false);
+                self.submit(world, Attempt { question, submitted, tries: 1, unsure: false, name, own, glance });
             }
         }
     }
@@ -63,7 +63,8 @@ impl Clients {
         name[..8].copy_from_slice(&self.rng.next_u64().to_be_bytes());
         name[8..].copy_from_slice(&self.rng.next_u64().to_be_bytes());
         let question = Question { client: Some(client), host, key, act, start: now };
-        let name = Naming::First(OperationId(name));
-        Attempt { question, submitted: now, tries: 1, unsure: false, name, glance: false }
+        let name = (u16::from(name[0]) < self.named).then_some(Naming::First(OperationId(name)));
+        let own = name.is_some();
+        Attempt { question, submitted: now, tries: 1, unsure: false, name, own, glance: false }
     }
 }

@@ -180,7 +180,7 @@ impl Swarm {
             seed,
             speakers: Speakers::new(speakers::is_settled, samples.clone()),
             consented: Speakers::new(speakers::may_settle, samples),
-            clients: Clients::new(profile.clients, keys, rng.fork()),
+            clients: Clients::new(profile.clients, keys, profile.named, rng.fork()),
             chaos: Chaos::new(profile.rates, profile.batched(), rng.fork()),
             rng,
             guests,
