@@ -123,7 +123,7 @@ impl Disk {
         })?;
         let mut store = Store::new(memory_max);
         let record = load(&database, &mut store, most).map_err(|why| damaged(path, &why))?;
-        if store.memory() > most {
+        if store.memory_without_names() > most {
             let (path, most) = (path.display(), most >> 20);
             return Err(format!(
                 "what {path} holds takes more than the {most} MiB of memory that the system leaves for it: raise the \

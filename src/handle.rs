@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub disk_fault: Option<Arc<str>>,
     /// The node does not serve, and the address that it advertises is not one of this machine's any more.
     pub homeless: bool,
+    /// It reads what it had saved, and is no node before it has.
+    pub loads: bool,
     /// What keeps the node from joining, while it looks for a ring.
     pub trouble: Option<Trouble>,
 }

@@ -198,6 +198,9 @@ pub const TERM_MAX: u64 = 1 << 48;
 pub const TIME_MAX_MS: u64 = 1 << 48;
 /// The latest that a wall clock is believed, in milliseconds since 1970: the year 4199.
 pub const WALL_MAX_MS: u64 = TIME_MAX_MS / 4;
+/// The latest time that an owner believes a write to have begun at, unless its own clock is beyond: later than any wall
+/// clock that is believed, and far before the end of versions.
+pub const CLAIM_MAX_MS: u64 = TIME_MAX_MS / 8 * 3;
 
 /// Steps of a lookup, before it is given up: far beyond log2 of any ring.
 pub const LOOKUP_STEPS_MAX: usize = 160;

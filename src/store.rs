@@ -172,6 +172,12 @@ impl Store {
                 || near(self.entries.len() + self.tombstones, ENTRIES_MAX))
     }
 
+    /// True if it would take more, were the tombstones not there.
+    pub fn has_room_but_for_tombstones(&self) -> bool {
+        let more = self.memory() - self.tombstones * ENTRY_COST + ENTRY_COST + KEY_MAX;
+        more <= self.limit - self.limit / 10 && self.entries.len() - self.tombstones < ENTRIES_MAX
+    }
+
     /// The latest time of a version, in milliseconds.
     pub fn latest_ms(&self) -> u64 {
         self.entries.values().map(|stored| stored.rank.version.time_ms).max().unwrap_or(0)
@@ -195,6 +201,11 @@ impl Store {
     /// Bytes of memory that all takes, as far as that can be reckoned.
     pub fn memory(&self) -> usize {
         self.bytes + self.entries.len() * ENTRY_COST + self.ends.len() * END_COST + self.names_bytes
+    }
+
+    /// The same without the names of writes, which are forgotten soon.
+    pub fn memory_without_names(&self) -> usize {
+        self.memory() - self.names_bytes
     }
 
     /// How many changes there were. An entry whose `changed` is not above an earlier count has not changed since.

@@ -19,6 +19,7 @@ pub(crate) use probe::{Probed, Said, probe_all};
 pub(crate) use seeds::resolved;
 use sockets::as_v6;
 pub use sockets::{Http, Sockets, beyond_one_link, bind, bind_udp, lacks_ipv6};
+pub use unborn::answer_until;
 
 use crate::disk::{Outcome, Saver};
 use crate::handle::{DriverCounters, Handle, Request, Snapshot};
@@ -281,7 +282,15 @@ impl Driver {
                 let status = self.status(now.at);
                 let (uptime, disk_fault) = (now.at.since(self.started), self.fault.clone());
                 let (trouble, homeless) = (self.telling.trouble(&self.node), self.telling.is_homeless(&self.node));
-                let _ = to.try_send(Snapshot { status, driver: self.counters, uptime, trouble, homeless, disk_fault });
+                let _ = to.try_send(Snapshot {
+                    status,
+                    driver: self.counters,
+                    uptime,
+                    trouble,
+                    homeless,
+                    loads: false,
+                    disk_fault,
+                });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));

@@ -57,6 +57,8 @@ pub enum Rule {
     FloorOfTombstones,
     /// A copy of an entry is taken only with the names of clients' writes that it remembers.
     NamesWithCopies,
+    /// A tombstone that remembers clients' names of writes is not collected.
+    TombstonesKeepNames,
     /// Before their time tombstones are collected only in a group that is whole.
     EarlyWhereWhole,
     /// A copy carries what is left of its value's life.
@@ -69,7 +71,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::PredecessorsConsent,
         Self::SuccessorsConsent,
         Self::WaitForPledges,
@@ -95,6 +97,7 @@ impl Rule {
         Self::DropWhenConfirmed,
         Self::FloorOfTombstones,
         Self::NamesWithCopies,
+        Self::TombstonesKeepNames,
         Self::EarlyWhereWhole,
         Self::CopiesCarryWhatIsLeft,
         Self::LessLeftIsTold,

@@ -1,6 +1,7 @@
 //! The words for how a node is.
 
 use crate::handle::Snapshot;
+use crate::limits::FRAME_MAX;
 use crate::node::{Silenced, State, Status};
 use crate::wire::Room;
 
@@ -24,14 +25,22 @@ pub const fn disk_name(status: &Status) -> &'static str {
     }
 }
 
-/// What a node that serves lacks room for writes for, itself or beside it, if it does.
+/// What writes a node cannot take though it serves, for itself or a neighbour, if there are any.
 pub fn cramped(status: &Status) -> Option<String> {
     let full = |whose: &str, room: Room| format!("{whose} {room}. Writes that need room get 507.");
-    match (status.room, status.room_beside) {
-        (Room::Enough | Room::NoNames, Room::Enough) => None,
+    let room = match (status.room, status.room_beside) {
+        (Room::Enough, Room::Enough) => None,
+        (Room::NoNames, Room::Enough) => {
+            Some(format!("The node {}. Writes under further names of clients get 503.", Room::NoNames))
+        }
         (Room::Enough | Room::NoNames, beside) => Some(full("A neighbour", beside)),
         (own, _) => Some(full("The node", own)),
-    }
+    };
+    let paths = status.narrow.iter().map(|to| {
+        format!("Large datagrams do not reach {to}: let UDP datagrams of {FRAME_MAX} bytes pass on the path there.")
+    });
+    let all: Vec<String> = room.into_iter().chain(paths).collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 /// Why a node does not answer for all that is its own, and what can be done about it; `None` if it does.
@@ -51,6 +60,10 @@ pub fn unready(snapshot: &Snapshot) -> Option<String> {
              started again with the present one.",
             status.me.addr()
         ),
+        _ if snapshot.loads => String::from("It reads what it saved on its disk."),
+        (State::Settling | State::Joining, None, _) if !matches!(status.room, Room::Enough | Room::NoNames) => {
+            format!("It {}. Else it cannot hold what is to be its own.", status.room)
+        }
         // Before it had a place it knows nobody as it has none, not the other way round.
         (_, Some(Silenced::Few { .. }), Some(trouble)) if status.counters.settlements == 0 => trouble,
         (_, Some(why @ (Silenced::Awaits { .. } | Silenced::Few { .. })), Some(trouble)) => {

@@ -47,6 +47,8 @@ pub(super) struct Collector {
     in_vain: bool,
     /// The look at all that is under way has found some.
     found: bool,
+    /// Since when writes wait for room without any tombstone going.
+    wanted_since: Option<Instant>,
     /// Which neighbours have yet to say what room they have since tombstones went here: so they went there.
     awaits_room: [bool; 2],
 }
@@ -69,6 +71,9 @@ const EARLY: Duration = Duration::from_millis(300);
 
 /// The pause where a write waits for that: many of them together begin it once.
 const AT_ONCE: Duration = Duration::from_millis(10);
+
+/// For so long writes wait while no tombstone goes. A neighbour says what room it has with each stabilisation.
+const SOON: Duration = Duration::from_secs(2);
 
 /// The longest pause between two times that all are looked at.
 const ROUND_MAX: Duration = Duration::from_secs(600);
@@ -97,9 +102,18 @@ impl Node {
 
     /// A write waits for the room that tombstones take, if they may be collected early.
     pub(super) fn collect_at_once(&mut self) {
-        if self.is_pressed() {
+        self.collector.wanted_since.get_or_insert(self.now.at);
+        if self.collector.in_vain || self.collector.now.is_some() {
+            self.collect_early();
+        } else if self.is_pressed() {
             self.timers.set_earlier(Timer::Collect, self.now.at + AT_ONCE);
         }
+    }
+
+    /// A write has found room.
+    pub(super) fn collected_enough(&mut self) {
+        self.collector.wanted_since = None;
+        self.collect_early();
     }
 
     /// True if there will be room in a moment, though a write has none now: tombstones are on their way out, or are
@@ -107,8 +121,10 @@ impl Node {
     pub(super) fn has_room_soon(&self) -> bool {
         let told_before = |(room, awaited): (&Room, &bool)| *awaited && room.lacks(true);
         let beside = || self.ring.room.iter().zip(&self.collector.awaits_room).any(told_before);
-        let here = || self.is_pressed() && !self.collector.in_vain && !self.collector.reopened;
-        self.is_ready(self.now.at) && (here() || beside())
+        let collects = !self.collector.in_vain && !self.collector.reopened && !self.is_leaving();
+        let here = || collects && self.is_pressed() && self.store.has_room_but_for_tombstones();
+        let late = self.collector.wanted_since.is_some_and(|since| self.now.at.since(since) > SOON);
+        !late && self.is_ready(self.now.at) && (here() || beside())
     }
 
     /// A neighbour has said what room it has.
@@ -140,17 +156,15 @@ impl Node {
         let from = self.collector.from.take().filter(|id| claim.contains(*id) && *id != claim.upto);
         let from = from.unwrap_or(claim.after);
         let Some(arc) = self.rights.settled_part(from.plus(1), claim) else { return };
-        // A client's name that is remembered with a tombstone goes with it, and what others lack under a floor they
-        // do not take.
-        let kept = self.store.first_remembering_tombstone(arc);
-        let mut last = arc.upto;
+        let (mut last, mut looked_at) = (arc.upto, from);
         let (early, mut floors) = (self.is_pressed(), Vec::new());
         for (at, (id, _, stored)) in self.store.range(Arc::new(from, arc.upto)).enumerate() {
             if at >= WORK {
-                last = id;
+                last = looked_at;
                 break;
             }
-            if self.is_done_with(stored, early) && kept.is_none_or(|kept| floor_over(&stored.rank) < kept) {
+            looked_at = id;
+            if self.is_done_with(stored, early) {
                 floors.push(floor_over(&stored.rank));
             }
         }
@@ -185,7 +199,14 @@ impl Node {
     fn is_done_with(&self, stored: &Stored, early: bool) -> bool {
         let old = self.collector.ages.front().filter(|(at, _)| self.is_over(*at));
         let old = early || old.is_some_and(|(_, changes)| stored.changed <= *changes);
-        stored.value.is_none() && old && self.is_with_all(stored)
+        self.is_dispensable(stored) && old && self.is_with_all(stored)
+    }
+
+    /// True of a tombstone that may go with a floor in its place. One that remembers a client's own name of a write
+    /// stays under the floor, as values do.
+    fn is_dispensable(&self, stored: &Stored) -> bool {
+        let remembers = stored.remembers() && self.config.keeps(Rule::TombstonesKeepNames);
+        stored.value.is_none() && !remembers
     }
 
     /// True of a moment after which a tombstone has been kept for long enough.
@@ -216,7 +237,9 @@ impl Node {
 
     /// A neighbour does not: another time.
     pub(super) fn floor_refused(&mut self, number: u64) {
-        self.collector.in_vain |= self.collector.now.take_if(|it| it.number == number).is_some();
+        if self.collector.now.take_if(|it| it.number == number).is_some() {
+            (self.collector.in_vain, self.collector.found) = (true, false);
+        }
     }
 
     /// If all know of the floor the tombstones go.
@@ -231,12 +254,10 @@ impl Node {
         }
         self.stand_on(arc, floor);
         let all = self.store.sums(arc).count() <= SCAN;
-        let gone = self.drop_under(if all { arc } else { part }, floor, |node, stored| {
-            node.is_with_all(stored) && !stored.remembers()
-        });
+        let gone = self.drop_under(if all { arc } else { part }, floor, Self::is_with_all);
         self.collector.in_vain = gone == 0;
         if gone > 0 {
-            self.collector.awaits_room = [true; 2];
+            (self.collector.wanted_since, self.collector.awaits_room) = (None, [true; 2]);
         }
         self.collect_early();
     }
@@ -250,10 +271,9 @@ impl Node {
 
     /// Drops tombstones that a floor takes the place of. → how many.
     fn drop_under(&mut self, arc: Arc, floor: Version, also: impl Fn(&Self, &Stored) -> bool) -> usize {
-        let under = self
-            .store
-            .range(arc)
-            .filter(|(_, _, stored)| stored.value.is_none() && floor_over(&stored.rank) <= floor && also(self, stored));
+        let under = self.store.range(arc).filter(|(_, _, stored)| {
+            self.is_dispensable(stored) && floor_over(&stored.rank) <= floor && also(self, stored)
+        });
         let gone: Vec<Item> = under.map(|(id, _, stored)| Item { id, rank: stored.rank }).collect();
         let count = gone.len();
         gone.into_iter().for_each(|item| self.drop_collected(item));

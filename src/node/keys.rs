@@ -284,12 +284,14 @@ impl Node {
     /// The next try of a line, or the deadline of its first operation.
     pub(super) fn owner_due(&mut self, number: u64) {
         let (now, neighbourhood) = (self.now.at, self.rights.neighbourhood);
+        let Some(key) = self.owner_ops.get(number).map(|line| line.key.clone()) else { return };
         let late = |op: &OwnerOp| op.deadline <= now;
         while let Some(op) = self.owner_ops.take_first(number, late) {
+            let before = || op.deed.operation().and_then(|operation| self.stored_before(&key, operation));
             let refusal = match op.outcome {
                 Some(Outcome::Wrote(..) | Outcome::Known(..)) => Refusal::Unknown,
                 Some(Outcome::Refused(_) | Outcome::Again(_)) => Refusal::NotSettled,
-                None => Refusal::Busy,
+                None => before().unwrap_or(Refusal::Busy),
             };
             self.end_op(op, Answer::Refused(refusal));
         }
@@ -306,7 +308,9 @@ impl Node {
             spreading.neighbourhood = neighbourhood;
             spreading.stored_by.clear();
         }
-        self.refuse_unsaved(number);
+        if self.is_settled_for(now, id) {
+            self.refuse_unsaved(number);
+        }
         if self.close_line(number) {
             return;
         }
@@ -317,14 +321,16 @@ impl Node {
     /// for what is in their way, as they would be without it.
     fn refuse_unsaved(&mut self, number: u64) {
         let Some(room) = self.lacks_room(false) else { return };
-        while let Some(at) = self.owner_ops.get(number).and_then(|line| {
-            line.ops.iter().position(|op| match &op.deed {
-                Deed::Write { operation, .. } => op.outcome.is_none() && !self.may_have_done(&line.key, operation),
-                Deed::Get | Deed::Tell { .. } => false,
+        while let Some((at, mark)) = self.owner_ops.get(number).and_then(|line| {
+            line.ops.iter().enumerate().find_map(|(at, op)| match &op.deed {
+                Deed::Write { operation, mark, .. } => {
+                    (op.outcome.is_none() && !self.may_have_done(&line.key, operation)).then_some((at, *mark))
+                }
+                Deed::Get | Deed::Tell { .. } => None,
             })
         }) && let Some(mut op) = self.owner_ops.take(number, at)
         {
-            op.outcome = Some(Outcome::Refused(Refusal::Full { room }));
+            op.outcome = Some(Outcome::full(room, mark));
             self.end_judged(op);
         }
     }
@@ -362,9 +368,12 @@ impl Node {
     }
 
     fn note_refused_for_now(&mut self, asker: &Asker, deed: &Deed, answer: &Answer<'_>) {
-        use Refusal::{Busy, Forgotten, NoNames, NotOwner, NotSettled, Reused, Silent, TooOld};
+        use Refusal::{Busy, Forgotten, Full, NoNames, NotOwner, NotSettled, Reused, Silent, TooOld};
         if let Answer::Refused(refusal) = answer
-            && matches!(refusal, NotOwner | NotSettled | Silent | Busy | Forgotten | Reused | TooOld | NoNames)
+            && matches!(
+                refusal,
+                NotOwner | NotSettled | Silent | Busy | Forgotten | Reused | TooOld | NoNames | Full { .. }
+            )
             && let (Asker::Remote(asked), Some(_)) = (asker, deed.operation())
         {
             self.refusals.add_for_now(self.now.at, asked, *refusal);

@@ -301,6 +301,11 @@ impl Node {
             }
             return self.take_parcel(from, entry, missing, |entry| Parcel::Fetched(number, item, entry));
         }
+        let repairs = self.pulls.table.get(&number).is_some_and(|pull| pull.purpose == PullFor::Repair);
+        if taken == Err(Untaken::Full) && !repairs {
+            // Without it this node would say that there is no such key.
+            return self.pull_failed(number);
+        }
         let newer = taken == Ok(true);
         // What came, not what was said: the length of an entry that is not sound may be any.
         let bytes = entry.key.len() + entry.value.map_or(0, |value| value.body.first.len());

@@ -1,6 +1,7 @@
 //! A handful of nodes on a perfect network: the smallest driver there can be. What is hard is tested in the simulator.
 
 use super::*;
+use crate::limits::{CLAIM_MAX_MS, MEMORY_MIN, TIME_MAX_MS};
 use crate::store::Content;
 use crate::wire::{Condition, Freshness, Operation, OperationId, Version};
 use core::time::Duration;
@@ -65,8 +66,12 @@ impl Net {
     }
 
     fn start_as(&mut self, n: u16, seeds_given: bool) {
+        self.start_with(n, seeds_given, Config::default());
+    }
+
+    fn start_with(&mut self, n: u16, seeds_given: bool, config: Config) {
         let identity = Identity { addr: addr(n), id: None };
-        let node = Node::new(Config::default(), identity, seeds_given, self.entropy(n), self.now);
+        let node = Node::new(config, identity, seeds_given, self.entropy(n), self.now);
         self.nodes.insert(addr(n), node);
         self.drain();
     }
@@ -328,4 +333,49 @@ fn an_invented_name_of_a_write_is_refused_and_spoils_no_clock() {
         assert!(matches!(net.ask(1, put(b"k", value, None)), Reply::Stored { .. }));
     }
     assert_eq!(net.get(1, "k").as_deref(), Some("x"));
+}
+
+#[test]
+fn a_name_of_a_write_from_the_end_of_time_stops_no_write_after_it() {
+    let mut net = Net::new();
+    (1..6).for_each(|n| net.start(n));
+    net.run(10_000);
+    let latest = [CLAIM_MAX_MS - 1, CLAIM_MAX_MS, CLAIM_MAX_MS + 1, TIME_MAX_MS / 2 - 1, TIME_MAX_MS / 2];
+    for (number, time_ms) in latest.into_iter().enumerate() {
+        for key in ["k", "l", "m", "n"] {
+            let fresh = Freshness { term: 3, time_ms };
+            let attempt = Attempt::Again(Operation { id: OperationId([number as u8; 16]), fresh });
+            let command = put(key.as_bytes(), b"invented", Some(attempt));
+            let reply = net.ask(1 + number as u16, command);
+            let taken = matches!(reply, Reply::Stored { .. });
+            assert!(taken || reply == Reply::Forgotten, "{time_ms}: {reply:?}");
+            assert!(if taken { time_ms < TIME_MAX_MS / 2 - 1 } else { time_ms > CLAIM_MAX_MS }, "{time_ms}: {reply:?}");
+            for n in 1..6 {
+                let reply = net.put(n, key, "after");
+                assert!(matches!(reply, Reply::Stored { .. }), "{time_ms}, {key} through {n}: {reply:?}");
+                assert_eq!(net.get(n, key).as_deref(), Some("after"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_node_without_room_for_what_is_to_be_its_own_answers_for_none_of_it() {
+    let mut net = Net::new();
+    (1..4).for_each(|n| net.start(n));
+    net.run(6000);
+    let keys: Vec<String> = (0..60).map(|n| format!("key{n}")).collect();
+    for key in &keys {
+        let reply = net.put(1, key, &"x".repeat(300_000));
+        assert!(matches!(reply, Reply::Stored { copies: 3, .. }), "{reply:?}");
+    }
+    net.start_with(4, true, Config { memory_max: MEMORY_MIN, ..Config::default() });
+    net.run(30_000);
+    assert!(!net.nodes[&addr(4)].is_ready(net.now.at));
+    for key in &keys {
+        for n in 1..4 {
+            let reply = net.ask(n, Command::Get { key: key.as_bytes().into() });
+            assert!(matches!(reply, Reply::Value { .. } | Reply::Unavailable(_)), "{key} through {n}: {reply:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::speak::Asked;
 use super::transfer::Parcel;
 use crate::config::Rule;
 use crate::id::{Arc, Id};
-use crate::limits::{KEY_MAX, KIND_MAX, TTL_MAX_S};
+use crate::limits::{CLAIM_MAX_MS, KEY_MAX, KIND_MAX, TTL_MAX_S};
 use crate::store::{Content, Stored, Untaken};
 use crate::wire::{
     Answer, Body, Condition, Freshness, Logged, Mark, Operation, OperationLog, Rank, Refusal, Room, Version,
@@ -135,6 +135,11 @@ impl Node {
                 false => Outcome::Again(Refusal::Reused),
             });
         }
+        if operation.fresh.time_ms > CLAIM_MAX_MS.max(self.next_tick()) {
+            // Nothing here is as fresh, and no clock of a node began so late: a client made it up. Versions above it
+            // would take away the room of all that come after.
+            return Some(Outcome::Again(Refusal::TooOld));
+        }
         if self.copies() < min_copies {
             return Some(Outcome::Refused(Refusal::TooFew { copies: self.copies() }));
         }
@@ -185,21 +190,25 @@ impl Node {
             return Some(Outcome::Again(Refusal::NoNames));
         }
         if let Some(room) = self.lacks_room(grows) {
-            self.collect_at_once();
-            let soon = room != Room::NoDisk && self.has_room_soon();
-            // The coordinator tries again.
-            return Some(if soon { Outcome::Again(Refusal::Busy) } else { Outcome::Refused(Refusal::Full { room }) });
+            return Some(self.without_room(room, mark));
         }
         Some(match self.store.write(key, Rank::of_write(version), log, content) {
             Ok(true) => {
-                self.collect_early();
+                self.collected_enough();
                 self.owner_ops.recall.add(id, &Step { from, to: version, forgotten, dropped });
                 Outcome::Wrote(version, present.is_none())
             }
             // Only where the clock has come to its end.
             Ok(false) | Err(Untaken::Unsound | Untaken::Nameless) => Outcome::Again(Refusal::NotSettled),
-            Err(Untaken::Full | Untaken::Partial) => Outcome::Refused(self.full()),
+            Err(Untaken::Full | Untaken::Partial) => self.without_room(self.store.full_of(), mark),
         })
+    }
+
+    /// A write finds no room. If there will be some in a moment its coordinator tries again.
+    fn without_room(&mut self, room: Room, mark: Mark) -> Outcome {
+        self.collect_at_once();
+        let soon = room != Room::NoDisk && self.has_room_soon();
+        if soon { Outcome::Again(Refusal::Busy) } else { Outcome::full(room, mark) }
     }
 
     /// A write ends as it was judged: both neighbours have what that rests on.
@@ -220,9 +229,10 @@ impl Node {
     /// Nothing was changed, and no late copy of the operation may change that.
     fn note_refused(&mut self, operation: &Operation, mark: Mark, refusal: Refusal) {
         // What is remembered must not be fresher than anything that this node has seen.
-        self.clock_ms = self.clock_ms.max(operation.fresh.time_ms);
+        self.clock_ms = self.clock_ms.max(operation.fresh.time_ms.min(CLAIM_MAX_MS));
+        let time_ms = operation.fresh.time_ms.min(self.clock_ms);
         let term = operation.fresh.term.min(self.terms.highest(Arc::new(self.me.id(), self.me.id())));
-        let fresh = Freshness { term, ..operation.fresh };
+        let fresh = Freshness { term, time_ms };
         self.refusals.add(&Operation { fresh, ..*operation }, mark, refusal);
     }
 }

@@ -8,11 +8,12 @@
 //!
 //! Time is what the node's own monotonic clock tells: a name travels with what is left of its time.
 
+use super::journal::Changed;
 use super::{Store, Stored, Untaken};
 use crate::id::{Arc, Id};
 use crate::limits::{NAME_COST, NAMED_COST, NAMES_KEPT, NAMES_MAX, NAMES_SHARE, OPERATIONS_MAX};
 use crate::time::Instant;
-use crate::wire::{Kept, Logged, NamesSum, OperationId, OperationLog, Version};
+use crate::wire::{Kept, Logged, NamesSum, OperationId, OperationLog};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -66,6 +67,14 @@ impl Names {
     fn drop_ended(&mut self, now: Instant) {
         while self.kept.front().is_some_and(|first| first.until <= now) {
             self.drop_first();
+        }
+        self.give_back();
+    }
+
+    /// Memory of names that are forgotten, which is not reckoned any more.
+    fn give_back(&mut self) {
+        if self.kept.capacity() > 2 * self.kept.len() + 8 {
+            self.kept.shrink_to_fit();
         }
     }
 
@@ -145,13 +154,13 @@ impl Change {
     }
 
     /// Bytes that the names will be reckoned to take.
-    pub fn cost(&self, here: Option<&Stored>, log: &OperationLog, now: Instant) -> usize {
+    pub fn cost(&self, here: Option<&Stored>, log: &OperationLog, brings_name: bool, now: Instant) -> usize {
         let names = here.and_then(|stored| stored.names.as_deref());
         let kept = match self {
             Self::GoesOn { drops, moved } => names.map_or(0, |names| names.kept.len()) + moved.len() - drops,
             Self::Anew(kept) => kept.len(),
         };
-        let logged = brings_name(here, log) || names.is_some_and(|names| names.logged > now);
+        let logged = brings_name || names.is_some_and(|names| names.logged > now);
         if kept > 0 || logged { cost(kept, named(log)) } else { 0 }
     }
 
@@ -173,6 +182,7 @@ impl Change {
                 (0..of_kept).for_each(|_| names.drop_first());
                 let until = now + NAMES_KEPT;
                 moved.into_iter().skip(drops - of_kept).for_each(|write| names.push(Kept { write, until }));
+                names.give_back();
             }
             Self::Anew(kept) => {
                 names.sum = sum_of(kept.iter());
@@ -186,10 +196,11 @@ impl Change {
     }
 }
 
-/// True if the log has a client's name that is not in the log of what is here.
-pub(super) fn brings_name(here: Option<&Stored>, log: &OperationLog) -> bool {
+/// True if the log has a client's name that is not in the log of what is here. A copy from a node that has forgotten
+/// such names brings none.
+pub(super) fn brings_name(here: Option<&Stored>, log: &OperationLog, wanted: Wanted<'_>) -> bool {
     let known = |id: OperationId| here.is_some_and(|stored| stored.log.find(id).is_some());
-    log.iter().any(|write| write.mark.named() && !known(write.id))
+    !matches!(wanted, Wanted::Exactly(None, _)) && log.iter().any(|write| write.mark.named() && !known(write.id))
 }
 
 impl Stored {
@@ -204,9 +215,9 @@ impl Stored {
         self.names.is_some()
     }
 
-    /// What it remembers beside its log, in short.
+    /// What it remembers beside its log, in short; `None` if it remembers nothing, of the log neither.
     pub(super) fn names_sum(&self) -> Option<NamesSum> {
-        let names = self.names.as_deref().filter(|names| !names.kept.is_empty())?;
+        let names = self.names.as_deref()?;
         Some(NamesSum { count: names.kept.len() as u16, sum: names.sum })
     }
 
@@ -230,6 +241,8 @@ impl Store {
                 if let Some(mut names) = self.take_names(&key) {
                     names.drop_ended(now);
                     self.set_names(&key, (!names.is_over(now)).then_some(names));
+                    // What is saved next says so too.
+                    self.note(&key, Changed::Head, false);
                 }
             }
         }
@@ -273,13 +286,6 @@ impl Store {
         let names = self.under(id).filter_map(|(.., stored)| stored.names.as_deref());
         let kept = names.take(1).flat_map(Names::kept).skip(first);
         kept.take_while(move |kept| kept.write.version.time_ms < before_ms)
-    }
-
-    /// The lowest version of a tombstone of an arc that remembers names.
-    pub fn first_remembering_tombstone(&self, arc: Arc) -> Option<Version> {
-        let ids = self.due.iter().map(|(_, id)| *id).filter(|id| arc.contains(*id));
-        let dead = ids.flat_map(|id| self.under(id)).filter(|(.., stored)| stored.value.is_none());
-        dead.map(|(.., stored)| stored.rank.version).min()
     }
 
     fn under(&self, id: Id) -> impl Iterator<Item = (Id, &[u8], &Stored)> {

@@ -76,10 +76,10 @@ impl Store {
         }
         let here = self.get(key);
         let change = Change::to(here, log, names, now)?;
-        let brings_name = names::brings_name(here, log);
+        let brings_name = names::brings_name(here, log, names);
         let value = content()?;
         let size = value.as_ref().map_or(0, |content| content.size() + content.end_cost());
-        let size = size + change.cost(here, log, now);
+        let size = size + change.cost(here, log, brings_name, now);
         let nameless = !brings_name && change.is_none(here);
         let growth = match old {
             Some(old) => size.saturating_sub(old),

@@ -1,5 +1,5 @@
-//! The time before there is a node, while a machine finds out its own address: people are answered already, that it is
-//! alive, and why it does not serve.
+//! The time before there is a node, while a machine finds out its own address or reads what was saved: people are
+//! answered already, that it is alive, and why it does not serve.
 
 use super::notes::Notes;
 use super::seeds::Here;
@@ -11,6 +11,7 @@ use crate::time::Instant;
 use smol::channel::Receiver;
 use smol::future;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// What answers in the place of the node.
@@ -21,6 +22,23 @@ pub struct Unborn {
     here: Here,
     notes: Notes,
     started: Instant,
+    /// It reads what it had saved; else it looks for its address.
+    loads: bool,
+}
+
+/// Has those who ask through `requests` told that the node reads what it had saved, until this work is done.
+///
+/// # Errors
+/// The system has no random numbers.
+pub async fn answer_until<T>(
+    config: &Config,
+    listen: SocketAddr,
+    requests: &Receiver<Request>,
+    loaded: impl Future<Output = T>,
+) -> io::Result<T> {
+    let unborn = Unborn::new(config, Here { listen, me: None }, Notes::new(&config.ring))?;
+    let mut unborn = Unborn { loads: true, ..unborn };
+    Ok(future::or(loaded, unborn.serve(requests)).await)
 }
 
 impl Unborn {
@@ -31,7 +49,7 @@ impl Unborn {
     pub fn new(config: &Config, here: Here, notes: Notes) -> io::Result<Self> {
         let identity = Identity { addr: here.listen, id: None };
         let stand_in = Node::new(config.clone(), identity, true, entropy()?, now());
-        Ok(Self { stand_in, here, notes, started: now().at })
+        Ok(Self { stand_in, here, notes, started: now().at, loads: false })
     }
 
     /// Answers without end. When the node is there it goes on with the same requests.
@@ -53,13 +71,14 @@ impl Unborn {
             Request::Status(to) => {
                 let now = now().at;
                 let (status, driver) = (self.stand_in.status(now), DriverCounters::default());
-                let trouble = Some(trouble(&self.notes, self.here));
+                let trouble = (!self.loads).then(|| trouble(&self.notes, self.here));
                 let _ = to.try_send(Snapshot {
                     status,
                     driver,
                     uptime: now.since(self.started),
                     trouble,
                     homeless: false,
+                    loads: self.loads,
                     disk_fault: None,
                 });
             }

@@ -2,7 +2,7 @@
 
 use super::mark::{Kept, Logged, NamesSum};
 use super::value::Value;
-use crate::limits::{KEY_MAX, NAMES_MAX, OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS, VERSIONS_MAX};
+use crate::limits::{KEY_MAX, OPERATIONS_MAX, TERM_MAX, TIME_MAX_MS, VERSIONS_MAX};
 use core::cmp::Ordering;
 use core::fmt;
 use core::str::FromStr;
@@ -311,7 +311,7 @@ impl Entry<'_> {
         (1..=KEY_MAX).contains(&self.key.len())
             && self.rank.is_sound()
             && self.log.is_sound()
-            && self.names.is_none_or(|names| (1..=NAMES_MAX).contains(&names.count.into()))
+            && self.names.is_none_or(NamesSum::is_sound)
             && self.value.is_none_or(|value| value.is_sound())
     }
 }

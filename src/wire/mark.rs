@@ -3,7 +3,7 @@
 
 use super::entry::{Condition, OperationId, Version};
 use super::value::Hash;
-use crate::limits::{NAME_SIZE, NAMES_KEPT, VERSIONS_MAX};
+use crate::limits::{NAME_SIZE, NAMES_KEPT, NAMES_MAX, VERSIONS_MAX};
 use crate::time::Instant;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,14 @@ pub struct NamesSum {
     /// The sum of their hashes.
     #[serde(with = "super::entry::fixed")]
     pub sum: u64,
+}
+
+impl NamesSum {
+    /// True if it may have come about by itself: a node builds no other. Where there are none the log alone is
+    /// remembered.
+    pub fn is_sound(self) -> bool {
+        usize::from(self.count) <= NAMES_MAX && (self.count > 0 || self.sum == 0)
+    }
 }
 
 #[cfg(test)]

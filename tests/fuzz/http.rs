@@ -196,8 +196,15 @@ impl Server {
             Request::Status(to) => {
                 let (status, driver) = (self.node.status(self.clock), DriverCounters::default());
                 let uptime = self.clock.since(Instant::ZERO);
-                let _ =
-                    to.try_send(Snapshot { status, driver, uptime, trouble: None, homeless: false, disk_fault: None });
+                let _ = to.try_send(Snapshot {
+                    status,
+                    driver,
+                    uptime,
+                    trouble: None,
+                    homeless: false,
+                    loads: false,
+                    disk_fault: None,
+                });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(self.clock, after.as_deref(), limit));

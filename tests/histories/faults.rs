@@ -28,9 +28,10 @@ pub fn befall(
             let days = ring.put_clock(hit, rng) / 86_400;
             tell(format!("the wall clock of {} is {days} days off", ring.nodes[hit].addr));
         }
+        // The same keys are used on while what was hit comes back.
         one(ring, rng, tell)?;
-        record.new_page();
         ring.await_whole()?;
+        thread::sleep(rng.between(Duration::ZERO, Duration::from_secs(1)));
     }
     Ok(())
 }

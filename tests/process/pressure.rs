@@ -43,7 +43,7 @@ impl Seen {
             Ok(told) => {
                 *self.statuses.entry((who, told.status)).or_default() += 1;
                 let fine = match told.status {
-                    200..=299 | 404 => true,
+                    200..=299 => true,
                     503 => told.has_retry_after && told.length > 0,
                     507 => told.length > 0,
                     _ => false,
@@ -100,8 +100,12 @@ async fn fill(addr: SocketAddr, filler: u32, time: Duration, end: Instant, seen:
             break;
         }
         let told = caller.ask("PUT", &format!("/storage/fill{filler}/{number}"), &value).await;
+        let refused = told.as_ref().is_ok_and(|told| told.status >= 500);
         seen.borrow_mut().judge("fill", told);
-        Timer::after(step).await;
+        // On a machine that has much to do it is behind by then.
+        if refused || Instant::now() + time / 2 < end {
+            Timer::after(step).await;
+        }
     }
 }
 

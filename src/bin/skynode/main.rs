@@ -21,7 +21,8 @@ use skynode::http::site::Site;
 use skynode::node::{Identity, Node, Record};
 use skynode::store::Store;
 use skynode::udp::{
-    Driver, Http, IN_USE, LISTENING, Sockets, bind, entropy, lacks_ipv6, now, outward_address, seen_address,
+    Driver, Http, IN_USE, LISTENING, Sockets, answer_until, bind, entropy, lacks_ipv6, now, outward_address,
+    seen_address,
 };
 use smol::channel::Receiver;
 use smol::{LocalExecutor, Task, future};
@@ -130,7 +131,11 @@ fn not_bound((protocol, addr, error): (&str, SocketAddr, io::Error)) -> String {
 }
 
 fn fresh_entropy() -> Result<[u8; 32], String> {
-    entropy().map_err(|error| format!("the system has no random numbers: {error}"))
+    entropy().map_err(no_random)
+}
+
+fn no_random(error: io::Error) -> String {
+    format!("the system has no random numbers: {error}")
 }
 
 /// The address that other nodes reach this one at: as told, or where it listens, or as others see it.
@@ -202,7 +207,7 @@ async fn live(
     (udp, served): (UdpSocket, Option<Task<io::Result<()>>>),
     Places { advertised, listens, served_at }: Places,
     way: (Handle, Receiver<Request>),
-    signals: Signals,
+    mut signals: Signals,
 ) -> Result<ExitCode, String> {
     let Options { join, advertise, config, id, http, data, alone, .. } = options;
     // One that listens everywhere and was told no address has found out its own, and may find out another.
@@ -214,7 +219,12 @@ async fn live(
     let (node, saver) = match data {
         None => (Node::new(config, Identity { addr: advertised, id }, seeded, entropy, now()), None),
         Some(dir) => {
-            let (saver, store, record) = open(&dir, &config, most, alone)?;
+            let of_node = config.clone();
+            let opened = async { Some(smol::unblock(move || open(&dir, &of_node, most, alone)).await) };
+            let opened = future::or(opened, signals::end_before_birth(&mut signals));
+            let opened = answer_until(&config, listens, &way.1, opened).await.map_err(no_random)?;
+            let Some(opened) = opened else { return Ok(ExitCode::SUCCESS) };
+            let (saver, store, record) = opened?;
             // Where it stood it stands again, under whatever address.
             let id = id.or_else(|| record.as_ref().map(Record::id));
             let identity = Identity { addr: advertised, id };

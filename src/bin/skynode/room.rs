@@ -49,7 +49,12 @@ pub fn look() -> Result<(), String> {
 
 /// What to do about an error, as the end of a text that tells it.
 pub fn advice(error: &io::Error) -> &'static str {
-    if is_refused(error) { ". Raise the limit of open files (ulimit -n)" } else { "" }
+    match error.raw_os_error() {
+        _ if is_refused(error) => ". Raise the limit of open files (ulimit -n)",
+        // EAGAIN, ENOMEM: of a thread.
+        Some(11 | 12) => ". Raise the limit of processes (ulimit -u, pids.max) or of memory (ulimit -v)",
+        _ => "",
+    }
 }
 
 fn is_refused(error: &io::Error) -> bool {

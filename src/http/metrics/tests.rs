@@ -12,7 +12,15 @@ fn snapshot() -> Snapshot {
     let node = Node::new(Config::default(), identity, false, [7; 32], now);
     let uptime = Duration::from_millis(1500);
     let driver = DriverCounters { unsent: 7, unreceived: 8 };
-    Snapshot { status: node.status(now.at), driver, uptime, trouble: None, homeless: false, disk_fault: None }
+    Snapshot {
+        status: node.status(now.at),
+        driver,
+        uptime,
+        trouble: None,
+        homeless: false,
+        loads: false,
+        disk_fault: None,
+    }
 }
 
 /// Samples by name and labels, and the types of the families.

@@ -7,7 +7,7 @@ use crate::limits::{BATCH_MAX, OPERATIONS_MAX, OWNER_BYTES_MAX, OWNER_MAX, TRANS
 use crate::node::spread::Spreading;
 use crate::store::Content;
 use crate::time::Instant;
-use crate::wire::{Hash, Refusal, Version};
+use crate::wire::{Hash, Mark, Refusal, Room, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -47,6 +47,12 @@ pub(in super::super) enum Outcome {
 }
 
 impl Outcome {
+    /// There is no room for it. Under a name of its client it may come again when there is.
+    pub const fn full(room: Room, mark: Mark) -> Self {
+        let refusal = Refusal::Full { room };
+        if mark.named() { Self::Again(refusal) } else { Self::Refused(refusal) }
+    }
+
     /// True if it says something of the entry that is here.
     pub const fn rests_on_entry(&self) -> bool {
         match self {

@@ -49,3 +49,38 @@ fn are_dropped_by_all_after_a_day_and_what_they_kept_down_stays_down() {
     assert!(matches!(net.put(3, "a", "new"), Reply::Stored { created: true, .. }));
     assert_eq!(net.get(1, "a").as_deref(), Some("new"));
 }
+
+#[test]
+fn one_that_remembers_a_clients_name_stays_until_that_is_forgotten_and_keeps_no_other() {
+    let mut net = Net::new();
+    let config = Config { collect_after: Duration::ZERO, ..Config::default() };
+    (1..4).for_each(|n| net.start_with(n, n != 1, config.clone()));
+    net.run(10_000);
+    let delete = |key: &str, attempt| Command::Delete {
+        key: key.as_bytes().into(),
+        condition: Condition::None,
+        min_copies: 0,
+        attempt,
+    };
+    for key in ["a", "b", "c", "d", "e"] {
+        net.put(1, key, "v");
+    }
+    let name = Some(Attempt::First(OperationId([7; 16])));
+    let first = net.ask(1, delete("a", name));
+    assert!(matches!(first, Reply::Stored { created: false, .. }), "{first:?}");
+    for key in ["b", "c", "d", "e"] {
+        assert!(matches!(net.ask(2, delete(key, None)), Reply::Stored { .. }));
+    }
+    net.run(60_000);
+    assert_eq!(tombstones(&net), 3, "of one key on three nodes");
+    for n in 1..4 {
+        let (Reply::Stored { version, .. }, Reply::Stored { version: told, .. }) =
+            (&first, &net.ask(n, delete("a", name)))
+        else {
+            panic!("through {n}")
+        };
+        assert_eq!(version, told);
+    }
+    pass(&mut net, 1);
+    assert_eq!(tombstones(&net), 0);
+}

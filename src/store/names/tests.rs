@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::store::Content;
+use crate::wire::Version;
 use crate::wire::{Condition, Entry, Mark, Rank};
 use core::time::Duration;
 

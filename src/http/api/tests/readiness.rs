@@ -52,6 +52,7 @@ fn snapshot(state: State, silenced: Option<Silenced>, trouble: Option<Trouble>) 
         uptime: Duration::from_secs(5),
         trouble,
         homeless: false,
+        loads: false,
         disk_fault: None,
     }
 }
