@@ -280,17 +280,10 @@ impl Driver {
             // Who asked may be gone; the answer is dropped then.
             Request::Status(to) => {
                 let status = self.status(now.at);
-                let (uptime, disk_fault) = (now.at.since(self.started), self.fault.clone());
+                let (uptime, disk_fault, driver) = (now.at.since(self.started), self.fault.clone(), self.counters);
                 let (trouble, homeless) = (self.telling.trouble(&self.node), self.telling.is_homeless(&self.node));
-                let _ = to.try_send(Snapshot {
-                    status,
-                    driver: self.counters,
-                    uptime,
-                    trouble,
-                    homeless,
-                    loads: false,
-                    disk_fault,
-                });
+                let loads = false;
+                let _ = to.try_send(Snapshot { status, driver, uptime, trouble, homeless, loads, disk_fault });
             }
             Request::Held { after, limit, to } => {
                 let _ = to.try_send(self.node.held(now.at, after.as_deref(), limit));

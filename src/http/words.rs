@@ -1,7 +1,7 @@
 //! The words for how a node is.
 
 use crate::handle::Snapshot;
-use crate::limits::FRAME_MAX;
+use crate::limits::DATAGRAM_MAX;
 use crate::node::{Silenced, State, Status};
 use crate::wire::Room;
 
@@ -37,7 +37,7 @@ pub fn cramped(status: &Status) -> Option<String> {
         (own, _) => Some(full("The node", own)),
     };
     let paths = status.narrow.iter().map(|to| {
-        format!("Large datagrams do not reach {to}: let UDP datagrams of {FRAME_MAX} bytes pass on the path there.")
+        format!("Large datagrams do not reach {to}: let UDP datagrams of {DATAGRAM_MAX} bytes pass on the path there.")
     });
     let all: Vec<String> = room.into_iter().chain(paths).collect();
     (!all.is_empty()).then(|| all.join(" "))

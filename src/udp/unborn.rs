@@ -112,3 +112,26 @@ pub fn trouble(notes: &Notes, here: Here) -> Trouble {
     let seeking = Seeking { founder: false, answered: Vec::new(), hitch: None, hitched_for: Duration::ZERO };
     notes.trouble(here, seeking)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handle::Handle;
+
+    #[test]
+    fn whoever_asks_is_told_that_the_node_reads_what_it_saved_until_it_has() {
+        smol::block_on(async {
+            let (handle, requests) = Handle::new();
+            let (done, awaited) = smol::channel::bounded(1);
+            let (config, listen) = (Config::default(), ([127, 0, 0, 1], 4321).into());
+            let client = async {
+                let snapshot = handle.status().await.expect("it is answered");
+                assert!(snapshot.loads && snapshot.trouble.is_none());
+                done.send(7).await.expect("it is awaited");
+                future::pending().await
+            };
+            let loaded = answer_until(&config, listen, &requests, async { awaited.recv().await });
+            assert_eq!(future::or(loaded, client).await.expect("there is entropy"), Ok(7));
+        });
+    }
+}

@@ -66,6 +66,7 @@ fn cut_power(nodes: &mut [Node]) {
 fn a_node_alone_comes_back_with_all_that_it_acknowledged() {
     let scratch = Scratch::new();
     let mut node = Node::start(reserved_addr(), &scratch.flag("node"));
+    await_all(&[&node]);
     let mut client = node.client();
     let large: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     let etag = client.put("large", &large).field("ETag").expect("it was stored").to_owned();
@@ -103,6 +104,7 @@ fn a_directory_is_for_one_node_of_one_ring_and_its_address_may_change() {
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");
     };
     let node = Node::start(own_addr(), &scratch.flag("node"));
+    await_all(&[&node]);
     let id = node.client().get("/node").json()["id"].clone();
     assert_eq!(node.client().put("key", b"value").status, 201);
     fails(run(&[]), &["in use by another node"]);
@@ -247,6 +249,7 @@ fn a_node_whose_disk_is_full_takes_no_writes_and_answers_all_the_same() {
     // What the system kills a program for that does not catch it.
     let run = format!("ulimit -S -f 6000; exec {} \"$@\"", env!("CARGO_BIN_EXE_skynode"));
     let node = Node::run(Command::new("sh").args(["-c", &run, "sh"]), own_addr(), &[flag, dir]);
+    await_all(&[&node]);
     let mut client = node.client();
     let value = vec![7; 100_000];
     let full = |answer: &crate::client::Answer| answer.status == 507 || answer.status == 504;

@@ -98,9 +98,10 @@ fn limited(limits: &str, arguments: &[String]) -> Node {
 fn a_node_that_may_have_less_memory_than_its_store_refuses_writes_and_lives() {
     let scratch = crate::disk::Scratch::new();
     let flag = scratch.flag("node");
-    let limits = "ulimit -v 160000";
+    let limits = "ulimit -v 180000";
     let mut node = limited(limits, &flag);
     node.await_line("the default of --max-memory, 128 MiB does not fit");
+    await_all(&[&node]);
     let mut client = node.client();
     let value = vec![7; 20_000];
     let stored = (0..10_000).take_while(|n| client.put(&format!("k{n}"), &value).status == 201).count();

@@ -28,9 +28,10 @@ use smol::channel::Receiver;
 use smol::{LocalExecutor, Task, future};
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::thread;
 
 fn main() -> ExitCode {
     let relay = match Relay::start() {
@@ -180,14 +181,37 @@ fn open(
     config: &Config,
     most: Option<usize>,
     alone: bool,
-) -> Result<(Saver, Store, Option<Record>), String> {
+) -> Result<(Disk, Store, Option<Record>), String> {
     let (disk, store, record) = Disk::open_within(dir, config.memory_max, most.unwrap_or(usize::MAX))?;
     if let Some(other) = record.as_ref().map(Record::ring).filter(|ring| *ring != config.ring) {
         let (dir, ring) = (dir.display(), &config.ring);
         return Err(format!("{dir} belongs to a node of the ring {other}, and this one is of {ring}: see --ring"));
     }
-    let saver = disk.start().map_err(|error| format!("no thread can be started for the disk: {error}"))?;
-    Ok((saver, store, if alone { record.map(Record::alone) } else { record }))
+    Ok((disk, store, if alone { record.map(Record::alone) } else { record }))
+}
+
+/// The stack of the thread that reads what was saved, which counts where little address space is left.
+const READER_STACK: usize = 512 << 10;
+
+/// The same on a thread of its own, which has ended by then: to read much takes time.
+async fn open_beside(
+    dir: PathBuf,
+    config: Config,
+    most: Option<usize>,
+    alone: bool,
+) -> Result<(Saver, Store, Option<Record>), String> {
+    let (done, opened) = smol::channel::bounded(1);
+    let work = move || drop(done.send_blocking(open(&dir, &config, most, alone)));
+    let thread = thread::Builder::new().stack_size(READER_STACK).spawn(work).map_err(no_thread)?;
+    let opened = opened.recv().await;
+    // Nothing but its end is left of it.
+    drop(thread.join());
+    let (disk, store, record) = opened.map_err(|_| "the disk's thread has ended unasked")??;
+    Ok((disk.start().map_err(no_thread)?, store, record))
+}
+
+fn no_thread(error: io::Error) -> String {
+    format!("no thread can be started for the disk: {error}{}", room::advice(&error))
 }
 
 /// Where a node is.
@@ -219,8 +243,7 @@ async fn live(
     let (node, saver) = match data {
         None => (Node::new(config, Identity { addr: advertised, id }, seeded, entropy, now()), None),
         Some(dir) => {
-            let of_node = config.clone();
-            let opened = async { Some(smol::unblock(move || open(&dir, &of_node, most, alone)).await) };
+            let opened = async { Some(open_beside(dir, config.clone(), most, alone).await) };
             let opened = future::or(opened, signals::end_before_birth(&mut signals));
             let opened = answer_until(&config, listens, &way.1, opened).await.map_err(no_random)?;
             let Some(opened) = opened else { return Ok(ExitCode::SUCCESS) };

@@ -1,6 +1,7 @@
 //! What a node says of its own state, and why it does not answer.
 
 use super::*;
+use crate::wire::Room;
 
 /// What a node in this state, silent for this reason, shows at `/readyz` and in `/node`.
 fn shown(state: State, silenced: Option<Silenced>) -> (Response, serde_json::Value) {
@@ -93,6 +94,16 @@ fn one_reason_is_told_by_readiness_by_the_node_and_by_each_refusal() {
         let busy = ask_with("GET /storage/k HTTP/1.1", Reply::Unavailable(Unavailable::Busy), &snapshot);
         assert!(text(&busy).contains("Too many requests"), "that is another reason: {busy:?}");
     }
+    let mut loads = snapshot(State::Joining, None, None);
+    loads.loads = true;
+    assert!(text(&reply::readiness(&loads)).contains("It reads what it saved"));
+    let mut small = snapshot(State::Settling, None, None);
+    small.status.room = Room::Values;
+    assert!(text(&reply::readiness(&small)).contains("--max-memory"));
+    let mut narrow = snapshot(State::Settled, None, None);
+    (narrow.status.narrow, narrow.status.room) = (vec![owner().addr()], Room::NoNames);
+    let told = text(&reply::readiness(&narrow)).to_owned();
+    assert!(told.starts_with("ready, but: The node remembers as many names") && told.contains("1232 bytes"), "{told}");
     // One that had a place, and has lost its neighbours, says that first.
     let mut lost = snapshot(State::Silent, Some(few), Some(trouble()));
     lost.status.counters.settlements = 1;
