@@ -9,8 +9,8 @@
 
 use skynode::sim::Detail;
 use skynode::sim::swarm::scenes::{
-    Stage, apart, astray, deletes, exodus, founding, halves, lapse, leaves, lives, moves, outage, pairs, queue, rush,
-    split, strays, sweep,
+    Stage, apart, astray, cramped, deletes, exodus, founding, halves, lapse, leaves, lives, moves, outage, pairs,
+    queue, rush, split, strays, sweep,
 };
 use skynode::sim::swarm::{Figures, Outcome};
 use std::sync::Mutex;
@@ -120,6 +120,11 @@ fn a_value_lives_as_long_as_was_said_though_its_owner_was_off_meanwhile() {
 #[test]
 fn a_node_moves_with_its_machine_to_another_address() {
     play_all("moves", moves::stage, 100, &[]);
+}
+
+#[test]
+fn cramped_nodes_answer_for_no_key_that_they_have_no_room_for() {
+    play_all("cramped", cramped::stage, 12, &[]);
 }
 
 #[test]

@@ -213,6 +213,8 @@ fn silence(told: &mut Description) {
     let scratch = Scratch::new();
     let mut nodes = start_saving_ring(&scratch, 2);
     await_all(&refs(&nodes));
+    // Each has saved by then that the other stands beside it.
+    assert_eq!(nodes[0].client().put("k", b"v").field("Sky-Copies"), Some("2"));
     nodes.iter_mut().for_each(Node::crash);
     let mut node = nodes.swap_remove(0);
     node.restart();

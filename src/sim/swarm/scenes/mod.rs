@@ -2,11 +2,12 @@
 //! one after another, or several at once; many that join at one moment; seeds that found one ring; an attacker; an
 //! owner that dies with what it has just told, or just taken; a node of another ring that goes past the living; an
 //! outage of all while two are cut off; values that end while their owner is off, or while nobody asks; many that write
-//! one key; stores that fill with tombstones. Most are beyond the bound that the promises hold within; then what both
-//! sides wrote must meet.
+//! one key; stores that fill with tombstones, or have no room when a node dies. Most are beyond the bound that the
+//! promises hold within; then what both sides wrote must meet.
 
 pub mod apart;
 pub mod astray;
+pub mod cramped;
 pub mod deletes;
 pub mod exodus;
 pub mod founding;
