@@ -115,8 +115,8 @@ impl Store {
         }
     }
 
-    /// Puts an entry back as it was saved. The limit of memory is not looked at: it was kept when the entry came. The
-    /// store has been told before for how long it was held ([`Store::has_lived`]).
+    /// Puts an entry back as it was saved. The limit of memory is not looked at: nothing that was saved may be left
+    /// out. The store has been told before for how long it was held ([`Store::has_lived`]).
     ///
     /// # Errors
     /// [`Damaged`] if it cannot have been saved like this; nothing was changed.

@@ -26,7 +26,7 @@ pub struct Unborn {
     loads: bool,
 }
 
-/// Has those who ask through `requests` told that the node reads what it had saved, until this work is done.
+/// Tells clients that ask through `requests` that the node reads what it had saved, until this work is done.
 ///
 /// # Errors
 /// The system has no random numbers.

@@ -42,7 +42,7 @@ const KEYS: u64 = 200;
 /// So many refusals say that all is full.
 const REFUSED: u64 = 20;
 const LOOK: Duration = Duration::from_millis(20);
-/// Whoever is to take over has tried to by then.
+/// The nodes that are to take over have tried to by then.
 const ALONE: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(120);
 
